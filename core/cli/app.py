@@ -1,0 +1,121 @@
+"""Reads the words of a command line, runs the command, and turns its end into an exit status.
+
+A group of commands is a module with `register(commands, common)`; it is imported only when its word is typed, so
+that an agent never loads a database. A handler takes the parsed options and returns an exit status.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import json
+import logging
+import logging.handlers
+import os
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import core
+from core.errors import BeffroiError, ConfigError
+from core.home import Home, default_home
+from core.language import _, use_language
+
+GROUPS = {
+    "agent": "core.cli.agent",
+    "machines": "core.cli.machines",
+    "status": "core.cli.status",
+    "processes": "core.cli.status",
+    "run": "core.cli.run",
+    "meter": "core.cli.meter",
+    "history": "core.cli.history",
+    "audit": "core.cli.audit",
+}
+"""First word of a command, and the module that knows it."""
+
+log = logging.getLogger("beffroi")
+
+
+class _Parser(argparse.ArgumentParser):
+    """Says what is wrong with the words on stderr and ends with status 2."""
+
+    def error(self, message: str) -> None:  # type: ignore[override]
+        self.print_usage(sys.stderr)
+        self.exit(2, f"beffroi: {message}\n")
+
+
+def main(words: Sequence[str] | None = None, open_window: Callable[[argparse.Namespace], int] | None = None) -> int:
+    """Run one command; the exit status (0 done, 1 failed, 2 bad usage or configuration, 3 refused).
+
+    `open_window` is called for `beffroi` and `beffroi console`; `main.py` gives it, since core knows no window.
+    """
+    use_language()
+    typed = list(sys.argv[1:] if words is None else words)
+    options = _parse(typed)
+    options.home = Home(Path(options.home) if options.home else default_home())
+    try:
+        options.home.make()
+        _write_log_to(options.home)
+        if options.handler is None:
+            if open_window is None:
+                raise ConfigError(_("the window is not installed; try: pip install 'beffroi[console]'"))
+            return open_window(options)
+        status: int = options.handler(options)
+        sys.stdout.flush()
+        return status
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except KeyboardInterrupt:
+        return 1
+    except BeffroiError as error:
+        _print_empty(options)
+        print(f"beffroi: {error}", file=sys.stderr)
+        return error.exit_status
+    except Exception:
+        log.exception("command %s failed", typed[:2])
+        _print_empty(options)
+        print(
+            _("beffroi: an error that should not happen; its details are in {path}").format(path=options.home.log_path),
+            file=sys.stderr,
+        )
+        return 1
+
+
+def _print_empty(options: argparse.Namespace) -> None:
+    """With --json something is printed even when a command fails before it has anything to tell."""
+    document = getattr(options, "empty_document", None)
+    if options.json and document is not None:
+        print(json.dumps(document), flush=True)
+
+
+def _parse(words: list[str]) -> argparse.Namespace:
+    common = _Parser(add_help=False)
+    common.add_argument("--home", default=argparse.SUPPRESS, metavar="DIR", help=_("folder of keys, settings, history"))
+    common.add_argument("--json", action="store_true", default=argparse.SUPPRESS, help=_("print one JSON document"))
+    parser = _Parser(prog="beffroi", description=_("Supervise a site: its machines and its electricity meter."))
+    parser.add_argument("--home", default=None, metavar="DIR", help=_("folder of keys, settings and history"))
+    parser.add_argument("--json", action="store_true", default=False, help=_("print one JSON document on stdout"))
+    parser.add_argument("--version", action="version", version=f"beffroi {core.__version__}")
+    parser.add_argument("--demo", action="store_true", help=_("open the window on this machine and a simulated meter"))
+    parser.set_defaults(handler=None)
+    commands = parser.add_subparsers(metavar=_("COMMAND"), parser_class=_Parser)
+    console = commands.add_parser("console", parents=[common], help=_("open the window (the default)"))
+    console.add_argument("--demo", action="store_true", default=argparse.SUPPRESS, help=_("show it moving"))
+    typed = next((word for word in words if word in GROUPS), None)
+    modules = dict.fromkeys(GROUPS.values() if typed is None else [GROUPS[typed]])
+    for name in modules:
+        importlib.import_module(name).register(commands, common)
+    return parser.parse_args(words)
+
+
+def _write_log_to(home: Home) -> None:
+    """Log to the home's file, 1 MiB at most and one older file; nothing secret is ever logged."""
+    if not log.handlers:
+        handler = logging.handlers.RotatingFileHandler(
+            home.log_path, maxBytes=1 << 20, backupCount=1, encoding="utf-8", delay=True
+        )
+        handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+        log.addHandler(handler)
+        log.setLevel(logging.INFO)
+        log.propagate = False

@@ -1,0 +1,1 @@
+"""What a meter's values mean: quantities, units, scalers, quality; and a virtual meter."""

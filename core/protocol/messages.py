@@ -1,0 +1,203 @@
+"""Messages of the link between console and agent: JSON-RPC 2.0 objects, decoded straight into typed records.
+
+    console                          agent
+    hello (request)              ->
+                                 <-  result: Hello
+    subscribe (request)          ->
+                                 <-  status (notification), at each tick
+    processes (request)          ->
+                                 <-  result: ProcessPage, several until `is_last`
+    exec.start (request)         ->
+                                 <-  result: ExecAccepted, or error with ExecDenied
+                                 <-  output (frames of kind 1), exec.exit (notification)
+    exec.credit, exec.cancel, exec.acknowledge (notifications)  ->
+
+A peer without a certificate speaks only:
+
+    pair.begin (request)         ->
+                                 <-  result: PairChallenge, or the notification pairing_closed
+    pair.prove (request)         ->
+                                 <-  result: PairProof
+
+Every text is capped; what is longer is malformed and closes the link.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from msgspec import Meta, Raw, Struct
+
+from core.records import Level, Process, Status
+
+PROTOCOL_MAJOR = 1
+PROTOCOL_MINOR = 0
+
+Short = Annotated[str, Meta(max_length=256)]
+Line = Annotated[str, Meta(max_length=4096)]
+Identifier = Annotated[str, Meta(min_length=1, max_length=64)]
+Id = Annotated[int, Meta(ge=0, le=2**53)]
+
+NOT_FOUND = -32601
+INVALID_PARAMETERS = -32602
+DENIED = -32001
+BUSY = -32002
+
+
+class Envelope(Struct, frozen=True, omit_defaults=True):
+    """Any JSON-RPC object before its parameters are known; a request has `id` and `method`, an answer `id` alone.
+
+    An absent `params` or `result` is an empty Raw.
+    """
+
+    jsonrpc: Literal["2.0"]
+    method: Short | None = None
+    id: Id | None = None
+    params: Raw = Raw()
+    result: Raw = Raw()
+    error: Error | None = None
+
+
+class Error(Struct, frozen=True, omit_defaults=True):
+    """Why a request is not answered; `data` is a typed record for some codes (ExecDenied for DENIED)."""
+
+    code: int
+    message: Line = ""
+    data: Raw = Raw()
+
+
+class Hello(Struct, frozen=True, kw_only=True):
+    """Who speaks, in which protocol range; `run_id` is new at each start of an agent, `level` the console's there."""
+
+    major: int = PROTOCOL_MAJOR
+    minor: int = PROTOCOL_MINOR
+    capabilities: tuple[Short, ...] = ()
+    name: Short = ""
+    version: Short = ""
+    os: Short = ""
+    boot_id: Short = ""
+    run_id: Short = ""
+    time_s: float = 0.0
+    level: Level | None = None
+
+
+class Subscribe(Struct, frozen=True, kw_only=True):
+    """Send a status every `interval_s` (0.2 to 3600); first those of run `run_id` numbered above `after`."""
+
+    interval_s: Annotated[float, Meta(ge=0.2, le=3600)]
+    sections: tuple[Short, ...] | None = None
+    run_id: Short = ""
+    after: int | None = None
+
+
+class StatusMessage(Struct, frozen=True, kw_only=True):
+    """`status` notification; `is_missed` marks one measured while the link was down."""
+
+    status: Status
+    is_missed: bool = False
+
+
+class ProcessQuery(Struct, frozen=True, kw_only=True):
+    """`processes` request: the table in pages of at most 128 KiB, all answers with the request's id."""
+
+
+class ProcessPage(Struct, frozen=True, kw_only=True):
+    """One page of the table of one pass."""
+
+    time_s: float
+    processes: tuple[Process, ...]
+    is_last: bool
+
+
+class ExecStart(Struct, frozen=True, kw_only=True):
+    """Run `words` (a built-in, or a command of the policy); `exec_id` is the idempotency key of the command here."""
+
+    exec_id: Identifier
+    words: Annotated[tuple[Line, ...], Meta(min_length=1, max_length=256)]
+    timeout_s: Annotated[float, Meta(gt=0, le=600)]
+    operator: Short = ""
+    shell: Literal["linux", "dos", "powershell"] | None = None
+
+
+class ExecAccepted(Struct, frozen=True, kw_only=True):
+    """The command runs, or waits its turn."""
+
+    exec_id: Identifier
+    is_queued: bool = False
+
+
+class ExecDenied(Struct, frozen=True, kw_only=True):
+    """Why a command may not run: `reason` is `level`, `policy`, `wrong_os`, `parameter` or `busy`.
+
+    `rule` names the rule that decided, `policy_line` what the agent's administrator can add to allow it.
+    """
+
+    reason: Short
+    rule: Line = ""
+    policy_line: Line = ""
+
+
+class ExecCredit(Struct, frozen=True, kw_only=True):
+    """The console has consumed `octets` of output and can take as many more (64 KiB are open at the start)."""
+
+    exec_id: Identifier
+    octets: Annotated[int, Meta(ge=0, le=1 << 20)]
+
+
+class ExecReference(Struct, frozen=True, kw_only=True):
+    """`exec.cancel` and `exec.acknowledge`."""
+
+    exec_id: Identifier
+
+
+class ExecOpened(Struct, frozen=True, kw_only=True):
+    """`exec.opened` notification: frames of kind 1 whose stream is `stream` belong to `exec_id` from now on."""
+
+    exec_id: Identifier
+    stream: int
+
+
+class ExecExit(Struct, frozen=True, kw_only=True):
+    """`exec.exit` notification, sent again at each new link until acknowledged."""
+
+    exec_id: Identifier
+    state: Literal["ok", "failed", "timeout", "cancelled"]
+    exit_status: int | None
+    dropped_bytes: int
+    duration_s: float
+    message: Line = ""
+
+
+class PairBegin(Struct, frozen=True, kw_only=True):
+    """A console that asks to be paired shows its certificate and a nonce of 16 octets, in base64."""
+
+    name: Short
+    certificate_pem: Annotated[str, Meta(max_length=3000)]
+    nonce: Annotated[bytes, Meta(min_length=16, max_length=16)]
+
+
+class PairChallenge(Struct, frozen=True, kw_only=True):
+    """Salt and nonce of the agent, 16 octets each, in base64."""
+
+    salt: Annotated[bytes, Meta(min_length=16, max_length=16)]
+    nonce: Annotated[bytes, Meta(min_length=16, max_length=16)]
+
+
+class PairProve(Struct, frozen=True, kw_only=True):
+    """HMAC-SHA-256 of the transcript (docs/security.md), 32 octets, in base64."""
+
+    proof: Annotated[bytes, Meta(min_length=32, max_length=32)]
+
+
+class PairProof(Struct, frozen=True, kw_only=True):
+    """The agent's own HMAC, and the level it grants."""
+
+    proof: Annotated[bytes, Meta(min_length=32, max_length=32)]
+    level: Level
+    name: Short
+
+
+class PairingClosed(Struct, frozen=True, kw_only=True):
+    """`pairing_closed` notification to a peer without a certificate; then the agent closes."""
+
+    reason: Short = ""

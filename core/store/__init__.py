@@ -1,0 +1,1 @@
+"""The history: one schema, one writer, and the queries that read it."""

@@ -1,0 +1,1 @@
+"""What carries bytes: TLS links with pinned certificates, serial ports."""

@@ -1,0 +1,1 @@
+"""The only QThreads, and the only door between threads and widgets."""

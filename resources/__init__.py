@@ -1,0 +1,1 @@
+"""Files the program reads: icons, translations, presets, systemd unit, example configuration."""
