@@ -5,6 +5,8 @@ PYTHON ?= python3
 ARGS ?=
 VENV ?= .venv
 BIN := $(VENV)/bin
+# Setuptools warns at each editable installation of top-level packages; nobody can act on it.
+PIP := PYTHONWARNINGS=ignore $(BIN)/python -m pip --quiet --disable-pip-version-check
 BEFFROI_CAPTURES ?= $(firstword $(wildcard $(CURDIR)/../shared/captures))
 
 # An environment made by another interpreter or from another setup.cfg is made anew.
@@ -45,19 +47,19 @@ $(BIN)/python-$(PYTHON_TAG):
 	@test -n "$(PYTHON_TAG)" || { echo "$(PYTHON) is missing; try: apt install python3-venv" >&2; exit 1; }
 	rm -rf $(VENV)
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade pip
+	$(PIP) install --upgrade pip
 	ln -sf python $@
 
 $(RUN_STAMP): setup.cfg $(BIN)/python-$(PYTHON_TAG)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[console]'
+	$(PIP) install --editable '.[console]'
 	touch $@
 
 $(DEV_STAMP): setup.cfg $(BIN)/python-$(PYTHON_TAG)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	$(PIP) install --editable '.[dev]'
 	touch $@ $(RUN_STAMP)
 
 $(BENCH_STAMP): setup.cfg $(BIN)/python-$(PYTHON_TAG)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[bench]'
+	$(PIP) install --editable '.[bench]'
 	touch $@ $(DEV_STAMP) $(RUN_STAMP)
 
 clean:
