@@ -12,6 +12,12 @@
                                  <-  output (frames of kind 1), exec.exit (notification)
     exec.credit, exec.cancel, exec.acknowledge (notifications)  ->
 
+The life of a command: `exec.start` is answered; then come `exec.opened`, frames of output as far as the credit goes,
+and `exec.exit` after the last of them, which the console acknowledges. After a broken link the console sends the same
+`exec.start` again: the command is not run twice, its output comes once more from its first octet, after a new
+`exec.opened`, with a fresh credit. A notification `not_trusted` tells a console whose line is gone, has expired or
+does not cover its address; then the agent closes.
+
 A peer without a certificate speaks only:
 
     pair.begin (request)         ->
@@ -24,10 +30,13 @@ Every text is capped; what is longer is malformed and closes the link.
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from functools import cache
+from typing import Annotated, Any, Literal, TypeVar
 
 from msgspec import Meta, Raw, Struct
+from msgspec.json import Decoder, Encoder
 
+from core.errors import RemoteProtocolError
 from core.records import Level, Process, Status
 
 PROTOCOL_MAJOR = 1
@@ -42,6 +51,10 @@ NOT_FOUND = -32601
 INVALID_PARAMETERS = -32602
 DENIED = -32001
 BUSY = -32002
+WRONG_CODE = -32010
+
+CREDIT = 64 * 1024
+"""Octets of output that an agent may send of a command before the console gives more."""
 
 
 class Envelope(Struct, frozen=True, omit_defaults=True):
@@ -158,7 +171,11 @@ class ExecOpened(Struct, frozen=True, kw_only=True):
 
 
 class ExecExit(Struct, frozen=True, kw_only=True):
-    """`exec.exit` notification, sent again at each new link until acknowledged."""
+    """`exec.exit` notification, after the last output; kept by the agent until acknowledged (or for an hour).
+
+    `dropped_bytes` were left out between the first and the last 512 KiB. A program that is not there, or may not be
+    started, is `failed` with 127 or 126 and says so in `message`.
+    """
 
     exec_id: Identifier
     state: Literal["ok", "failed", "timeout", "cancelled"]
@@ -201,3 +218,64 @@ class PairingClosed(Struct, frozen=True, kw_only=True):
     """`pairing_closed` notification to a peer without a certificate; then the agent closes."""
 
     reason: Short = ""
+
+
+class NotTrusted(Struct, frozen=True, kw_only=True):
+    """`not_trusted` notification to a console that the agent no longer trusts: `removed`, `expired` or `address`."""
+
+    reason: Short = ""
+
+
+_T = TypeVar("_T")
+_encoder = Encoder()
+_envelope_decoder = Decoder(Envelope)
+
+
+@cache
+def _decoder(kind: Any) -> Decoder[Any]:
+    return Decoder(kind)
+
+
+def encode_request(number: int, method: str, params: object) -> bytes:
+    """Payload of a request; its answer bears the same number."""
+    return _encoder.encode({"jsonrpc": "2.0", "id": number, "method": method, "params": params})
+
+
+def encode_notification(method: str, params: object) -> bytes:
+    """Payload of a notification, which has no answer."""
+    return _encoder.encode({"jsonrpc": "2.0", "method": method, "params": params})
+
+
+def encode_result(number: int, result: object) -> bytes:
+    """Payload of the answer to request `number`."""
+    return _encoder.encode({"jsonrpc": "2.0", "id": number, "result": result})
+
+
+def encode_error(number: int, code: int, message: str, data: object = None) -> bytes:
+    """Payload of a refusal of request `number`; `data` is a typed record or None."""
+    error: dict[str, object] = {"code": code, "message": message[:4096]}
+    if data is not None:
+        error["data"] = data
+    return _encoder.encode({"jsonrpc": "2.0", "id": number, "error": error})
+
+
+def decode_envelope(payload: bytes) -> Envelope:
+    """The object of a JSON frame; raises RemoteProtocolError for anything else."""
+    try:
+        return _envelope_decoder.decode(payload)
+    except (ValueError, RecursionError) as error:
+        raise RemoteProtocolError(f"a message is malformed: {error}") from error
+
+
+def decode_as(kind: type[_T], raw: Raw | bytes) -> _T:
+    """Parameters, result or error data as a record of type `kind`; raises RemoteProtocolError."""
+    try:
+        decoded: _T = _decoder(kind).decode(raw)
+    except (ValueError, RecursionError) as error:
+        raise RemoteProtocolError(f"{kind.__name__} is malformed: {error}") from error
+    return decoded
+
+
+def plain_text(text: str, limit: int = 256) -> str:
+    """`text` from a peer as one line fit to be shown: control characters replaced by a space, `limit` characters."""
+    return "".join(character if character.isprintable() else " " for character in text[:limit])

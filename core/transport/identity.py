@@ -1,0 +1,135 @@
+"""Who a console or an agent is: an ECDSA P-256 key, a self-signed certificate, and the fingerprint of the latter.
+
+The fingerprint is the SHA-256 of the certificate (DER), written `SHA256:` and base32 in groups of four; case, spaces
+and dashes do not matter when two are compared. Trust is a pinned certificate and nothing else.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import os
+import ssl
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from msgspec import Struct
+
+from core.errors import ConfigError
+from core.home import Lock, check_private, make_private_folder
+from core.language import _
+
+_PREFIX = "SHA256:"
+_KEY_MAKER = Path(__file__).with_name("key_maker.py")
+_KEY_MAKER_TIMEOUT_S = 30.0
+
+
+class Identity(Struct, frozen=True):
+    """Our own name, certificate and key; `certificate_pem` is what others pin."""
+
+    name: str
+    fingerprint: str
+    certificate_path: Path
+    key_path: Path
+    certificate_pem: str
+
+
+def fingerprint_of(der: bytes) -> str:
+    """Fingerprint of a certificate in DER.
+
+    Check value: fingerprint_of(b"abc") begins with "SHA256:XJ4B-NP4P-AHH6".
+    """
+    symbols = base64.b32encode(hashlib.sha256(der).digest()).decode().rstrip("=")
+    return _PREFIX + "-".join(symbols[start : start + 4] for start in range(0, len(symbols), 4))
+
+
+def fingerprint_of_pem(pem: str) -> str:
+    """Fingerprint of a certificate in PEM; raises ValueError where `pem` is none."""
+    return fingerprint_of(ssl.PEM_cert_to_DER_cert(pem))
+
+
+def fingerprint_symbols(fingerprint: str) -> str:
+    """The 52 base32 symbols alone, upper case: what is compared, and what names a file."""
+    symbols = "".join(fingerprint.split()).upper()
+    return symbols.removeprefix(_PREFIX).replace("-", "")
+
+
+def fingerprint_octets(fingerprint: str) -> bytes:
+    """The 32 octets of the SHA-256; raises ValueError where `fingerprint` is none."""
+    octets = base64.b32decode(fingerprint_symbols(fingerprint) + "====")
+    if len(octets) != 32:
+        raise ValueError(f"a fingerprint has 32 octets, this one {len(octets)}")
+    return octets
+
+
+def same_fingerprint(one: str, other: str) -> bool:
+    """True when both name the same certificate, however they are written."""
+    return hmac.compare_digest(fingerprint_symbols(one).encode(), fingerprint_symbols(other).encode())
+
+
+def ensure_identity(folder: Path, name: str) -> Identity:
+    """The identity kept in `folder`, made under the display name `name` where there is none yet.
+
+    Blocks for some tenths of a second when it must be made. Raises ConfigError where the folder or the key is open to
+    others, where one of the two files is missing, or where they cannot be made.
+    """
+    make_private_folder(folder)
+    key_path, certificate_path = folder / "key.pem", folder / "certificate.pem"
+    if not (key_path.exists() and certificate_path.exists()):
+        _make_under_lock(folder, key_path, certificate_path, name)
+    check_private(key_path)
+    try:
+        certificate_pem = certificate_path.read_text(encoding="ascii")
+        fingerprint = fingerprint_of_pem(certificate_pem)
+    except (OSError, ValueError) as error:
+        raise ConfigError(
+            _("{path} is not a certificate; remove it and key.pem beside it, then pair again").format(
+                path=certificate_path
+            )
+        ) from error
+    return Identity(name, fingerprint, certificate_path, key_path, certificate_pem)
+
+
+def _make_under_lock(folder: Path, key_path: Path, certificate_path: Path, name: str) -> None:
+    """Make both files unless another process of this home is just doing it."""
+    lock = Lock(folder / ".identity.lock")
+    deadline_s = time.monotonic() + _KEY_MAKER_TIMEOUT_S
+    while not lock.take():
+        if time.monotonic() > deadline_s:
+            raise ConfigError(_("{path} is held by another process").format(path=lock.path))
+        time.sleep(0.05)
+    try:
+        if key_path.exists() and certificate_path.exists():
+            return
+        for path, other in ((key_path, certificate_path), (certificate_path, key_path)):
+            if path.exists():
+                raise ConfigError(
+                    _("{path} is missing beside {other}; put it back, or remove {other} and pair again").format(
+                        path=other, other=path
+                    )
+                )
+        _run_key_maker(folder, key_path, certificate_path, name)
+    finally:
+        lock.release()
+
+
+def _run_key_maker(folder: Path, key_path: Path, certificate_path: Path, name: str) -> None:
+    drafts = [folder / f".{path.name}.{os.getpid()}" for path in (key_path, certificate_path)]
+    words = [sys.executable, "-P", str(_KEY_MAKER), str(drafts[0]), str(drafts[1]), name]
+    try:
+        made = subprocess.run(  # noqa: S603 -- our own interpreter and script, no shell
+            words, stdin=subprocess.DEVNULL, capture_output=True, timeout=_KEY_MAKER_TIMEOUT_S, check=False
+        )
+        if made.returncode != 0:
+            reason = made.stderr.decode(errors="replace").strip().rpartition("\n")[2]
+            raise ConfigError(_("no key could be made in {path}: {reason}").format(path=folder, reason=reason))
+        os.replace(drafts[0], key_path)
+        os.replace(drafts[1], certificate_path)
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise ConfigError(_("no key could be made in {path}: {reason}").format(path=folder, reason=error)) from error
+    finally:
+        for draft in drafts:
+            draft.unlink(missing_ok=True)
