@@ -1,0 +1,470 @@
+"""The curves of the window in memory: append-only columns under a pyramid of minima and maxima.
+
+A view costs the same whatever the number of points: it reads the level of the pyramid that has a few entries a
+pixel column, so no peak is ever lost. Memory is bounded: the oldest points go first. A book belongs to one thread.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.records import Measurement, Status
+
+Floats = NDArray[np.float64]
+Span = tuple[float, float]
+
+FACTOR = 16
+DAY_POINTS = 100_000
+"""A little more than a day at one point a second."""
+HOUR_POINTS = 4_096
+"""A little more than an hour at one point a second."""
+GAP_PERIODS = 3.0
+"""A series is late, and its curve open, when this many of its periods have passed without a point."""
+SHORTEST_GAP_S = 2.5
+
+_FIRST_CAPACITY = 64
+_MOST_GAPS = 4_096
+
+
+class Track:
+    """Columns that share their times, for example all values of one meter: shape (columns, n), NaN where absent."""
+
+    def __init__(self, columns: Sequence[str], *, limit: int = DAY_POINTS, dtype: type = np.float64) -> None:
+        self._columns = {name: row for row, name in enumerate(columns)}
+        self._limit = limit
+        self._levels = max(1, int(math.log(max(limit, FACTOR * FACTOR), FACTOR)) - 1)
+        self._time = np.empty(_FIRST_CAPACITY, np.float64)
+        self._values: NDArray[np.floating] = np.full((len(columns), _FIRST_CAPACITY), np.nan, dtype)
+        self._pyramid: list[tuple[NDArray[np.floating], NDArray[np.floating]]] = []
+        self._built: list[int] = []
+        self._forget_pyramid()
+        self._count = 0
+        self._period_s: float | None = None
+        self._gaps: list[Span] = []
+
+    def __len__(self) -> int:
+        return self._count
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Names of the columns that have had a value."""
+        return tuple(self._columns)
+
+    @property
+    def first_s(self) -> float | None:
+        """Time of the oldest point held."""
+        return float(self._time[0]) if self._count else None
+
+    @property
+    def last_s(self) -> float | None:
+        """Time of the newest point."""
+        return float(self._time[self._count - 1]) if self._count else None
+
+    @property
+    def period_s(self) -> float | None:
+        """Usual distance of two points; None before the second one."""
+        return self._period_s
+
+    def append(self, time_s: float, values: Mapping[str, float | None], period_s: float | None = None) -> None:
+        """Add one row; a clock set back forgets what then lies in its future.
+
+        `period_s` is the distance at which the source means to send, where it says so; else it is measured.
+        """
+        if self._count and time_s <= self._time[self._count - 1]:
+            self._truncate(time_s)
+        if self._count == len(self._time):
+            self._make_room(self._count + 1)
+        for name in values:
+            if name not in self._columns:
+                self._add_column(name)
+        place = self._count
+        if place:
+            self._note_distance(float(self._time[place - 1]), time_s, period_s)
+        elif period_s:
+            self._period_s = period_s
+        self._time[place] = time_s
+        self._values[:, place] = np.nan
+        for name, value in values.items():
+            if value is not None:
+                self._values[self._columns[name], place] = value
+        self._count += 1
+
+    def extend(self, time_s: Floats, values: NDArray[np.floating]) -> None:
+        """Add many rows at once, oldest first, newer than all held: shapes (n,) and (columns, n)."""
+        if not len(time_s):
+            return
+        kept = min(len(time_s), self._limit)
+        time_s, values = time_s[-kept:], values[:, -kept:]
+        distances = np.diff(time_s)
+        if len(distances):
+            self._period_s = float(np.median(distances))
+            allowed_s = max(SHORTEST_GAP_S, GAP_PERIODS * self._period_s)
+            self._gaps += [
+                (float(time_s[i]), float(time_s[i + 1])) for i in np.flatnonzero(distances > allowed_s)[-_MOST_GAPS:]
+            ]
+        if self._count + kept > len(self._time):
+            self._make_room(self._count + kept)
+        end = self._count + kept
+        self._time[self._count : end] = time_s
+        self._values[:, self._count : end] = values
+        self._count = end
+
+    def view(self, column: str, start_s: float, end_s: float, columns: int) -> tuple[Floats, Floats, Floats]:
+        """(time, minimum, maximum) of at most about `columns` + gaps entries, and one entry beyond each edge.
+
+        Raw points where they are few (minimum and maximum are then equal); a NaN stands in every gap.
+        """
+        row = self._columns.get(column)
+        if row is None or not self._count or end_s <= start_s or columns < 1:
+            return _nothing()
+        time = self._time[: self._count]
+        first = max(0, int(np.searchsorted(time, start_s)) - 1)
+        last = min(self._count, int(np.searchsorted(time, end_s, "right")) + 1)
+        if last - first <= 2 * columns:
+            times = time[first:last]
+            values = np.asarray(self._values[row, first:last], np.float64)
+            return self._opened(times, values, values)
+        times, low, high = self._entries(row, first, last, columns)
+        edges = start_s + (end_s - start_s) / columns * np.arange(1, columns)
+        begins = np.unique(np.concatenate(([0], np.searchsorted(times, edges))))
+        begins = begins[begins < len(times)]
+        return self._opened(
+            times[begins],
+            np.asarray(np.fmin.reduceat(low, begins), np.float64),
+            np.asarray(np.fmax.reduceat(high, begins), np.float64),
+        )
+
+    def gaps(self, start_s: float, end_s: float) -> list[Span]:
+        """(last point before, first point after) of each silence that touches the span, oldest first."""
+        return [gap for gap in self._gaps if gap[1] > start_s and gap[0] < end_s]
+
+    def at(self, column: str, time_s: float) -> tuple[float, float] | None:
+        """(time_s, value) of the point nearest to `time_s`; None in a gap, beyond the ends, or where absent."""
+        row = self._columns.get(column)
+        if row is None or not self._count:
+            return None
+        after = int(np.searchsorted(self._time[: self._count], time_s))
+        candidates = [i for i in (after - 1, after) if 0 <= i < self._count]
+        nearest = min(candidates, key=lambda i: abs(float(self._time[i]) - time_s))
+        found_s, value = float(self._time[nearest]), float(self._values[row, nearest])
+        if abs(found_s - time_s) > max(SHORTEST_GAP_S, (self._period_s or 0.0)) or not math.isfinite(value):
+            return None
+        return found_s, value
+
+    def last(self, column: str) -> tuple[float, float] | None:
+        """(time_s, value) of the newest point of the column that has a value."""
+        row = self._columns.get(column)
+        if row is None:
+            return None
+        known = np.flatnonzero(np.isfinite(self._values[row, max(0, self._count - FACTOR) : self._count]))
+        if not len(known):
+            return None
+        place = max(0, self._count - FACTOR) + int(known[-1])
+        return float(self._time[place]), float(self._values[row, place])
+
+    def _entries(self, row: int, first: int, last: int, columns: int) -> tuple[Floats, Floats, Floats]:
+        """Times, minima and maxima of the points [first, last), from the coarsest level that is fine enough."""
+        level = 0
+        while level < self._levels and (last - first) // FACTOR ** (level + 1) >= 2 * columns:
+            level += 1
+        if level == 0:
+            values = np.asarray(self._values[row, first:last], np.float64)
+            return self._time[first:last], values, values
+        self._build(level)
+        size = FACTOR**level
+        begin, end = first // size, min(-(-last // size), self._built[level - 1])
+        low, high = (array[row, begin:end] for array in self._pyramid[level - 1])
+        times = self._time[begin * size : end * size : size]
+        rest = self._values[row, end * size : last]
+        if len(rest):
+            times = np.append(times, self._time[end * size])
+            low, high = np.append(low, np.fmin.reduce(rest)), np.append(high, np.fmax.reduce(rest))
+        return times, np.asarray(low, np.float64), np.asarray(high, np.float64)
+
+    def _build(self, level: int) -> None:
+        """Bring the pyramid up to `level` up to date with all complete blocks."""
+        for step in range(level):
+            below_count = self._count if step == 0 else self._built[step - 1]
+            done, ready = self._built[step], below_count // FACTOR
+            if ready <= done:
+                continue
+            low, high = self._pyramid[step]
+            for target, source, reduce in (
+                (low, self._values if step == 0 else self._pyramid[step - 1][0], np.fmin.reduce),
+                (high, self._values if step == 0 else self._pyramid[step - 1][1], np.fmax.reduce),
+            ):
+                blocks = source[:, done * FACTOR : ready * FACTOR].reshape(len(source), -1, FACTOR)
+                target[:, done:ready] = reduce(blocks, axis=2)
+            self._built[step] = ready
+
+    def _opened(self, times: Floats, low: Floats, high: Floats) -> tuple[Floats, Floats, Floats]:
+        """The arrays with a NaN put into every gap."""
+        if not len(times):
+            return _nothing()
+        gaps = self.gaps(float(times[0]), float(times[-1]))
+        if not gaps:
+            return times.copy(), low, high
+        places = np.searchsorted(times, [after for _, after in gaps])
+        # A whole column may start before a short gap and end after it: that one stays closed.
+        inside = [
+            (int(place), (before + after) / 2)
+            for place, (before, after) in zip(places, gaps, strict=True)
+            if 0 < place < len(times)
+        ]
+        at = [place for place, _ in inside]
+        middle = [max(time_s, float(times[place - 1])) for place, time_s in inside]
+        return np.insert(times, at, middle), np.insert(low, at, np.nan), np.insert(high, at, np.nan)
+
+    def _note_distance(self, before_s: float, time_s: float, period_s: float | None) -> None:
+        distance = time_s - before_s
+        usual = max(self._period_s or 0.0, period_s or 0.0)
+        if period_s:
+            self._period_s = period_s
+        if not usual:
+            self._period_s = distance
+            return
+        if distance > max(SHORTEST_GAP_S, GAP_PERIODS * usual):
+            begin, end = self._gaps[-1] if self._gaps else (0.0, 0.0)
+            if not period_s and end == before_s and 0.5 <= distance / (end - begin) <= 2:
+                # The same long distance twice: the source has become slower, it was not silent.
+                self._gaps.pop()
+                self._period_s = distance
+                return
+            self._gaps = [*self._gaps[-_MOST_GAPS:], (before_s, time_s)]
+        elif not period_s:
+            self._period_s = 0.8 * usual + 0.2 * distance
+
+    def _make_room(self, wanted: int) -> None:
+        capacity = len(self._time)
+        most = self._limit + self._limit // 4 + FACTOR**self._levels
+        if wanted <= most:
+            while capacity < wanted:
+                capacity = min(2 * capacity, most)
+            self._resize(0, capacity)
+            return
+        unit: int = FACTOR**self._levels
+        drop = min(self._count, -(-(wanted - self._limit) // unit) * unit)
+        self._resize(drop, max(capacity, wanted - drop))
+        first_s = float(self._time[0]) if self._count else math.inf
+        self._gaps = [gap for gap in self._gaps if gap[1] > first_s]
+
+    def _resize(self, drop: int, capacity: int) -> None:
+        kept = self._count - drop
+        time, values = self._time, self._values
+        self._time = np.empty(capacity, np.float64)
+        self._values = np.full((len(values), capacity), np.nan, values.dtype)
+        self._time[:kept] = time[drop : self._count]
+        self._values[:, :kept] = values[:, drop : self._count]
+        self._count = kept
+        pyramid, built = self._pyramid, self._built
+        self._forget_pyramid()
+        for step, (low, high) in enumerate(pyramid):
+            begin = drop // FACTOR ** (step + 1)
+            count = max(0, built[step] - begin)
+            self._pyramid[step][0][:, :count] = low[:, begin : begin + count]
+            self._pyramid[step][1][:, :count] = high[:, begin : begin + count]
+            self._built[step] = count
+
+    def _forget_pyramid(self) -> None:
+        rows, capacity = self._values.shape
+        self._pyramid = [
+            (
+                np.empty((rows, capacity // FACTOR ** (step + 1) + 1), self._values.dtype),
+                np.empty((rows, capacity // FACTOR ** (step + 1) + 1), self._values.dtype),
+            )
+            for step in range(self._levels)
+        ]
+        self._built = [0] * self._levels
+
+    def _add_column(self, name: str) -> None:
+        self._columns[name] = len(self._columns)
+        missing = np.full((1, self._values.shape[1]), np.nan, self._values.dtype)
+        self._values = np.concatenate((self._values, missing))
+        self._forget_pyramid()
+
+    def _truncate(self, time_s: float) -> None:
+        self._count = int(np.searchsorted(self._time[: self._count], time_s))
+        self._built = [min(built, self._count // FACTOR ** (step + 1)) for step, built in enumerate(self._built)]
+        self._gaps = [gap for gap in self._gaps if gap[1] < time_s]
+
+
+MEASUREMENT_FIELDS = tuple(name for name in Measurement.__struct_fields__ if name != "quality")
+STATUS_FIELDS = (
+    "cpu_percent",
+    "memory_percent",
+    "memory_used_bytes",
+    "swap_used_bytes",
+    "received_bytes_per_s",
+    "sent_bytes_per_s",
+    "read_bytes_per_s",
+    "written_bytes_per_s",
+    "process_count",
+)
+"""Series of a machine."""
+
+
+def status_values(status: Status) -> dict[str, float | None]:
+    """What a status says under each name of `STATUS_FIELDS`."""
+    memory, network, disk_io = status.memory, status.network, status.disk_io
+    values = (
+        status.cpu.percent if status.cpu else None,
+        memory.percent if memory else None,
+        memory.used_bytes if memory else None,
+        status.swap.used_bytes if status.swap else None,
+        network.received_bytes_per_s if network else None,
+        network.sent_bytes_per_s if network else None,
+        disk_io.read_bytes_per_s if disk_io else None,
+        disk_io.written_bytes_per_s if disk_io else None,
+        status.process_count,
+    )
+    return dict(zip(STATUS_FIELDS, values, strict=True))
+
+
+class SeriesBook:
+    """All live series by name, such as `meter/E450/voltage_l1_v` or `machine/m1/cpu_percent`.
+
+    A meter keeps a day at one point a second, a machine an hour (in single precision: there may be 2,000 of them).
+    """
+
+    def __init__(self, *, limit: int = DAY_POINTS, machine_limit: int = HOUR_POINTS) -> None:
+        self._limit = limit
+        self._machine_limit = machine_limit
+        self._tracks: dict[str, Track] = {}
+        self._revisions: dict[str, int] = {}
+        self._alone: set[str] = set()
+
+    def append(self, name: str, time_s: float, value: float, *, period_s: float | None = None) -> None:
+        """Add one point to one series; `period_s` where the source says how often it sends."""
+        self._alone.add(name)
+        self._add(name, time_s, {_split(name)[1]: value}, period_s)
+
+    def append_measurement(
+        self, meter: str, time_s: float, measurement: Measurement, *, period_s: float | None = None
+    ) -> None:
+        """Add what a meter says at one moment; what it does not say stays absent."""
+        values = {
+            field: float(value) for field in MEASUREMENT_FIELDS if (value := getattr(measurement, field)) is not None
+        }
+        if values:
+            self._add(f"meter/{meter}", time_s, values, period_s)
+
+    def append_status(self, machine: str, time_s: float, status: Status, *, period_s: float | None = None) -> None:
+        """Add what a machine says at one moment, under the names of `STATUS_FIELDS`."""
+        owner = f"machine/{machine}"
+        if owner not in self._tracks:
+            self._tracks[owner] = Track(STATUS_FIELDS, limit=self._machine_limit, dtype=np.float32)
+        self._add(owner, time_s, status_values(status), period_s)
+
+    def extend(self, names: Sequence[str], time_s: Floats, values: NDArray[np.floating]) -> None:
+        """Add many points at once to series of one owner, shapes (n,) and (len(names), n)."""
+        owners = {_split(name)[0] for name in names}
+        if len(owners) != 1:
+            raise ValueError(f"series of one owner are wanted, not of {sorted(owners)}")
+        owner = owners.pop()
+        columns = [_split(name)[1] for name in names]
+        track = self._tracks.setdefault(owner, Track(columns, limit=self._limit))
+        if list(track.columns) != columns:
+            raise ValueError(f"{owner} has the columns {track.columns}, not {columns}")
+        track.extend(time_s, values)
+        self._revisions[owner] = self._revisions.get(owner, 0) + 1
+
+    def view(self, name: str, start_s: float, end_s: float, columns: int) -> tuple[Floats, Floats, Floats]:
+        """(time, minimum, maximum), shapes (n,), of a series in about `columns` entries; a NaN in every gap."""
+        found = self._find(name)
+        return found[0].view(found[1], start_s, end_s, columns) if found else _nothing()
+
+    def gaps(self, name: str, start_s: float, end_s: float) -> list[Span]:
+        """(last point before, first point after) of each silence in the span."""
+        found = self._find(name)
+        return found[0].gaps(start_s, end_s) if found else []
+
+    def at(self, name: str, time_s: float) -> tuple[float, float] | None:
+        """(time_s, value) nearest to `time_s`; None in a gap and beyond the ends."""
+        found = self._find(name)
+        return found[0].at(found[1], time_s) if found else None
+
+    def last(self, name: str) -> tuple[float, float] | None:
+        """(time_s, value) of the newest point of a series."""
+        found = self._find(name)
+        return found[0].last(found[1]) if found else None
+
+    def first_s(self, name: str) -> float | None:
+        """Time of the oldest point held of a series (of its owner, where several share their times)."""
+        found = self._find(name)
+        return found[0].first_s if found else None
+
+    def last_s(self, name: str) -> float | None:
+        """Time of the newest point of a series' owner."""
+        found = self._find(name)
+        return found[0].last_s if found else None
+
+    def period_s(self, name: str) -> float | None:
+        """Usual distance of two points of a series."""
+        found = self._find(name)
+        return found[0].period_s if found else None
+
+    def is_stale(self, name: str, now_s: float) -> bool:
+        """True when more than three periods have passed since the newest point, or there is none."""
+        found = self._find(name)
+        if found is None or found[0].last_s is None:
+            return True
+        return now_s - found[0].last_s > max(SHORTEST_GAP_S, GAP_PERIODS * (found[0].period_s or 10.0))
+
+    def revision(self, name: str) -> int:
+        """A number that changes whenever the series does: nothing new, nothing to draw."""
+        owner = _split(name)[0]
+        return self._revisions.get(name, 0) + self._revisions.get(owner, 0)
+
+    def names(self) -> list[str]:
+        """All series that have had a point, sorted."""
+        return sorted(
+            owner if owner in self._alone else f"{owner}/{column}"
+            for owner, track in self._tracks.items()
+            for column in track.columns
+        )
+
+    def forget(self, owner: str) -> None:
+        """Drop all series of `machine/NAME` or `meter/NAME`."""
+        for key in [key for key in self._tracks if key == owner or key.startswith(f"{owner}/")]:
+            del self._tracks[key]
+            self._revisions[key] = self._revisions.get(key, 0) + 1
+
+    def _add(self, owner: str, time_s: float, values: Mapping[str, float | None], period_s: float | None) -> None:
+        track = self._tracks.get(owner)
+        if track is None:
+            track = self._tracks[owner] = Track(tuple(values), limit=self._limit)
+        track.append(time_s, values, period_s)
+        self._revisions[owner] = self._revisions.get(owner, 0) + 1
+
+    def _find(self, name: str) -> tuple[Track, str] | None:
+        owner, column = _split(name)
+        for key in (name, owner):
+            track = self._tracks.get(key)
+            if track is not None and column in track.columns:
+                return track, column
+        return None
+
+
+def merged(spans: Iterable[Span]) -> list[Span]:
+    """The spans as few as possible, oldest first, overlapping ones made one."""
+    result: list[Span] = []
+    for begin, end in sorted(spans):
+        if result and begin <= result[-1][1]:
+            result[-1] = (result[-1][0], max(result[-1][1], end))
+        else:
+            result.append((begin, end))
+    return result
+
+
+def _split(name: str) -> tuple[str, str]:
+    owner, _, column = name.rpartition("/")
+    return owner, column
+
+
+def _nothing() -> tuple[Floats, Floats, Floats]:
+    empty = np.empty(0)
+    return empty, empty, empty
