@@ -30,7 +30,6 @@ Every text is capped; what is longer is malformed and closes the link.
 
 from __future__ import annotations
 
-from functools import cache
 from typing import Annotated, Any, Literal, TypeVar
 
 from msgspec import Meta, Raw, Struct
@@ -229,11 +228,7 @@ class NotTrusted(Struct, frozen=True, kw_only=True):
 _T = TypeVar("_T")
 _encoder = Encoder()
 _envelope_decoder = Decoder(Envelope)
-
-
-@cache
-def _decoder(kind: Any) -> Decoder[Any]:
-    return Decoder(kind)
+_decoders: dict[object, Decoder[Any]] = {}
 
 
 def encode_request(number: int, method: str, params: object) -> bytes:
@@ -270,7 +265,10 @@ def decode_envelope(payload: bytes) -> Envelope:
 def decode_as(kind: type[_T], raw: Raw | bytes) -> _T:
     """Parameters, result or error data as a record of type `kind`; raises RemoteProtocolError."""
     try:
-        decoded: _T = _decoder(kind).decode(raw)
+        decoder = _decoders.get(kind)
+        if decoder is None:
+            decoder = _decoders[kind] = Decoder(kind)
+        decoded: _T = decoder.decode(raw)
     except (ValueError, RecursionError) as error:
         raise RemoteProtocolError(f"{kind.__name__} is malformed: {error}") from error
     return decoded
