@@ -1,0 +1,366 @@
+"""Lists of machines from and to files: what is good is taken, what is not is named with its line and reason.
+
+Six simple forms, mixed as one likes: `ip;port`, `name,ip:port`, `ip,port`, `ip:port`, an address alone (the default
+port), `ip port ip port` on one line; and csv, json and xlsx with the headers name, address, port, groups, notes.
+A byte order mark, Windows-1252 and tabs are taken as they come. `#` begins a comment line.
+
+A cell that a spreadsheet would take for a formula is written with an apostrophe in front, and read back without.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+import re
+import unicodedata
+import zipfile
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+
+from msgspec import Struct, structs
+
+from core.errors import ConfigError, UsageError
+from core.language import _
+from core.records import Machine
+from core.services.machine_fields import DEFAULT_PORT, BadFieldError, check_name, parse_address, parse_port
+
+COLUMNS = ("name", "address", "port", "groups", "notes")
+SUFFIXES = (".csv", ".json", ".xlsx")
+LARGEST_FILE = 16 << 20
+
+_HEADERS = {
+    "name": "name", "nom": "name", "machine": "name", "hostname": "name",
+    "address": "address", "adresse": "address", "ip": "address", "host": "address", "hote": "address",
+    "ip address": "address", "adresse ip": "address",
+    "port": "port",
+    "groups": "groups", "group": "groups", "groupes": "groups", "groupe": "groups",
+    "notes": "notes", "note": "notes", "comment": "notes", "commentaire": "notes",
+}  # fmt: skip
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "'")
+
+
+class LineError(Struct, frozen=True):
+    """A line (of json: an entry; of xlsx: a row) that was not taken, and why, for the user."""
+
+    line: int
+    text: str
+    reason: str
+
+
+def read_list(path: Path) -> tuple[list[Machine], list[LineError]]:
+    """Machines and bad lines of the file at `path`; raises ConfigError where it cannot be read."""
+    try:
+        if path.stat().st_size > LARGEST_FILE:
+            raise ConfigError(_("{path} is larger than {count} MiB").format(path=path, count=LARGEST_FILE >> 20))
+        content = path.read_bytes()
+    except OSError as error:
+        raise ConfigError(_("{path} cannot be read: {reason}").format(path=path, reason=error.strerror)) from error
+    return parse_list(content, path.suffix)
+
+
+def parse_list(content: str | bytes, suffix: str = "") -> tuple[list[Machine], list[LineError]]:
+    """Machines and bad lines of a list whose file name ends in `suffix`; a duplicate is a bad line. Raises nothing."""
+    machines: list[Machine] = []
+    errors: list[LineError] = []
+    names: dict[str, int] = {}
+    addresses: dict[tuple[str, int], int] = {}
+    for line, text, found in _entries(content, suffix.lower()):
+        if isinstance(found, BadFieldError):
+            errors.append(LineError(line, text, str(found)))
+            continue
+        for machine in found:
+            place = (machine.host.casefold(), machine.port)
+            name = machine.name
+            if name == machine.host and name in names and place not in addresses:
+                machine = Machine(name=machine.address, host=machine.host, port=machine.port)
+            earlier = names.get(machine.name)
+            if earlier is not None:
+                reason = _("the name {name} is already on line {line}").format(name=machine.name, line=earlier)
+            elif place in addresses:
+                reason = _("{address} is already on line {line}").format(address=machine.address, line=addresses[place])
+            else:
+                names[machine.name] = addresses[place] = line
+                machines.append(machine)
+                continue
+            errors.append(LineError(line, text, reason))
+    return machines, errors
+
+
+def merge(known: Sequence[Machine], listed: Sequence[Machine]) -> tuple[list[Machine], list[tuple[Machine, str]]]:
+    """What of `listed` is to be saved beside `known`, and what clashes with it and why.
+
+    A known machine keeps its certificate and takes groups and notes of the list; its address never changes silently.
+    """
+    by_name = {machine.name: machine for machine in known}
+    by_address = {(machine.host.casefold(), machine.port): machine.name for machine in known}
+    taken: list[Machine] = []
+    clashes: list[tuple[Machine, str]] = []
+    for machine in listed:
+        present = by_name.get(machine.name)
+        holder = by_address.get((machine.host.casefold(), machine.port))
+        if present is None and holder is not None:
+            clashes.append((machine, _("{address} is already known as {name}").format(
+                address=machine.address, name=holder)))  # fmt: skip
+        elif present is None:
+            taken.append(machine)
+        elif present.address.casefold() != machine.address.casefold():
+            clashes.append((machine, _("{name} is already known at {address}; remove it first to move it").format(
+                name=machine.name, address=present.address)))  # fmt: skip
+        else:
+            taken.append(_joined(present, machine))
+    return taken, clashes
+
+
+def write_list(path: Path, machines: Iterable[Machine]) -> None:
+    """Write `machines` as csv, json or xlsx by the suffix of `path`; the file appears whole or not at all."""
+    suffix = path.suffix.lower()
+    if suffix not in SUFFIXES:
+        raise UsageError(_("{path}: the file's name must end in .csv, .json or .xlsx").format(path=path))
+    content = _ENCODERS[suffix](list(machines))
+    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        draft.write_bytes(content)
+        os.replace(draft, path)
+    except OSError as error:
+        draft.unlink(missing_ok=True)
+        raise ConfigError(_("{path} cannot be written: {reason}").format(path=path, reason=error.strerror)) from error
+
+
+_Found = list[Machine] | BadFieldError
+
+
+def _entries(content: str | bytes, suffix: str) -> Iterator[tuple[int, str, _Found]]:
+    if suffix == ".xlsx" and isinstance(content, bytes):
+        yield from _xlsx_entries(content)
+        return
+    text = _decoded(content) if isinstance(content, bytes) else content.removeprefix("\ufeff")
+    if suffix == ".json":
+        yield from _json_entries(text)
+        return
+    first = next((line for line in text.splitlines() if line.strip() and not line.lstrip().startswith("#")), "")
+    separator = max(";\t,", key=first.count)
+    if _columns(first.split(separator)) is not None:
+        rows = csv.reader(io.StringIO(text, newline=""), delimiter=separator)
+        yield from _table_entries(_numbered(rows))
+        return
+    for number, line in enumerate(text.splitlines(), 1):
+        if line.strip() and not line.lstrip().startswith("#"):
+            yield number, line.strip(), _taken(_simple, line)
+
+
+def _decoded(content: bytes) -> str:
+    """Text of a file written by a Unix tool, or by a spreadsheet of a French Windows."""
+    for mark, encoding in ((b"\xef\xbb\xbf", "utf-8-sig"), (b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16")):
+        if content.startswith(mark):
+            return content.decode(encoding, "replace")
+    try:
+        return content.decode("utf-8")
+    except UnicodeDecodeError:
+        return content.decode("cp1252", "replace")
+
+
+def _numbered(rows: Iterator[list[str]]) -> Iterator[tuple[int, list[str]]]:
+    number = 0
+    while True:
+        try:
+            row = next(rows)
+        except StopIteration:
+            return
+        except csv.Error:
+            row = ["\0"]
+        number = getattr(rows, "line_num", number + 1)
+        yield number, row
+
+
+def _table_entries(rows: Iterable[tuple[int, Sequence[object]]]) -> Iterator[tuple[int, str, _Found]]:
+    """Entries of a table whose first row that says anything is its headers."""
+    columns: list[str | None] | None = None
+    for number, row in rows:
+        cells = [_cell_text(cell) for cell in row]
+        shown = " ".join(cell for cell in cells if cell)
+        if not shown or shown.startswith("#"):
+            continue
+        if columns is None:
+            columns = _columns(cells)
+            if columns is None:  # a sheet without headers: each row is one of the simple forms
+                columns = []
+            else:
+                continue
+        if not columns:
+            yield number, shown, _taken(_simple, ",".join(cell for cell in cells if cell))
+            continue
+        fields = {column: cell for column, cell in zip(columns, cells, strict=False) if column}
+        yield number, shown, _taken(lambda fields: [_machine_of(fields)], fields)
+
+
+def _json_entries(text: str) -> Iterator[tuple[int, str, _Found]]:
+    try:
+        document = json.loads(text)
+    except json.JSONDecodeError as error:
+        yield error.lineno, "", BadFieldError(_("this is not JSON: {reason}").format(reason=error.msg))
+        return
+    except RecursionError:
+        yield 1, "", BadFieldError(_("this is not a list of machines"))
+        return
+    if isinstance(document, dict):
+        document = document.get("machines")
+    if not isinstance(document, list):
+        yield 1, "", BadFieldError(_("this is not a list of machines"))
+        return
+    for number, entry in enumerate(document, 1):
+        shown = json.dumps(entry, ensure_ascii=False)[:200]
+        if isinstance(entry, str):
+            yield number, shown, _taken(_simple, entry)
+        elif isinstance(entry, dict):
+            fields = {_HEADERS[key]: _plain_text(value) for key, value in entry.items() if key in _HEADERS}
+            yield number, shown, _taken(lambda fields: [_machine_of(fields)], fields)
+        else:
+            yield number, shown, BadFieldError(_("this is not a machine"))
+
+
+def _xlsx_entries(content: bytes) -> Iterator[tuple[int, str, _Found]]:
+    import openpyxl  # imported here: only a spreadsheet pays for it
+
+    try:
+        book = openpyxl.load_workbook(io.BytesIO(content), read_only=True, data_only=True)
+        rows = [(number, row) for number, row in enumerate(book.worksheets[0].iter_rows(values_only=True), 1)]
+        book.close()
+    except (zipfile.BadZipFile, KeyError, ValueError, OSError, IndexError, SyntaxError, EOFError, TypeError):
+        yield 1, "", BadFieldError(_("this is not a spreadsheet in the xlsx format"))
+        return
+    yield from _table_entries(rows)
+
+
+def _taken(parse: object, line: object) -> _Found:
+    try:
+        return parse(line)  # type: ignore[operator,no-any-return]  # one of the two parsers of this module
+    except BadFieldError as error:
+        return error
+
+
+def _columns(cells: Sequence[str]) -> list[str | None] | None:
+    """The column each header names, None where none of them is an address."""
+    found = [_HEADERS.get(_folded(cell.strip().strip('"'))) for cell in cells]
+    return found if "address" in found else None
+
+
+def _folded(text: str) -> str:
+    decomposed = unicodedata.normalize("NFKD", text.casefold())
+    return "".join(letter for letter in decomposed if not unicodedata.combining(letter))
+
+
+def _plain_text(value: object) -> str:
+    """Text of a value: numbers without a needless `.0`, lists joined."""
+    if value is None:
+        return ""
+    if isinstance(value, list):
+        return ";".join(_plain_text(part) for part in value)
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
+    return str(value).strip()
+
+
+def _cell_text(cell: object) -> str:
+    """Text of a cell of a table, the apostrophe against formulas taken off."""
+    text = _plain_text(cell)
+    return text[1:].strip() if len(text) > 1 and text[0] == "'" and text[1] in _FORMULA else text
+
+
+def _simple(line: str) -> list[Machine]:
+    """Machines of a line in one of the six simple forms."""
+    text = line.strip()
+    separator = next((mark for mark in ";,\t" if mark in text), None)
+    fields = [field.strip() for field in text.split(separator)]
+    while len(fields) > 1 and not fields[-1]:
+        fields.pop()
+    if len(fields) == 1 and separator is not None:
+        return _simple(fields[0])
+    if len(fields) == 1:
+        return [_fromparse_address(fields[0])]
+    if len(fields) % 2 == 0 and all(field.isdecimal() for field in fields[1::2]):
+        return [
+            _machine_of({"address": host, "port": port}) for host, port in zip(fields[::2], fields[1::2], strict=True)
+        ]
+    if separator is None:
+        if all(":" in field for field in fields):
+            return [_fromparse_address(field) for field in fields]
+        raise BadFieldError(_("this is neither an address nor a name and an address"))
+    return [_machine_of(dict(zip(COLUMNS, fields, strict=False)))]
+
+
+def _fromparse_address(text: str) -> Machine:
+    return _machine_of({"address": text})
+
+
+def _machine_of(fields: dict[str, str]) -> Machine:
+    """The machine of named fields; raises BadFieldError."""
+    address = fields.get("address", "")
+    if not address:
+        raise BadFieldError(_("there is no address"))
+    port_text = fields.get("port", "")
+    host, port = parse_address(address, parse_port(port_text) if port_text else DEFAULT_PORT)
+    groups = tuple(
+        dict.fromkeys(group.strip() for group in re.split(r"[;,|]", fields.get("groups", "")) if group.strip())
+    )
+    for group in groups:
+        if not group.isprintable() or len(group) > 64:
+            raise BadFieldError(_("the group {group!r} has characters that cannot be shown").format(group=group[:64]))
+    notes = "".join(letter if letter.isprintable() or letter in "\n\t" else " " for letter in fields.get("notes", ""))
+    return Machine(name=check_name(fields.get("name") or host), host=host, port=port, groups=groups, notes=notes[:2000])
+
+
+def _joined(present: Machine, listed: Machine) -> Machine:
+    return structs.replace(present, groups=listed.groups or present.groups, notes=listed.notes or present.notes)
+
+
+def _escaped(text: str) -> str:
+    return "'" + text if text.startswith(_FORMULA) else text
+
+
+def _rows(machines: Iterable[Machine]) -> Iterator[list[str]]:
+    yield list(COLUMNS)
+    for machine in machines:
+        cells = [machine.name, machine.host, str(machine.port), ";".join(machine.groups), machine.notes]
+        yield [_escaped(cell) for cell in cells]
+
+
+def _csv_bytes(machines: list[Machine]) -> bytes:
+    stream = io.StringIO(newline="")
+    csv.writer(stream, lineterminator="\n").writerows(_rows(machines))
+    return stream.getvalue().encode()
+
+
+def _json_bytes(machines: list[Machine]) -> bytes:
+    entries = [
+        {
+            "name": machine.name,
+            "address": machine.host,
+            "port": machine.port,
+            "groups": list(machine.groups),
+            "notes": machine.notes,
+        }
+        for machine in machines
+    ]
+    return (json.dumps(entries, ensure_ascii=False, indent=2) + "\n").encode()
+
+
+def _xlsx_bytes(machines: list[Machine]) -> bytes:
+    import openpyxl  # imported here: only a spreadsheet pays for it
+
+    book = openpyxl.Workbook(write_only=True)
+    sheet = book.create_sheet("machines")
+    for row in _rows(machines):
+        cells = []
+        for text in row:
+            cell = openpyxl.cell.WriteOnlyCell(sheet, value=text)
+            cell.data_type = "s"
+            cells.append(cell)
+        sheet.append(cells)
+    stream = io.BytesIO()
+    book.save(stream)
+    return stream.getvalue()
+
+
+_ENCODERS = {".csv": _csv_bytes, ".json": _json_bytes, ".xlsx": _xlsx_bytes}
