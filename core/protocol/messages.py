@@ -185,9 +185,13 @@ class ExecExit(Struct, frozen=True, kw_only=True):
 
 
 class PairBegin(Struct, frozen=True, kw_only=True):
-    """A console that asks to be paired shows its certificate and a nonce of 16 octets, in base64."""
+    """A console that asks to be paired shows its certificate and a nonce of 16 octets, in base64.
+
+    It says which kind of code its user has typed, since an agent may have a window open for each.
+    """
 
     name: Short
+    is_site_code: bool = False
     certificate_pem: Annotated[str, Meta(max_length=3000)]
     nonce: Annotated[bytes, Meta(min_length=16, max_length=16)]
 
@@ -214,7 +218,10 @@ class PairProof(Struct, frozen=True, kw_only=True):
 
 
 class PairingClosed(Struct, frozen=True, kw_only=True):
-    """`pairing_closed` notification to a peer without a certificate; then the agent closes."""
+    """`pairing_closed` notification to a peer without a certificate; then the agent closes.
+
+    The reason is `closed` (never opened), `used`, `expired` or `tries` (too many wrong ones).
+    """
 
     reason: Short = ""
 

@@ -1,0 +1,232 @@
+"""The consoles that an agent trusts: `authorized_consoles`, one line each as in ssh's file, and their certificates.
+
+    SHA256:ABCD-EFGH-… level=run from=10.1.0.0/16,192.0.2.7 expires=2027-12-31  # name
+
+A line that cannot be read trusts nobody: an unknown option never widens what a line allows. The file is the truth and
+is read again whenever it changes; the agent's administrator may edit it by hand.
+"""
+
+from __future__ import annotations
+
+import datetime
+import logging
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from msgspec import Struct
+
+from core.errors import ConfigError
+from core.home import Lock, check_private, make_private_folder, write_private
+from core.language import _
+from core.protocol.messages import plain_text
+from core.records import Level
+from core.transport.identity import fingerprint_octets, fingerprint_of_pem, fingerprint_symbols, same_fingerprint
+
+if TYPE_CHECKING:
+    from ipaddress import IPv4Network, IPv6Network
+
+log = logging.getLogger("beffroi.agent")
+
+_LOCK_TIMEOUT_S = 5.0
+_LARGEST_FILE_OCTETS = 1 << 20
+
+
+class AuthorizedConsole(Struct, frozen=True, kw_only=True):
+    """One line: who may come, from where (networks, empty: anywhere), until when (the end of that day, UTC)."""
+
+    fingerprint: str
+    level: Level = Level.VIEW
+    networks: tuple[str, ...] = ()
+    expires: datetime.date | None = None
+    name: str = ""
+
+    def refusal(self, address: str, now_s: float) -> str | None:
+        """Why a console that shows this certificate from `address` is refused now, None where it may come in."""
+        if self.expires is not None:
+            end = datetime.datetime.combine(self.expires, datetime.time(), datetime.UTC) + datetime.timedelta(days=1)
+            if now_s >= end.timestamp():
+                return "expired"
+        if self.networks and not _is_within(address, self.networks):
+            return "address"
+        return None
+
+    def line(self) -> str:
+        """The line of the file."""
+        words = [self.fingerprint, f"level={self.level.value}"]
+        if self.networks:
+            words.append("from=" + ",".join(self.networks))
+        if self.expires is not None:
+            words.append(f"expires={self.expires.isoformat()}")
+        return " ".join(words) + (f"  # {plain_text(self.name)}" if self.name else "")
+
+
+def parse_line(line: str) -> AuthorizedConsole | None:
+    """The console that a line names, None for a blank line or a comment; raises ValueError with the reason."""
+    body, _hash, comment = line.partition("#")
+    words = body.split()
+    if not words:
+        return None
+    fingerprint_octets(words[0])
+    console = {"level": "view", "from": "", "expires": ""}
+    for word in words[1:]:
+        option, equals, value = word.partition("=")
+        if not equals or not value or option not in console:
+            raise ValueError(f"{word!r} is not one of level=, from=, expires=")
+        console[option] = value
+    networks = tuple(console["from"].split(",")) if console["from"] else ()
+    for network in networks:
+        _network(network)
+    return AuthorizedConsole(
+        fingerprint=words[0],
+        level=Level(console["level"]),
+        networks=networks,
+        expires=datetime.date.fromisoformat(console["expires"]) if console["expires"] else None,
+        name=plain_text(comment.strip()),
+    )
+
+
+class Consoles:
+    """The file `authorized_consoles` of an agent's folder and the certificates beside it."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self.path = folder / "authorized_consoles"
+        self._stamp: tuple[int, int, int] | None = None
+        self._consoles: tuple[AuthorizedConsole, ...] = ()
+
+    def refresh(self) -> bool:
+        """Read the file again where it has changed; True when it had.
+
+        A file that has become unreadable or open to others trusts nobody, and the log says why.
+        """
+        try:
+            found = self.path.stat()
+            stamp = (found.st_mtime_ns, found.st_size, found.st_ino)
+        except OSError:
+            stamp = None
+        if stamp == self._stamp:
+            return False
+        self._stamp = stamp
+        try:
+            self._consoles = self._read()
+        except ConfigError as error:
+            log.error("no console is trusted: %s", error)
+            self._consoles = ()
+        return True
+
+    def listed(self) -> tuple[AuthorizedConsole, ...]:
+        """All consoles as last read."""
+        return self._consoles
+
+    def find(self, fingerprint: str) -> AuthorizedConsole | None:
+        """The line of this certificate."""
+        for console in self._consoles:
+            if same_fingerprint(console.fingerprint, fingerprint):
+                return console
+        return None
+
+    def certificates(self) -> list[str]:
+        """Certificates of the consoles listed; one that is missing or is another's is left out and logged."""
+        pems = []
+        for console in self._consoles:
+            path = self._certificate_path(console.fingerprint)
+            try:
+                pem = path.read_text(encoding="ascii")
+                if not same_fingerprint(fingerprint_of_pem(pem), console.fingerprint):
+                    raise ValueError("it is another console's")
+                pems.append(pem)
+            except (OSError, ValueError) as error:
+                log.error("certificate %s is of no use: %s", path, error)
+        return pems
+
+    def add(self, console: AuthorizedConsole, certificate_pem: str) -> None:
+        """Trust `console` from now on, in place of an older line of the same certificate; on disk when this returns."""
+        path = self._certificate_path(console.fingerprint)
+        make_private_folder(path.parent)
+        write_private(path, certificate_pem.encode("ascii"))
+        with self._locked():
+            lines = self._lines_without(console.fingerprint)
+            self._write([*lines, console.line()])
+
+    def revoke(self, fingerprint: str) -> bool:
+        """Trust this certificate no more; False where that does not name one console.
+
+        `fingerprint` may be shortened to its first symbols, eight at least, where that names one console.
+        """
+        self.refresh()
+        symbols = fingerprint_symbols(fingerprint)
+        matches = [item for item in self._consoles if fingerprint_symbols(item.fingerprint).startswith(symbols)]
+        if len(symbols) < 8 or len(matches) != 1:
+            return False
+        with self._locked():
+            self._write(self._lines_without(matches[0].fingerprint))
+        self._certificate_path(matches[0].fingerprint).unlink(missing_ok=True)
+        return True
+
+    def _certificate_path(self, fingerprint: str) -> Path:
+        return self._folder / "consoles" / f"{fingerprint_symbols(fingerprint)}.pem"
+
+    def _read(self) -> tuple[AuthorizedConsole, ...]:
+        consoles = []
+        for number, line in enumerate(self._lines(), 1):
+            try:
+                console = parse_line(line)
+            except ValueError as error:
+                log.error("%s, line %d trusts nobody: %s", self.path, number, error)
+                continue
+            if console is not None:
+                consoles.append(console)
+        return tuple(consoles)
+
+    def _lines(self) -> list[str]:
+        if not self.path.exists():
+            return []
+        check_private(self.path)
+        try:
+            with self.path.open(encoding="utf-8", errors="replace") as stream:
+                return stream.read(_LARGEST_FILE_OCTETS).splitlines()
+        except OSError as error:
+            raise ConfigError(
+                _("{path} cannot be read: {reason}").format(path=self.path, reason=error.strerror)
+            ) from error
+
+    def _lines_without(self, fingerprint: str) -> list[str]:
+        symbols = fingerprint_symbols(fingerprint)
+        return [line for line in self._lines() if fingerprint_symbols((line.split() or [""])[0]) != symbols]
+
+    def _write(self, lines: list[str]) -> None:
+        write_private(self.path, "".join(line + "\n" for line in lines).encode())
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        """Alone among the processes of this home that change the file."""
+        lock = Lock(self._folder / ".consoles.lock")
+        deadline_s = time.monotonic() + _LOCK_TIMEOUT_S
+        while not lock.take():
+            if time.monotonic() > deadline_s:
+                raise ConfigError(_("{path} is held by another process").format(path=lock.path))
+            time.sleep(0.02)
+        try:
+            yield
+        finally:
+            lock.release()
+
+
+def _network(text: str) -> IPv4Network | IPv6Network:
+    import ipaddress  # only where a line says from=
+
+    return ipaddress.ip_network(text, strict=False)
+
+
+def _is_within(address: str, networks: tuple[str, ...]) -> bool:
+    import ipaddress
+
+    try:
+        found = ipaddress.ip_address(address.partition("%")[0])
+    except ValueError:
+        return False
+    mapped = getattr(found, "ipv4_mapped", None)
+    return any((mapped or found) in _network(network) for network in networks)
