@@ -1,0 +1,331 @@
+"""The Overview: what the site draws, what it used today, where its machines stand and which work hardest."""
+
+from __future__ import annotations
+
+import heapq
+import time
+from collections import deque
+from collections.abc import Sequence
+
+from PyQt5.QtCore import QTimer, pyqtSignal
+from PyQt5.QtWidgets import QGridLayout, QStackedLayout, QVBoxLayout, QWidget
+
+from core.language import _, ngettext
+from core.records import MeterReadings, MeterReport, MeterState, SeriesPoints
+from gui import numbers
+from gui.models.machines import MachineModel, MachineRow
+from gui.models.thresholds import CPU, MEMORY
+from gui.widgets.bar_list import BarItem, BarList
+from gui.widgets.big_number import BigNumber
+from gui.widgets.card import GAP, Card
+from gui.widgets.empty_state import EmptyState
+from gui.widgets.heat_map import HeatMap
+from gui.widgets.labels import plain_label
+from gui.widgets.sparkline import Sparkline
+
+SPAN_S = 3600.0
+TOP = 5
+_STALE_S = 15.0
+_KEPT = 7200
+
+
+class PowerTile(Card):
+    """Site power now, and its last hour."""
+
+    connect_wanted = pyqtSignal()
+    simulate_wanted = pyqtSignal()
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(_("Site power"), parent)
+        self._points: deque[tuple[float, float]] = deque(maxlen=_KEPT)
+        self._seen_s = 0.0
+        self._period_s = 1.0
+        self._source = ""
+        self._number = BigNumber()
+        self._curve = Sparkline()
+        self._from = plain_label("", "dim")
+        self._to = plain_label("", "dim")
+        self._empty = EmptyState(
+            _("No meter yet: the power of the site appears here, with its last hour."), _("Connect probe…")
+        )
+        self._empty.pressed.connect(self.connect_wanted)
+        shown = QWidget()
+        layout = QGridLayout(shown)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setVerticalSpacing(4)
+        layout.addWidget(self._number, 0, 0, 1, 3)
+        layout.addWidget(self._curve, 1, 0, 1, 3)
+        layout.addWidget(self._from, 2, 0)
+        layout.addWidget(self._to, 2, 2)
+        layout.setColumnStretch(1, 1)
+        layout.setRowStretch(1, 1)
+        self._stack = QStackedLayout()
+        self._stack.addWidget(self._empty)
+        self._stack.addWidget(shown)
+        self.body.addLayout(self._stack, 1)
+
+    def apply_readings(self, readings: MeterReadings) -> None:
+        """One more measurement of the site's meter."""
+        measured = readings.measurement
+        if measured is None or measured.active_power_w is None or readings.time_s is None:
+            return
+        if self._points:
+            self._period_s = max(0.5, min(300.0, readings.time_s - self._points[-1][0]))
+        self._points.append((readings.time_s, measured.active_power_w))
+        self._seen_s = readings.time_s
+        self._source = readings.name + (" · " + _("simulated") if readings.is_simulated else "")
+        self._number.set_number(*numbers.power(measured.active_power_w))
+        self._stack.setCurrentIndex(1)
+
+    def apply_points(self, points: SeriesPoints) -> None:
+        """The last hour as it is kept in the history: it goes before what has come since."""
+        first_s = self._points[0][0] if self._points else float("inf")
+        older = [(at, value) for at, value in zip(points.time_s, points.mean, strict=True) if at < first_s]
+        self._points = deque([*older, *self._points], maxlen=_KEPT)
+        if self._points and self._stack.currentIndex() == 0:
+            known = [(at, value) for at, value in self._points if value == value]
+            if known:
+                self._seen_s, last_w = known[-1]
+                self._number.set_number(*numbers.power(last_w))
+                self._stack.setCurrentIndex(1)
+
+    def refresh(self, now_s: float) -> None:
+        """Draw the hour up to now; say how old the number is."""
+        if self._stack.currentIndex() == 0:
+            return
+        while self._points and self._points[0][0] < now_s - SPAN_S:
+            self._points.popleft()
+        times = [at for at, _value in self._points]
+        self._curve.set_span(now_s - SPAN_S, now_s)
+        self._curve.set_points(times, [value for _at, value in self._points])
+        is_stale = now_s - self._seen_s > max(_STALE_S, 3 * self._period_s)
+        self._number.set_stale(is_stale)
+        self._curve.set_stale(is_stale)
+        context = _("last hour, kW")
+        if self._source:
+            context = f"{self._source} · {context}"
+        self.set_context(context)
+        self._from.setText(numbers.clock(now_s - SPAN_S))
+        self._to.setText(numbers.clock(now_s))
+        peak = self._curve.peak()
+        if is_stale:
+            self._number.set_detail(_("no reading since {time}").format(time=numbers.clock(self._seen_s)))
+        elif peak is not None:
+            value, unit = numbers.power(peak[1])
+            self._number.set_detail(
+                _("peak {value} {unit} at {time}").format(value=value, unit=unit, time=numbers.clock(peak[0]))
+            )
+
+
+class EnergyTile(Card):
+    """Energy since midnight, and what the meter says beside."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(_("Energy today"), parent)
+        self._at_midnight_wh: float | None = None
+        self._kept_wh: float | None = None
+        self._first_wh: float | None = None
+        self._number = BigNumber()
+        self._lines = BarList(_("Energy"), can_open=False)
+        self._empty = EmptyState(_("The energy of the day appears here once a meter is read."))
+        shown = QWidget()
+        layout = QVBoxLayout(shown)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(4)
+        layout.addWidget(self._number)
+        layout.addWidget(self._lines, 1)
+        self._stack = QStackedLayout()
+        self._stack.addWidget(self._empty)
+        self._stack.addWidget(shown)
+        self.body.addLayout(self._stack, 1)
+
+    def set_energy_before(self, energy_wh: float | None) -> None:
+        """Energy from midnight until this window opened, as the history knows it."""
+        self._kept_wh = energy_wh
+
+    def apply_readings(self, readings: MeterReadings) -> None:
+        """Count on from the register of the meter."""
+        measured = readings.measurement
+        if measured is None:
+            return
+        register_wh = measured.active_energy_import_wh
+        lines = []
+        if register_wh is not None:
+            if self._first_wh is None or register_wh < self._first_wh:
+                self._first_wh = register_wh
+            today_wh = (self._kept_wh or 0.0) + register_wh - self._first_wh
+            self._number.set_number(numbers.number(today_wh / 1000, 2 if today_wh < 10_000 else 1), "kWh")
+            self._number.set_detail("" if self._kept_wh is not None else _("since this window opened"))
+            lines.append(BarItem(_("Import register"), " ".join(numbers.energy(register_wh)), None))
+        if measured.active_energy_export_wh is not None:
+            exported = " ".join(numbers.energy(measured.active_energy_export_wh))
+            lines.append(BarItem(_("Export register"), exported, None))
+        volts = [measured.voltage_l1_v, measured.voltage_l2_v, measured.voltage_l3_v]
+        if any(value is not None for value in volts):
+            text = "   ".join(numbers.number(value, 1) for value in volts if value is not None)
+            lines.append(BarItem(_("Voltage"), f"{text} V", None))
+        if measured.power_factor is not None:
+            lines.append(BarItem(_("Power factor"), numbers.number(measured.power_factor, 2), None))
+        if measured.frequency_hz is not None:
+            lines.append(BarItem(_("Frequency"), f"{numbers.number(measured.frequency_hz, 2)} Hz", None))
+        if lines:
+            self._lines.set_items(lines)
+            self.set_context(_("simulated") if readings.is_simulated else readings.name)
+            self._stack.setCurrentIndex(1)
+
+
+class MachinesTile(Card):
+    """How many machines stand where, and each of them as a cell."""
+
+    opened = pyqtSignal(str)
+    add_wanted = pyqtSignal()
+
+    def __init__(self, model: MachineModel, parent: QWidget | None = None) -> None:
+        super().__init__(_("Machines"), parent)
+        self._model = model
+        self._number = BigNumber()
+        self.heat_map = HeatMap()
+        self.heat_map.opened.connect(self.opened)
+        self._empty = EmptyState(_("No machine is watched yet."), _("Add machine…"))
+        self._empty.pressed.connect(self.add_wanted)
+        shown = QWidget()
+        layout = QVBoxLayout(shown)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(8)
+        layout.addWidget(self._number)
+        layout.addWidget(self.heat_map, 1)
+        self._stack = QStackedLayout()
+        self._stack.addWidget(self._empty)
+        self._stack.addWidget(shown)
+        self.body.addLayout(self._stack, 1)
+        model.layoutChanged.connect(self._on_layout)
+        self._on_layout()
+
+    def _on_layout(self) -> None:
+        self.heat_map.set_groups(self._model.groups())
+        self._stack.setCurrentIndex(1 if next(iter(self._model.rows()), None) is not None else 0)
+
+    def refresh(self) -> None:
+        """Count again, and draw the cells."""
+        counts = self._model.counts()
+        self._number.set_number(numbers.number(counts.online), _("online"))
+        self._number.set_detail(count_words(counts.late, counts.offline, counts.never_seen))
+        self.set_context(
+            ngettext("{count} machine, colour = CPU", "{count} machines, colour = CPU", counts.total).format(
+                count=numbers.number(counts.total)
+            )
+        )
+        self.heat_map.refresh()
+
+
+class OverviewPage(QWidget):
+    """The grid of tiles; `refresh` is called by its own timer, twice a second at most, and only while it is shown."""
+
+    machine_opened = pyqtSignal(str)
+    add_machine_wanted = pyqtSignal()
+    connect_probe_wanted = pyqtSignal()
+
+    def __init__(self, model: MachineModel, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._model = model
+        self._meter: str | None = None
+        self.power = PowerTile()
+        self.energy = EnergyTile()
+        self.machines = MachinesTile(model)
+        self._cpu_card = Card(_("Top CPU"))
+        self.top_cpu = BarList(_("Top CPU"))
+        self._cpu_card.body.addWidget(self.top_cpu)
+        self._memory_card = Card(_("Top RAM"))
+        self.top_memory = BarList(_("Top RAM"))
+        self._memory_card.body.addWidget(self.top_memory)
+        self.power.connect_wanted.connect(self.connect_probe_wanted)
+        self.machines.add_wanted.connect(self.add_machine_wanted)
+        for source in (self.machines, self.top_cpu, self.top_memory):
+            source.opened.connect(self.machine_opened)
+        layout = QGridLayout(self)
+        layout.setContentsMargins(GAP, GAP, GAP, GAP)
+        layout.setSpacing(GAP)
+        layout.addWidget(self.power, 0, 0, 3, 1)
+        layout.addWidget(self.machines, 3, 0, 3, 1)
+        layout.addWidget(self.energy, 0, 1, 2, 1)
+        layout.addWidget(self._cpu_card, 2, 1, 2, 1)
+        layout.addWidget(self._memory_card, 4, 1, 2, 1)
+        layout.setColumnStretch(0, 21)
+        layout.setColumnStretch(1, 11)
+        for row in range(6):
+            layout.setRowStretch(row, 1)
+            layout.setRowMinimumHeight(row, 60)
+        self._timer = QTimer(self)
+        self._timer.setInterval(1000)
+        self._timer.timeout.connect(self.refresh)
+        self._timer.start()
+        self.refresh()
+
+    def apply_readings(self, readings: MeterReadings) -> None:
+        """A reading of a meter; the first meter that speaks is the site's."""
+        if self._meter is None:
+            self._meter = readings.name
+        if readings.name == self._meter:
+            self.power.apply_readings(readings)
+            self.energy.apply_readings(readings)
+
+    def apply_report(self, report: MeterReport) -> None:
+        """A meter that was let go makes room for another one."""
+        if report.state is MeterState.DISCONNECTED and report.name == self._meter:
+            self._meter = None
+
+    def apply_points(self, points: Sequence[SeriesPoints]) -> None:
+        """The last hour of the site's power from the history."""
+        for series in points:
+            self.power.apply_points(series)
+
+    def refresh(self) -> None:
+        """Bring all tiles up to now."""
+        if not self.isVisible() and self._timer.remainingTime() != 0:
+            return
+        self.power.refresh(time.time())
+        self.machines.refresh()
+        self.top_cpu.set_items([_cpu_item(row) for row in _busiest(self._model, "cpu_percent")])
+        self.top_memory.set_items([_memory_item(row) for row in _busiest(self._model, "memory_percent")])
+
+    def showEvent(self, event: object) -> None:
+        """At once what a second would bring."""
+        super().showEvent(event)
+        self.refresh()
+
+
+def count_words(late: int, offline: int, never_seen: int) -> str:
+    """`1 late · 3 offline · 1 never seen`; nothing for what is not there."""
+    parts = []
+    if late:
+        parts.append(ngettext("{count} late", "{count} late", late).format(count=numbers.number(late)))
+    if offline:
+        parts.append(ngettext("{count} offline", "{count} offline", offline).format(count=numbers.number(offline)))
+    if never_seen:
+        parts.append(
+            ngettext("{count} never seen", "{count} never seen", never_seen).format(count=numbers.number(never_seen))
+        )
+    return " · ".join(parts)
+
+
+def _busiest(model: MachineModel, field: str) -> list[MachineRow]:
+    rows = [row for row in model.rows() if getattr(row, field) is not None]
+    return heapq.nlargest(TOP, rows, key=lambda row: getattr(row, field))
+
+
+def _cpu_item(row: MachineRow) -> BarItem:
+    percent = row.cpu_percent
+    top = row.report.status.top_process if row.report is not None and row.report.status is not None else None
+    detail = f"{numbers.number(percent)} %" + (f"  {top.name}" if top is not None else "")
+    return BarItem(row.name, detail, percent, CPU.role(percent))
+
+
+def _memory_item(row: MachineRow) -> BarItem:
+    memory = row.report.status.memory if row.report is not None and row.report.status is not None else None
+    if memory is None:
+        return BarItem(row.name, numbers.NO_VALUE, None)
+    total, unit = numbers.size(memory.total_bytes)
+    scale = {"B": 0, "KiB": 1, "MiB": 2, "GiB": 3, "TiB": 4, "PiB": 5}[unit]
+    used = numbers.number((memory.total_bytes - memory.available_bytes) / 1024**scale, 1)
+    detail = _("{used} of {total} {unit}").format(used=used, total=total, unit=unit)
+    return BarItem(row.name, detail, memory.percent, MEMORY.role(memory.percent))

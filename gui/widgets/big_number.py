@@ -1,0 +1,44 @@
+"""One big number with its unit, and a detail at the right end of its line."""
+
+from __future__ import annotations
+
+from PyQt5.QtCore import Qt
+from PyQt5.QtWidgets import QHBoxLayout, QWidget
+
+from gui.theme import scaled_font
+from gui.widgets.labels import plain_label, set_role
+
+
+class BigNumber(QWidget):
+    """The number of a card."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._number = plain_label("–")
+        self._number.setFont(scaled_font(2.1, bold=True))
+        self._unit = plain_label("", "dim")
+        self._unit.setFont(scaled_font(1.1))
+        self._detail = plain_label("", "dim")
+        layout = QHBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(6)
+        layout.addWidget(self._number, 0, Qt.AlignBottom)
+        layout.addWidget(self._unit, 0, Qt.AlignBottom)
+        layout.addStretch(1)
+        layout.addWidget(self._detail, 0, Qt.AlignBottom)
+        for label in (self._unit, self._detail):
+            label.setContentsMargins(0, 0, 0, 4)
+
+    def set_number(self, number: str, unit: str) -> None:
+        """Show this number and its unit."""
+        self._number.setText(number)
+        self._unit.setText(unit)
+        self.setAccessibleName(f"{number} {unit}")
+
+    def set_detail(self, text: str) -> None:
+        """Words at the right."""
+        self._detail.setText(text)
+
+    def set_stale(self, is_stale: bool) -> None:
+        """Grey the number while it is old."""
+        set_role(self._number, "dim" if is_stale else None)

@@ -1,0 +1,246 @@
+"""All machines at once: a cell each, grouped, its colour the CPU; few machines get large cells with their names."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from PyQt5.QtCore import QEvent, QPointF, QRectF, QSize, Qt, QTimer, pyqtSignal
+from PyQt5.QtGui import QColor, QFontMetrics, QHelpEvent, QKeyEvent, QMouseEvent, QPainter, QPaintEvent, QPen
+from PyQt5.QtWidgets import QSizePolicy, QToolTip, QWidget
+
+from core.language import _
+from gui.models.machines import GroupRow, MachineRow, Shape, plain_tip
+from gui.models.thresholds import CPU
+from gui.numbers import number
+from gui.theme import notifier, scaled_font, theme
+
+_SPACE = 3
+_STEPS = 12
+_SIDES = (190, 150, 120, 96, 40, 28, 22, 18, 15, 12, 10, 8, 6)
+_NAMED_FROM = 96
+_REDRAW_MS = 500
+
+
+class HeatMap(QWidget):
+    """Cells in reading order, group after group; arrow keys walk, Enter or a click opens."""
+
+    opened = pyqtSignal(str)
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._groups: list[tuple[str, list[MachineRow]]] = []
+        self._cells: list[tuple[QRectF, MachineRow]] = []
+        self._titles: list[tuple[QRectF, str]] = []
+        self._current = 0
+        self._side = 0
+        self.setFocusPolicy(Qt.StrongFocus)
+        self.setSizePolicy(QSizePolicy.Expanding, QSizePolicy.Expanding)
+        self.setAccessibleName(_("Machines by CPU"))
+        self._redraw = QTimer(self)
+        self._redraw.setSingleShot(True)
+        self._redraw.setInterval(_REDRAW_MS)
+        self._redraw.timeout.connect(self.update)
+        notifier.changed.connect(self.update)
+
+    def set_groups(self, groups: Sequence[GroupRow]) -> None:
+        """Show these machines, in this order."""
+        name = self._cells[self._current][1].name if self._current < len(self._cells) else ""
+        self._groups = [(group.title, sorted(group.machines, key=_by_name)) for group in groups]
+        self._place()
+        self._current = next((at for at, (_box, row) in enumerate(self._cells) if row.name == name), 0)
+        self.update()
+
+    def refresh(self) -> None:
+        """The machines' numbers have changed: drawn again soon, twice a second at most."""
+        if not self._redraw.isActive():
+            self._redraw.start()
+
+    def sizeHint(self) -> QSize:
+        """A strip that grows with its card."""
+        return QSize(300, 120)
+
+    def minimumSizeHint(self) -> QSize:
+        """Enough for a few cells."""
+        return QSize(120, 60)
+
+    def resizeEvent(self, _event: object) -> None:
+        """Cells as large as fit."""
+        self._place()
+
+    def _place(self) -> None:
+        for side in _SIDES:
+            if self._try_side(side) or side == _SIDES[-1]:
+                self._side = side
+                return
+
+    def _try_side(self, side: int) -> bool:
+        """Lay all cells out with this width; False where they need more height than there is."""
+        width, bottom = self.width(), self.height()
+        is_named = side >= _NAMED_FROM
+        height = 46 if is_named else side
+        title_height = QFontMetrics(scaled_font(0.8)).height() + 2 if len(self._groups) > 1 else 0
+        across = max(1, (width + _SPACE) // (side + _SPACE))
+        self._cells, self._titles = [], []
+        top = 0.0
+        for title, rows in self._groups:
+            if title_height:
+                self._titles.append((QRectF(0, top, width, title_height), f"{title}  {len(rows)}"))
+                top += title_height
+            for at, row in enumerate(rows):
+                x, y = (at % across) * (side + _SPACE), top + (at // across) * (height + _SPACE)
+                self._cells.append((QRectF(x, y, side, height), row))
+            top += -(-len(rows) // across) * (height + _SPACE) + (4 if title_height else 0)
+        return top - _SPACE <= bottom
+
+    def paintEvent(self, _event: QPaintEvent) -> None:
+        """One call for all cells of one colour."""
+        painter = QPainter(self)
+        colours = theme()
+        painter.setFont(scaled_font(0.8))
+        painter.setPen(colours.color("dim"))
+        for box, title in self._titles:
+            painter.drawText(box, Qt.AlignLeft | Qt.AlignVCenter, title)
+        by_colour: dict[tuple[str, int], list[QRectF]] = {}
+        crossed: list[QRectF] = []
+        rings: list[QRectF] = []
+        for box, row in self._cells:
+            if row.shape is Shape.RING:
+                rings.append(box)
+                continue
+            by_colour.setdefault(_heat(row), []).append(box)
+            if row.shape is Shape.SQUARE:
+                crossed.append(box)
+        painter.setPen(Qt.NoPen)
+        for (role, step), boxes in by_colour.items():
+            painter.setBrush(_mixed(colours.color("raised"), colours.color(role), step / _STEPS))
+            painter.drawRects(boxes)
+        painter.setBrush(Qt.NoBrush)
+        painter.setPen(QPen(colours.color("unknown"), 1))
+        for box in rings:
+            painter.drawRect(box.adjusted(0.5, 0.5, -0.5, -0.5))
+        self._paint_marks(painter, crossed)
+        if self.hasFocus() and self._current < len(self._cells):
+            painter.setPen(QPen(colours.color("text"), 2))
+            painter.drawRect(self._cells[self._current][0].adjusted(1, 1, -1, -1))
+
+    def _paint_marks(self, painter: QPainter, crossed: Sequence[QRectF]) -> None:
+        """Names and numbers in large cells; a cross in small ones that are offline."""
+        colours = theme()
+        if self._side < _NAMED_FROM:
+            painter.setPen(QPen(colours.color("ground"), 1.5))
+            for box in crossed:
+                inner = box.adjusted(box.width() / 3.4, box.height() / 3.4, -box.width() / 3.4, -box.height() / 3.4)
+                painter.drawLine(inner.topLeft(), inner.bottomRight())
+                painter.drawLine(inner.topRight(), inner.bottomLeft())
+            return
+        plain, small = scaled_font(0.95), scaled_font(0.82)
+        metrics, small_metrics = QFontMetrics(plain), QFontMetrics(small)
+        for box, row in self._cells:
+            role, step = _heat(row)
+            ground = _mixed(colours.color("raised"), colours.color(role), step / _STEPS)
+            if row.shape is Shape.RING:
+                ground = colours.color("card")
+            painter.setPen(_readable_on(ground))
+            inner = box.adjusted(8, 4, -8, -4)
+            painter.setFont(plain)
+            painter.drawText(
+                inner, Qt.AlignLeft | Qt.AlignTop, metrics.elidedText(row.name, Qt.ElideRight, int(inner.width()))
+            )
+            painter.setFont(small)
+            words = row.reason()
+            if row.cpu_percent is not None and row.shape is not Shape.SQUARE:
+                words = _("CPU {percent} %").format(percent=number(row.cpu_percent))
+            painter.drawText(
+                inner, Qt.AlignLeft | Qt.AlignBottom, small_metrics.elidedText(words, Qt.ElideRight, int(inner.width()))
+            )
+
+    def event(self, event: QEvent) -> bool:
+        """The tool-tip of the cell under the mouse."""
+        if event.type() == QEvent.ToolTip and isinstance(event, QHelpEvent):
+            at = self._at(QPointF(event.pos()))
+            if at is None:
+                QToolTip.hideText()
+            else:
+                box, row = self._cells[at]
+                QToolTip.showText(event.globalPos(), plain_tip(row.details()), self, box.toRect())
+            return True
+        return super().event(event)
+
+    def mousePressEvent(self, event: QMouseEvent) -> None:
+        """A click opens the machine."""
+        at = self._at(QPointF(event.pos()))
+        if at is not None and event.button() == Qt.LeftButton:
+            self._current = at
+            self.update()
+            self.opened.emit(self._cells[at][1].name)
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        """Arrows walk over the cells as they lie, Enter opens."""
+        key = event.key()
+        if not self._cells:
+            super().keyPressEvent(event)
+        elif key in (Qt.Key_Return, Qt.Key_Enter, Qt.Key_Space):
+            self.opened.emit(self._cells[self._current][1].name)
+        elif key in (Qt.Key_Left, Qt.Key_Right):
+            step = 1 if key == Qt.Key_Right else -1
+            self._walk_to(max(0, min(len(self._cells) - 1, self._current + step)))
+        elif key in (Qt.Key_Up, Qt.Key_Down):
+            here = self._cells[self._current][0].center()
+            below = key == Qt.Key_Down
+            beyond = [
+                (abs(box.center().y() - here.y()), abs(box.center().x() - here.x()), at)
+                for at, (box, _row) in enumerate(self._cells)
+                if (box.center().y() > here.y() + 1 if below else box.center().y() < here.y() - 1)
+            ]
+            if beyond:
+                self._walk_to(min(beyond)[2])
+        else:
+            super().keyPressEvent(event)
+
+    def _walk_to(self, at: int) -> None:
+        self._current = at
+        box, row = self._cells[at]
+        self.setAccessibleDescription(f"{row.name}, {row.reason()}")
+        QToolTip.showText(self.mapToGlobal(box.bottomRight().toPoint()), plain_tip(row.details()), self, box.toRect())
+        self.update()
+
+    def _at(self, place: QPointF) -> int | None:
+        return next((at for at, (box, _row) in enumerate(self._cells) if box.contains(place)), None)
+
+
+def _by_name(row: MachineRow) -> str:
+    return row.name.casefold()
+
+
+def _heat(row: MachineRow) -> tuple[str, int]:
+    """Role and strength of a cell's colour: the CPU in the accent, trouble in its own colour."""
+    if row.shape is Shape.SQUARE:
+        return "critical", _STEPS
+    if row.shape is Shape.TRIANGLE:
+        return "warning", _STEPS
+    percent = row.cpu_percent or 0.0
+    role = CPU.role(percent)
+    return role, _STEPS if role != "accent" else 3 + round(percent / 100 * (_STEPS - 3))
+
+
+def _mixed(ground: QColor, colour: QColor, share: float) -> QColor:
+    return QColor(
+        *(round(low + (high - low) * share) for low, high in zip(ground.getRgb()[:3], colour.getRgb()[:3], strict=True))
+    )
+
+
+def _luminance(colour: QColor) -> float:
+    """Relative luminance (WCAG 2.1)."""
+    parts = [value / 12.92 if value <= 0.04045 else ((value + 0.055) / 1.055) ** 2.4 for value in colour.getRgbF()[:3]]
+    return 0.2126 * parts[0] + 0.7152 * parts[1] + 0.0722 * parts[2]
+
+
+def _readable_on(ground: QColor) -> QColor:
+    """The theme's text or card colour, whichever is read more easily on `ground`."""
+    level = _luminance(ground) + 0.05
+
+    def contrast(colour: QColor) -> float:
+        other = _luminance(colour) + 0.05
+        return max(level, other) / min(level, other)
+
+    return max((theme().color("text"), theme().color("ground")), key=contrast)

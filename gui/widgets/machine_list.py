@@ -1,0 +1,280 @@
+"""The list of machines at the left of the window: filter, groups, states, and what one can do with a machine."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from PyQt5.QtCore import QModelIndex, QPoint, Qt, QTimer, pyqtSignal
+from PyQt5.QtGui import QContextMenuEvent, QKeyEvent, QKeySequence, QResizeEvent
+from PyQt5.QtWidgets import (
+    QAbstractItemView,
+    QAction,
+    QHBoxLayout,
+    QLineEdit,
+    QMenu,
+    QPushButton,
+    QStackedLayout,
+    QToolButton,
+    QTreeView,
+    QVBoxLayout,
+    QWidget,
+)
+
+from core.language import _
+from gui.models.machines import ROW_ROLE, GroupRow, MachineModel, MachineRow
+from gui.theme import notifier
+from gui.widgets.card import GAP
+from gui.widgets.labels import plain_label
+from gui.widgets.machine_delegate import MachineDelegate
+
+REARRANGE_MS = 1000
+VISIBLE_MS = 300
+
+
+class MachineTree(QTreeView):
+    """The rows themselves; groups open by a click or by the arrow keys, machines are selected, several with Ctrl."""
+
+    opened = pyqtSignal(str)
+    menu_wanted = pyqtSignal(QPoint)
+
+    def __init__(self, model: MachineModel, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._closed: set[str] = set()
+        self.setModel(model)
+        self.setItemDelegate(MachineDelegate(self))
+        self.setHeaderHidden(True)
+        self.setRootIsDecorated(False)
+        self.setIndentation(0)
+        self.setUniformRowHeights(True)
+        self.setExpandsOnDoubleClick(False)
+        self.setMouseTracking(True)
+        self.setSelectionMode(QAbstractItemView.ExtendedSelection)
+        self.setVerticalScrollMode(QAbstractItemView.ScrollPerPixel)
+        self.setHorizontalScrollBarPolicy(Qt.ScrollBarAlwaysOff)
+        self.setAccessibleName(_("Machines"))
+        self.clicked.connect(self._on_clicked)
+        self.activated.connect(self._on_activated)
+        self.collapsed.connect(lambda index: self._remember(index, True))
+        self.expanded.connect(lambda index: self._remember(index, False))
+        model.layoutChanged.connect(self._open_groups)
+        notifier.changed.connect(self._on_theme)
+
+    def selected_names(self) -> list[str]:
+        """Names of the machines selected, in the order of the list."""
+        found = [(index.parent().row(), index.row(), index.data()) for index in self.selectedIndexes()]
+        return [name for _group, _row, name in sorted(found)]
+
+    def visible_names(self) -> frozenset[str]:
+        """Names of the machines whose rows are on screen now."""
+        names = set()
+        index = self.indexAt(self.viewport().rect().topLeft() + QPoint(1, 1))
+        bottom = self.viewport().rect().bottom()
+        while index.isValid() and self.visualRect(index).top() <= bottom:
+            row = index.data(ROW_ROLE)
+            if isinstance(row, MachineRow):
+                names.add(row.name)
+            index = self.indexBelow(index)
+        return frozenset(names)
+
+    def contextMenuEvent(self, event: QContextMenuEvent) -> None:
+        """Ask for the menu of the machines selected, by mouse or by the menu key."""
+        place = event.globalPos()
+        if event.reason() == QContextMenuEvent.Keyboard:
+            place = self.viewport().mapToGlobal(self.visualRect(self.currentIndex()).center())
+        self.menu_wanted.emit(place)
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        """Space opens or closes a group; the rest as in every tree."""
+        if event.key() == Qt.Key_Space and isinstance(self.currentIndex().data(ROW_ROLE), GroupRow):
+            self.setExpanded(self.currentIndex(), not self.isExpanded(self.currentIndex()))
+            return
+        super().keyPressEvent(event)
+
+    def _on_clicked(self, index: QModelIndex) -> None:
+        if isinstance(index.data(ROW_ROLE), GroupRow):
+            self.setExpanded(index, not self.isExpanded(index))
+
+    def _on_activated(self, index: QModelIndex) -> None:
+        row = index.data(ROW_ROLE)
+        if isinstance(row, MachineRow):
+            self.opened.emit(row.name)
+
+    def _remember(self, index: QModelIndex, is_closed: bool) -> None:
+        row = index.data(ROW_ROLE)
+        if isinstance(row, GroupRow):
+            (self._closed.add if is_closed else self._closed.discard)(row.name)
+
+    def _open_groups(self) -> None:
+        for number, group in enumerate(self.model().groups()):
+            index = self.model().index(number, 0)
+            if group.name not in self._closed and not self.isExpanded(index):
+                self.setExpanded(index, True)
+
+    def _on_theme(self) -> None:
+        self.setItemDelegate(MachineDelegate(self))
+        self.viewport().update()
+
+
+class MachineList(QWidget):
+    """Filter box, the tree, and two buttons; the empty list says what to do."""
+
+    selected = pyqtSignal(list)
+    opened = pyqtSignal(str)
+    visible_changed = pyqtSignal(object)
+    add_wanted = pyqtSignal()
+    command_wanted = pyqtSignal(list)
+    poll_wanted = pyqtSignal(list)
+    copy_address_wanted = pyqtSignal(list)
+    ssh_wanted = pyqtSignal(str)
+    edit_wanted = pyqtSignal(str)
+    pair_again_wanted = pyqtSignal(str)
+    remove_wanted = pyqtSignal(list)
+
+    def __init__(self, model: MachineModel, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._model = model
+        self._visible: frozenset[str] = frozenset()
+        self.filter = QLineEdit()
+        self.filter.setPlaceholderText(_("Filter machines   Ctrl+F"))
+        self.filter.setAccessibleName(_("Filter machines"))
+        self.filter.setClearButtonEnabled(True)
+        self.filter.textChanged.connect(model.set_filter)
+        self.filter.returnPressed.connect(self._focus_tree)
+        self._order = QToolButton()
+        self._order.setText("↓!")
+        self._order.setCheckable(True)
+        self._order.setChecked(model.is_problems_first)
+        self._order.setToolTip(_("Problems first; else by name"))
+        self._order.setAccessibleName(_("Problems first"))
+        self._order.setStyleSheet("padding: 5px 8px;")
+        self._order.toggled.connect(model.set_problems_first)
+        self.tree = MachineTree(model)
+        self.tree.opened.connect(self.opened)
+        self.tree.menu_wanted.connect(self._open_menu)
+        self.tree.selectionModel().selectionChanged.connect(self._on_selection)
+        self.tree.verticalScrollBar().valueChanged.connect(self._look_soon)
+        model.layoutChanged.connect(self._on_layout)
+        self._empty = plain_label("", "dim", wrap=True)
+        self._empty.setAlignment(Qt.AlignLeft | Qt.AlignTop)
+        self._empty.setContentsMargins(10, 12, 10, 0)
+        self._add = QPushButton(_("Add…"))
+        self._add.clicked.connect(self.add_wanted)
+        self._command = QPushButton(_("Command…"))
+        self._command.clicked.connect(lambda: self.command_wanted.emit(self.selected_names()))
+        self._looking = QTimer(self)
+        self._looking.setSingleShot(True)
+        self._looking.setInterval(VISIBLE_MS)
+        self._looking.timeout.connect(self._look)
+        self._arranging = QTimer(self)
+        self._arranging.setInterval(REARRANGE_MS)
+        self._arranging.timeout.connect(model.rearrange)
+        self._arranging.start()
+        self._lay_out()
+        self._on_layout()
+
+    def _lay_out(self) -> None:
+        top = QHBoxLayout()
+        top.setSpacing(6)
+        top.addWidget(self.filter, 1)
+        top.addWidget(self._order)
+        self._stack = QStackedLayout()
+        self._stack.addWidget(self.tree)
+        self._stack.addWidget(self._empty)
+        buttons = QHBoxLayout()
+        buttons.setSpacing(6)
+        buttons.addWidget(self._add)
+        buttons.addWidget(self._command)
+        buttons.addStretch(1)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(8, 8, 4, 8)
+        layout.setSpacing(GAP)
+        layout.addLayout(top)
+        layout.addLayout(self._stack, 1)
+        layout.addLayout(buttons)
+
+    def selected_names(self) -> list[str]:
+        """The machines selected."""
+        return self.tree.selected_names()
+
+    def select(self, names: Sequence[str]) -> None:
+        """Select these machines, and bring the first into view."""
+        selection = self.tree.selectionModel()
+        selection.clearSelection()
+        for number, name in enumerate(names):
+            index = self._model.index_of(name)
+            if index.isValid():
+                if number == 0:
+                    self.tree.setCurrentIndex(index)
+                selection.select(index, selection.Select)
+
+    def set_problems_first(self, is_problems_first: bool) -> None:
+        """The order, as it was kept."""
+        self._order.setChecked(is_problems_first)
+
+    def focus_filter(self) -> None:
+        """Ctrl+F."""
+        self.filter.setFocus(Qt.ShortcutFocusReason)
+        self.filter.selectAll()
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Other rows may be on screen now."""
+        super().resizeEvent(event)
+        self._look_soon()
+
+    def _focus_tree(self) -> None:
+        self.tree.setFocus(Qt.OtherFocusReason)
+        if not self.tree.currentIndex().isValid() and self._model.groups():
+            self.tree.setCurrentIndex(self._model.index(0, 0, self._model.index(0, 0)))
+
+    def _on_selection(self) -> None:
+        self.selected.emit(self.selected_names())
+
+    def _on_layout(self) -> None:
+        has_machines = next(iter(self._model.rows()), None) is not None
+        shows_some = bool(self._model.groups())
+        self._stack.setCurrentIndex(0 if shows_some else 1)
+        self._empty.setText(
+            _("No machine matches the filter.")
+            if has_machines
+            else _("No machine yet. Add… pairs this console with the agent of another machine.")
+        )
+        self._command.setEnabled(has_machines)
+        self._look_soon()
+
+    def _look_soon(self) -> None:
+        self._looking.start()
+
+    def _look(self) -> None:
+        visible = self.tree.visible_names() if self.tree.isVisible() else frozenset()
+        if visible != self._visible:
+            self._visible = visible
+            self.visible_changed.emit(visible)
+
+    def _open_menu(self, place: QPoint) -> None:
+        names = self.selected_names()
+        if names:
+            self.menu_for(names).exec_(place)
+
+    def menu_for(self, names: Sequence[str]) -> QMenu:
+        """What one can do with these machines."""
+        chosen, first, is_one = list(names), names[0], len(names) == 1
+        menu = QMenu(self)
+        menu.setAttribute(Qt.WA_DeleteOnClose)
+
+        def add(text: str, slot: object, *, enabled: bool = True) -> QAction:
+            action = menu.addAction(text)
+            action.triggered.connect(slot)
+            action.setEnabled(enabled)
+            return action
+
+        add(_("Show"), lambda: self.opened.emit(first), enabled=is_one)
+        add(_("Command…"), lambda: self.command_wanted.emit(chosen))
+        add(_("Poll now"), lambda: self.poll_wanted.emit(chosen)).setShortcut(QKeySequence(Qt.Key_F5))
+        menu.addSeparator()
+        add(_("Copy address"), lambda: self.copy_address_wanted.emit(chosen))
+        add(_("Open ssh"), lambda: self.ssh_wanted.emit(first), enabled=is_one)
+        menu.addSeparator()
+        add(_("Groups and notes…"), lambda: self.edit_wanted.emit(first), enabled=is_one)
+        add(_("Pair again…"), lambda: self.pair_again_wanted.emit(first), enabled=is_one)
+        add(_("Remove…"), lambda: self.remove_wanted.emit(chosen))
+        return menu
