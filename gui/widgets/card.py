@@ -23,6 +23,9 @@ class Card(QFrame):
         self._title_line = QHBoxLayout()
         self._title_line.setSpacing(GAP)
         self._title_line.addWidget(self._title)
+        self._subtitle = _plain_label("", "card-context")
+        self._subtitle.hide()
+        self._title_line.addWidget(self._subtitle)
         self._title_line.addStretch(1)
         self._title_line.addWidget(self._context)
         self.body = QVBoxLayout()
@@ -37,6 +40,11 @@ class Card(QFrame):
         """Change the title."""
         self._title.setText(text.upper())
         self.setAccessibleName(text)
+
+    def set_subtitle(self, text: str) -> None:
+        """Words right after the title, in the case they have: a unit, limits, a count."""
+        self._subtitle.setText(text)
+        self._subtitle.setVisible(bool(text))
 
     def set_context(self, text: str) -> None:
         """What the title is about: source, range, unit, age."""
