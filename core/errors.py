@@ -13,7 +13,8 @@
     │   └── SerialPortDeniedError   no permission: name the group
     ├── RemoteProtocolError    the peer sent nonsense: count it, tell, go on   exit 1
     │   ├── NotAnAgentError         what answers is not a Beffroi agent
-    │   └── WrongKeyError           a key is missing or does not fit           exit 3
+    │   ├── WrongKeyError           a key is missing or does not fit           exit 3
+    │   └── NoiseError              octets on a line that belong to no telegram
     ├── RefusedError           not trusted or not allowed                      exit 3
     │   ├── WrongCodeError          pairing code wrong, used or expired
     │   ├── NotTrustedError         a certificate that is not the pinned one
@@ -91,6 +92,10 @@ class WrongKeyError(RemoteProtocolError):
     """A ciphered telegram that the given key (or none) does not open."""
 
     exit_status = 3
+
+
+class NoiseError(RemoteProtocolError):
+    """Octets on a line that belong to no telegram; as far as one can see none was lost with them."""
 
 
 class RefusedError(BeffroiError):
