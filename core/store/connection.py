@@ -1,0 +1,198 @@
+"""Opens the database of the history, brings it to the present form, and says its errors in the user's words.
+
+A committed batch is on the disk: write-ahead log with `synchronous=FULL`, so neither `kill -9` nor a power cut takes
+it back, and readers never wait for the writer.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from sqlalchemy import URL, Connection, create_engine, event, inspect, make_url, pool, text
+from sqlalchemy.exc import ArgumentError, DBAPIError
+
+from core.errors import ConfigError, StoreError, StoreFullError, StoreLockedError, StoreNewerError, StoreReadOnlyError
+from core.language import _
+
+REVISIONS = ("0001",)
+"""All revisions that this version knows, oldest first."""
+
+_WRITE_FAILURES = {sqlite3.SQLITE_IOERR_WRITE, sqlite3.SQLITE_IOERR_SHMSIZE, sqlite3.SQLITE_IOERR_TRUNCATE}
+
+
+def open_connection(location: Path | str, *, create: bool, busy_timeout_s: float) -> Connection:
+    """A connection to the history at `location`, in its present form; it belongs to the calling thread.
+
+    Raises StoreError where there is no file and `create` is False, and the errors that `told` names.
+    """
+    url = _url(location)
+    path = Path(url.database or "")
+    if not create and not path.exists():
+        raise StoreError(_("{path}: there is no history yet").format(path=path))
+    if create:
+        _make_file(path)
+    engine = create_engine(url, poolclass=pool.NullPool, connect_args={"timeout": busy_timeout_s})
+    event.listen(engine, "connect", _on_connected)
+    event.listen(engine, "begin", _on_begun)
+    with told(path):
+        connection = engine.connect()
+        try:
+            _bring_up(connection, path)
+        except BaseException:
+            connection.close()
+            raise
+    return connection
+
+
+def path_of(connection: Connection) -> Path:
+    """The file that the connection reads and writes."""
+    return Path(connection.engine.url.database or "")
+
+
+@contextmanager
+def writing(connection: Connection) -> Iterator[Connection]:
+    """One transaction that may write; all of it is on the disk afterwards, or nothing is."""
+    with told(path_of(connection)):
+        connection.info["begin"] = "BEGIN IMMEDIATE"
+        with connection.begin():
+            yield connection
+
+
+@contextmanager
+def reading(connection: Connection) -> Iterator[Connection]:
+    """One transaction that sees a single moment of the history and waits for no writer."""
+    with told(path_of(connection)):
+        connection.info["begin"] = "BEGIN"
+        with connection.begin():
+            yield connection
+
+
+@contextmanager
+def told(path: Path) -> Iterator[None]:
+    """Turn an error of the driver into one of the StoreError family, with the file and what to try."""
+    try:
+        yield
+    except DBAPIError as error:
+        raise _in_words(error.orig, path) from error
+    except sqlite3.Error as error:
+        raise _in_words(error, path) from error
+
+
+def _in_words(error: BaseException | None, path: Path) -> StoreError:
+    code: int = getattr(error, "sqlite_errorcode", 0)
+    match code & 0xFF:
+        case sqlite3.SQLITE_BUSY | sqlite3.SQLITE_LOCKED:
+            return StoreLockedError(
+                _("{path} is held by another program; close what else has it open").format(path=path)
+            )
+        case sqlite3.SQLITE_FULL:
+            return StoreFullError(_("{path} cannot grow: the disk is full; make room").format(path=path))
+        case sqlite3.SQLITE_IOERR if code in _WRITE_FAILURES:
+            return StoreFullError(
+                _("{path} cannot grow: the disk or the user's quota is full, or the disk fails").format(path=path)
+            )
+        case sqlite3.SQLITE_READONLY | sqlite3.SQLITE_PERM:
+            return StoreReadOnlyError(
+                _("{path} may only be read; give this user the right to write it and its folder").format(path=path)
+            )
+        case sqlite3.SQLITE_CANTOPEN:
+            return StoreReadOnlyError(
+                _("{path} cannot be opened; check that its folder is there and that this user may write in it").format(
+                    path=path
+                )
+            )
+        case sqlite3.SQLITE_CORRUPT | sqlite3.SQLITE_NOTADB:
+            return StoreError(
+                _(
+                    "{path} is damaged or is no database ({reason}); it is left as it is; "
+                    "move it aside to begin a new history"
+                ).format(path=path, reason=error)
+            )
+    return StoreError(_("{path} cannot be used: {reason}").format(path=path, reason=error))
+
+
+def _url(location: Path | str) -> URL:
+    if isinstance(location, Path):
+        return URL.create("sqlite", database=str(location))
+    try:
+        url = make_url(location)
+    except ArgumentError as error:
+        raise ConfigError(
+            _('database {location} is no URL; write a path, or "sqlite:///FILE"').format(location=location)
+        ) from error
+    if url.get_backend_name() != "sqlite" or not url.database or url.database == ":memory:":
+        raise ConfigError(
+            _("database {location}: this version keeps its history in an SQLite file").format(
+                location=url.render_as_string(hide_password=True)
+            )
+        )
+    return url.set(drivername="sqlite")
+
+
+def _make_file(path: Path) -> None:
+    """0600 from its first byte; SQLite gives its log the same mode."""
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+    except PermissionError:
+        return  # it may still be read; a write will say it
+    except OSError as error:
+        if error.errno in (28, 122):  # ENOSPC, EDQUOT
+            raise StoreFullError(_("{path} cannot grow: the disk is full; make room").format(path=path)) from error
+        raise StoreReadOnlyError(
+            _("{path} cannot be made: {reason}").format(path=path, reason=error.strerror)
+        ) from error
+
+
+def _on_connected(driver: sqlite3.Connection, _record: object) -> None:
+    driver.isolation_level = None  # transactions are begun by `_on_begun` alone
+    driver.execute("PRAGMA journal_mode=WAL")
+    driver.execute("PRAGMA synchronous=FULL")
+    driver.execute("PRAGMA foreign_keys=ON")
+    driver.execute("PRAGMA temp_store=MEMORY")
+
+
+def _on_begun(connection: Connection) -> None:
+    connection.exec_driver_sql(connection.info.get("begin", "BEGIN"))
+
+
+def _bring_up(connection: Connection, path: Path) -> None:
+    with reading(connection):
+        revision = _revision(connection, path)
+    if revision == REVISIONS[-1]:
+        return
+    with writing(connection):
+        if _revision(connection, path) != REVISIONS[-1]:  # another process may have been first
+            _upgrade(connection)
+
+
+def _revision(connection: Connection, path: Path) -> str | None:
+    tables = inspect(connection).get_table_names()
+    if not tables:
+        return None
+    if "alembic_version" not in tables:
+        raise StoreError(_("{path} is a database of another program; name another file as database").format(path=path))
+    revision: str | None = connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
+    if revision is not None and revision not in REVISIONS:
+        raise StoreNewerError(
+            _("{path} was written by a newer version of Beffroi (form {found}, this one knows {known}); update").format(
+                path=path, found=revision, known=REVISIONS[-1]
+            )
+        )
+    return revision
+
+
+def _upgrade(connection: Connection) -> None:
+    from alembic import command  # 0.2 s, and needed once in the life of a database
+    from alembic.config import Config
+
+    config = Config()
+    folder = Path(__file__).parent / "migrations"
+    config.set_main_option("script_location", str(folder).replace("%", "%%"))
+    config.set_main_option("path_separator", "os")
+    config.attributes["connection"] = connection
+    command.upgrade(config, "head")

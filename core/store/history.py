@@ -1,0 +1,218 @@
+"""The history: what is kept of machines, meters, commands and events, in one database.
+
+A History belongs to the thread that opened it. Every method is one transaction; what `write` has returned from is on
+the disk. Errors are StoreError and its family, in the user's words.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from sqlalchemy import Connection, func, select
+from sqlalchemy.dialects.sqlite import insert
+
+from core.records import CommandResult, CommandRunSummary, Event, Level, Machine, Measurement, SeriesInfo, SeriesPoints
+from core.store import answers, reading, rollups, schema
+from core.store.connection import open_connection, path_of, told
+from core.store.connection import reading as one_moment
+from core.store.connection import writing as one_batch
+from core.store.reading import MACHINE, METER, Sample
+from core.store.rollups import Retention
+from core.store.schema import METER_FIELDS, machines, measurements
+from core.store.writing import Writer, Written, machine_row, measurement_of_row
+
+
+class History:
+    """An open history; `History.open` makes one."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._writer = Writer(connection)
+
+    @classmethod
+    def open(cls, location: Path | str, *, create: bool = True, busy_timeout_s: float = 5.0) -> History:
+        """Open the file (or URL) `location`, made where it is missing and `create`, and bring it to the present form.
+
+        Waits up to `busy_timeout_s` for another program that writes. Raises StoreError and its family, ConfigError
+        for a URL that is none of ours.
+        """
+        return cls(open_connection(location, create=create, busy_timeout_s=busy_timeout_s))
+
+    @property
+    def path(self) -> Path:
+        """The file of the database."""
+        return path_of(self._connection)
+
+    def close(self) -> None:
+        """Close the database; its log is folded into the file."""
+        with told(self.path):
+            self._connection.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def wait_for_others(self, timeout_s: float) -> None:
+        """From now on wait so long at most for another program that writes."""
+        with told(self.path):
+            cursor = self._connection.connection.cursor()
+            cursor.execute(f"PRAGMA busy_timeout = {round(timeout_s * 1000)}")
+            cursor.close()
+
+    def write(self, records: Sequence[Written]) -> int:
+        """Write what is kept of `records` in one transaction; the number of rows. After an error nothing is."""
+        try:
+            with one_batch(self._connection):
+                return self._writer.write(records)
+        except BaseException:
+            self._writer.forget()
+            raise
+
+    def machines(self) -> list[Machine]:
+        """The configured machines, by name."""
+        statement = select(machines).where(machines.c.is_configured).order_by(machines.c.name)
+        with one_moment(self._connection):
+            return [
+                Machine(
+                    name=row.name,
+                    host=row.host,
+                    port=row.port,
+                    groups=tuple(json.loads(row.groups)),
+                    notes=row.notes,
+                    fingerprint=row.fingerprint,
+                    certificate_pem=row.certificate_pem,
+                    level=Level(row.level) if row.level else None,
+                    is_local=row.is_local,
+                )
+                for row in self._connection.execute(statement)
+            ]
+
+    def save_machine(self, machine: Machine) -> None:
+        """Add a machine, or change the one of that name."""
+        row = machine_row(machine)
+        statement = insert(machines).values(row).on_conflict_do_update(index_elements=["name"], set_=row)
+        with one_batch(self._connection):
+            self._connection.execute(statement)
+
+    def remove_machine(self, name: str) -> bool:
+        """Forget a machine's address and keys, and keep its history; False where there is none of that name."""
+        row = machine_row(Machine(name=name, host=""), is_configured=False)
+        statement = machines.update().where(machines.c.name == name, machines.c.is_configured).values(row)
+        with one_batch(self._connection):
+            return self._connection.execute(statement).rowcount > 0
+
+    def meters(self) -> list[str]:
+        """Names of all meters that ever were read, sorted."""
+        with one_moment(self._connection):
+            return list(reading.owners(self._connection, METER).values())
+
+    def series(self) -> list[SeriesInfo]:
+        """All series that have a value."""
+        with one_moment(self._connection):
+            return reading.series(self._connection)
+
+    def points(self, name: str, start_s: float, end_s: float, *, max_points: int = 2000) -> SeriesPoints:
+        """Points of one series, such as `meter/main/voltage_l1_v`, from `start_s` to before `end_s`.
+
+        At most `max_points`, and a NaN in each gap. Raises StoreError for a name that is no series.
+        """
+        kind, owner, field = reading.split_name(name)
+        with one_moment(self._connection):
+            return reading.points(self._connection, kind, owner, [field], start_s, end_s, max_points)[0]
+
+    def meter_points(
+        self, meter: str, fields: Sequence[str], start_s: float, end_s: float, max_points: int = 2000
+    ) -> list[SeriesPoints]:
+        """Points of several fields of one meter in one pass, in the order of `fields`."""
+        with one_moment(self._connection):
+            return reading.points(self._connection, METER, meter, fields, start_s, end_s, max_points)
+
+    def machine_points(
+        self, machine: str, fields: Sequence[str], start_s: float, end_s: float, max_points: int = 2000
+    ) -> list[SeriesPoints]:
+        """The same for a machine; fields are those of `core.store.schema.MACHINE_FIELDS`."""
+        with one_moment(self._connection):
+            return reading.points(self._connection, MACHINE, machine, fields, start_s, end_s, max_points)
+
+    def samples(self, name: str, start_s: float, end_s: float, step_s: float | None = None) -> Iterator[Sample]:
+        """Rows of one series, streamed, oldest first; several may be read at a time.
+
+        With `step_s`, one for each step that has any, at the beginning of the step. Raises StoreError for no series.
+        """
+        kind, owner, field = reading.split_name(name)
+        with one_moment(self._connection):
+            statements = reading.sample_statements(self._connection, kind, owner, field, start_s, end_s, step_s)
+        return self._streamed(statements)
+
+    def _streamed(self, statements: Sequence[tuple[str, tuple[float, ...]]]) -> Iterator[Sample]:
+        with told(self.path):
+            for statement, parameters in statements:
+                cursor = self._connection.connection.cursor()
+                try:
+                    cursor.execute(statement, parameters)
+                    while rows := cursor.fetchmany(1000):
+                        yield from (Sample(*map(float, row)) for row in rows)
+                finally:
+                    cursor.close()
+
+    def is_simulated(self, meter: str, start_s: float, end_s: float) -> bool:
+        """True where a row of that meter in the range was made by a simulator."""
+        with one_moment(self._connection):
+            return reading.is_simulated(self._connection, meter, start_s, end_s)
+
+    def last_measurement(self, meter: str) -> tuple[float, Measurement] | None:
+        """Time and values of the last row of a meter; None where there is none."""
+        with one_moment(self._connection):
+            number = reading.owner_id(self._connection, METER, meter)
+            row = self._connection.execute(
+                select(measurements)
+                .where(measurements.c.meter_id == number)
+                .order_by(measurements.c.time_s.desc())
+                .limit(1)
+            ).first()
+        if row is None:
+            return None
+        return row.time_s, measurement_of_row([row._mapping[field] for field in METER_FIELDS], row.quality)
+
+    def energy_since(self, meter: str, start_s: float) -> float | None:
+        """Wh that the import register of `meter` counted since `start_s`; None where it said nothing since.
+
+        Begins with the last value in the hour before `start_s`, where there is one. A register that falls (another
+        meter, a roll-over) begins anew from its lower value.
+        """
+        with one_moment(self._connection):
+            return reading.energy_since(self._connection, meter, start_s)
+
+    def command_runs(self, limit: int = 200, search: str = "") -> list[CommandRunSummary]:
+        """The last commands whose line, machines or operator hold `search`, newest first."""
+        with one_moment(self._connection):
+            return answers.command_runs(self._connection, limit, search, time.time())
+
+    def command_results(self, run_id: str) -> list[CommandResult]:
+        """The results of one command, by machine."""
+        with one_moment(self._connection):
+            return answers.command_results_of(self._connection, run_id)
+
+    def events(self, limit: int = 200) -> list[Event]:
+        """The last events, newest first."""
+        with one_moment(self._connection):
+            return answers.last_events(self._connection, limit)
+
+    def apply_retention(self, retention: Retention, now_s: float) -> int:
+        """Fold and remove what is too old at `now_s`; the number of rows removed."""
+        return rollups.apply_retention(self._connection, retention, now_s)
+
+    def count(self, table: str) -> int:
+        """Number of rows of one table."""
+        with one_moment(self._connection):
+            found = self._connection.execute(select(func.count()).select_from(schema.metadata.tables[table]))
+            return int(found.scalar_one())

@@ -1,0 +1,305 @@
+"""Writes records as rows: one transaction a batch, prepared statements, tuples straight to the driver.
+
+What comes twice is written once: two telegrams of one moment fill each other's gaps, and samples of a minute that is
+already there are merged into it.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import msgspec
+from sqlalchemy import Connection, Table, func, select
+from sqlalchemy.dialects.sqlite import insert
+
+from core.records import (
+    CommandProgress,
+    CommandRequest,
+    Event,
+    Machine,
+    MachineReport,
+    Measurement,
+    MeterReadings,
+    Quality,
+    Reading,
+    Record,
+)
+from core.store import schema
+from core.store.minutes import MachineMinute, minutes_of
+from core.store.schema import FIGURES, MACHINE_FIELDS, METER_FIELDS
+
+QUALITIES = (Quality.GOOD, Quality.WARNING, Quality.ERROR)
+"""In the order of the number that stands in the column."""
+
+_QUALITY_NUMBER = {quality: number for number, quality in enumerate(QUALITIES)}
+_MAPPED_QUANTITIES = {*METER_FIELDS, *(field.rpartition("_")[0] for field, unit in METER_FIELDS.items() if unit)}
+_NOTHING_MEASURED = (None,) * len(METER_FIELDS)
+
+
+def _merge(table: Table, key: Sequence[str], changes: dict[str, str]) -> str:
+    """INSERT of all columns, in the table's order; where `key` is there already, `changes` are made instead."""
+    names = [column.name for column in table.columns]
+    updates = ", ".join(f"{name} = {change}" for name, change in changes.items())
+    return (
+        f"INSERT INTO {table.name} ({', '.join(names)}) VALUES ({', '.join('?' * len(names))}) "  # noqa: S608 -- names of our own schema
+        f"ON CONFLICT ({', '.join(key)}) DO UPDATE SET {updates}"
+    )
+
+
+_INSERT_MEASUREMENT = _merge(
+    schema.measurements,
+    ("meter_id", "time_s"),
+    {
+        "quality": "max(quality, excluded.quality)",
+        "is_simulated": "max(is_simulated, excluded.is_simulated)",
+        **{name: f"coalesce(excluded.{name}, {name})" for name in ("meter_time", "others", *METER_FIELDS)},
+    },
+)
+
+
+def _merged_figures() -> dict[str, str]:
+    changes = {"samples": "samples + excluded.samples"}
+    for field in MACHINE_FIELDS:
+        low, mean, high = (f"{field}_{figure}" for figure in FIGURES)
+        changes[low] = f"min(coalesce({low}, excluded.{low}), coalesce(excluded.{low}, {low}))"
+        changes[high] = f"max(coalesce({high}, excluded.{high}), coalesce(excluded.{high}, {high}))"
+        changes[mean] = (
+            f"(coalesce({mean}, excluded.{mean}) * samples + coalesce(excluded.{mean}, {mean}) * excluded.samples)"
+            " / (samples + excluded.samples)"
+        )
+    return changes
+
+
+_INSERT_MINUTE = _merge(schema.machine_minutes, ("machine_id", "minute_s"), _merged_figures())
+
+Written = Record | MachineMinute
+
+
+class Writer:
+    """Writes batches on one connection; remembers the numbers of meters, machines and operators it has met."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._meters: dict[str, tuple[int, tuple[object, ...]]] = {}
+        self._machines: dict[str, int] = {}
+        self._operators: dict[str, int] = {}
+
+    def forget(self) -> None:
+        """Look all numbers up again: a transaction was undone, or another process removed rows."""
+        self._meters.clear()
+        self._machines.clear()
+        self._operators.clear()
+
+    def write(self, records: Sequence[Written]) -> int:
+        """Write what is kept of `records`, inside the caller's transaction; the number of rows."""
+        readings = [record for record in records if isinstance(record, MeterReadings) and record.time_s is not None]
+        minutes = [record for record in records if isinstance(record, MachineMinute)]
+        minutes += minutes_of(record for record in records if isinstance(record, MachineReport))
+        others = [record for record in records if isinstance(record, CommandRequest | CommandProgress | Event)]
+        self._write_readings(readings)
+        self._write_minutes(minutes)
+        for record in others:
+            if isinstance(record, CommandRequest):
+                self._write_command(record)
+            elif isinstance(record, CommandProgress):
+                self._write_result(record)
+            else:
+                self._write_event(record)
+        return len(readings) + len(minutes) + len(others)
+
+    def _many(self, statement: str, rows: list[tuple[Any, ...]]) -> None:
+        if rows:
+            self._connection.exec_driver_sql(statement, rows)
+
+    def _write_readings(self, records: Iterable[MeterReadings]) -> None:
+        rows = []
+        for record in records:
+            measurement = record.measurement
+            if measurement is None:
+                values: tuple[Any, ...] = _NOTHING_MEASURED
+                quality = max((_QUALITY_NUMBER[reading.quality] for reading in record.readings), default=0)
+            else:
+                *found, worst = msgspec.structs.astuple(measurement)
+                values, quality = tuple(found), _QUALITY_NUMBER[worst]
+            rows.append(
+                (
+                    self._meter_id(record),
+                    record.time_s,
+                    quality,
+                    record.is_simulated,
+                    next((reading.time for reading in record.readings if reading.time is not None), None),
+                    others_json(record.readings),
+                    *values,
+                )
+            )
+        self._many(_INSERT_MEASUREMENT, rows)
+
+    def _meter_id(self, record: MeterReadings) -> int:
+        who = record.meter
+        known = (who.manufacturer, who.model, who.serial_number, record.protocol)
+        held = self._meters.get(record.name)
+        if held is not None and held[1] == known:
+            return held[0]
+        table = schema.meters
+        statement = insert(table).values(
+            name=record.name,
+            manufacturer=who.manufacturer,
+            model=who.model,
+            serial_number=who.serial_number,
+            protocol=record.protocol,
+        )
+        new = statement.excluded
+        statement = statement.on_conflict_do_update(
+            index_elements=["name"],
+            set_={
+                "manufacturer": func.coalesce(new.manufacturer, table.c.manufacturer),
+                "model": func.coalesce(new.model, table.c.model),
+                "serial_number": func.coalesce(new.serial_number, table.c.serial_number),
+                "protocol": new.protocol,
+            },
+        )
+        self._connection.execute(statement)
+        number: int = self._connection.execute(select(table.c.id).where(table.c.name == record.name)).scalar_one()
+        self._meters[record.name] = (number, known)
+        return number
+
+    def _write_minutes(self, minutes: Iterable[MachineMinute]) -> None:
+        self._many(
+            _INSERT_MINUTE,
+            [(self._machine_id(row.machine), row.minute_s, row.samples, *row.figures) for row in minutes],
+        )
+
+    def _machine_id(self, name: str) -> int:
+        number = self._machines.get(name)
+        if number is None:
+            row = machine_row(Machine(name=name, host=""), is_configured=False)
+            self._connection.execute(insert(schema.machines).values(row).on_conflict_do_nothing())
+            number = self._connection.execute(
+                select(schema.machines.c.id).where(schema.machines.c.name == name)
+            ).scalar_one()
+            self._machines[name] = number
+        return number
+
+    def _operator_id(self, name: str) -> int:
+        number = self._operators.get(name)
+        if number is None:
+            self._connection.execute(insert(schema.operators).values(name=name).on_conflict_do_nothing())
+            number = self._connection.execute(
+                select(schema.operators.c.id).where(schema.operators.c.name == name)
+            ).scalar_one()
+            self._operators[name] = number
+        return number
+
+    def _write_command(self, request: CommandRequest) -> None:
+        statement = insert(schema.commands).values(
+            id=request.id,
+            time_s=request.time_s,
+            operator_id=self._operator_id(request.operator),
+            line=request.line,
+            words=json.dumps(request.words),
+            machines=json.dumps(request.machines),
+            timeout_s=request.timeout_s,
+            is_ended=False,
+        )
+        told = {name: statement.excluded[name] for name in ("operator_id", "line", "words", "machines", "timeout_s")}
+        self._connection.execute(statement.on_conflict_do_update(index_elements=["id"], set_=told))
+
+    def _write_result(self, progress: CommandProgress) -> None:
+        commands, result = schema.commands, progress.result
+        stub = insert(commands).values(
+            id=progress.id,
+            time_s=func.strftime("%s", "now"),
+            operator_id=self._operator_id(""),
+            line="",
+            words="[]",
+            machines="[]",
+            timeout_s=0.0,
+            is_ended=False,
+        )
+        if self._connection.execute(select(commands.c.id).where(commands.c.id == progress.id)).first() is None:
+            self._connection.execute(stub)  # the request was lost on its way: its answers are still kept
+        statement = insert(schema.command_results).values(
+            command_id=progress.id,
+            machine=result.machine,
+            state=result.state.value,
+            exit_status=result.exit_status,
+            stdout=result.stdout,
+            stderr=result.stderr,
+            duration_s=result.duration_s,
+            truncated_bytes=result.truncated_bytes,
+            message=result.message,
+        )
+        names = ("state", "exit_status", "stdout", "stderr", "duration_s", "truncated_bytes", "message")
+        self._connection.execute(
+            statement.on_conflict_do_update(
+                index_elements=["command_id", "machine"], set_={name: statement.excluded[name] for name in names}
+            )
+        )
+        if progress.is_last:
+            self._connection.execute(commands.update().where(commands.c.id == progress.id).values(is_ended=True))
+
+    def _write_event(self, event: Event) -> None:
+        self._connection.execute(
+            insert(schema.events).values(
+                time_s=event.time_s,
+                source=event.source,
+                kind=event.kind,
+                severity=event.severity.value,
+                text=event.text,
+                operator_id=None if event.operator is None else self._operator_id(event.operator),
+            )
+        )
+
+
+def unmapped(readings: Iterable[Reading]) -> tuple[Reading, ...]:
+    """The readings that have no column of their own."""
+    return tuple(
+        reading
+        for reading in readings
+        if reading.quantity not in _MAPPED_QUANTITIES
+        or isinstance(reading.value, str)
+        or (isinstance(reading.value, float) and not math.isfinite(reading.value))
+    )
+
+
+def others_json(readings: Iterable[Reading]) -> str | None:
+    """What `unmapped` finds, as a JSON list without what is absent; None where there is nothing."""
+    found = [
+        {
+            key: value
+            for key, value in (
+                ("obis", reading.obis),
+                ("quantity", reading.quantity),
+                ("value", reading.value),
+                ("unit", reading.unit),
+                ("quality", None if reading.quality is Quality.GOOD else reading.quality.value),
+            )
+            if value is not None
+        }
+        for reading in unmapped(readings)
+    ]
+    return msgspec.json.encode(found).decode() if found else None
+
+
+def machine_row(machine: Machine, *, is_configured: bool = True) -> dict[str, Any]:
+    """Columns of a machine."""
+    return {
+        "name": machine.name,
+        "is_configured": is_configured,
+        "host": machine.host,
+        "port": machine.port,
+        "groups": json.dumps(machine.groups),
+        "notes": machine.notes,
+        "fingerprint": machine.fingerprint,
+        "certificate_pem": machine.certificate_pem,
+        "level": machine.level.value if machine.level else None,
+        "is_local": machine.is_local,
+    }
+
+
+def measurement_of_row(values: Sequence[Any], quality: int) -> Measurement:
+    """The record again, from columns in the order of METER_FIELDS."""
+    return Measurement(**dict(zip(METER_FIELDS, values, strict=True)), quality=QUALITIES[quality])
