@@ -144,7 +144,10 @@ class PairingDesk:
         return "closed" if self._window is None else self._window.closed_reason(now_s)
 
     def begin(self, begin: PairBegin, address: str, now_s: float) -> Attempt:
-        """Answer a console that wants to pair; raises PairingRefusedError, or RemoteProtocolError for a bad certificate."""
+        """Answer a console that wants to pair.
+
+        Raises PairingRefusedError, and RemoteProtocolError for what is no certificate.
+        """
         self.refresh()
         window = self.site if begin.is_site_code else self._window
         reason = "closed" if window is None else window.closed_reason(now_s)

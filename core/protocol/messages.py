@@ -283,4 +283,5 @@ def decode_as(kind: type[_T], raw: Raw | bytes) -> _T:
 
 def plain_text(text: str, limit: int = 256) -> str:
     """`text` from a peer as one line fit to be shown: control characters replaced by a space, `limit` characters."""
-    return "".join(character if character.isprintable() else " " for character in text[:limit])
+    cut = text[:limit]
+    return cut if cut.isprintable() else "".join(character if character.isprintable() else " " for character in cut)

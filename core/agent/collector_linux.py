@@ -1,0 +1,415 @@
+"""Measures a Linux machine from `/proc` alone: no psutil, no program started, no file system that may hang.
+
+Sources: proc(5) for every file; percentages of CPU leave iowait out, as top(1) does; "used" memory is total minus
+available, as free(1) of procps-ng 4 prints it.
+"""
+
+from __future__ import annotations
+
+import os
+import pwd
+import sys
+import time
+
+from core.agent.addresses import interface_addresses
+from core.agent.collector import LONGEST_COMMAND_LINE, SHORTEST_RATE_S, TOP_PROCESS_PERIOD_S, busiest_first
+from core.protocol.messages import plain_text
+from core.records import Cpu, Disk, DiskIo, Memory, Network, Process, Status, Swap, System, TopProcess
+
+_PAGE_OCTETS = os.sysconf("SC_PAGE_SIZE")
+_TICKS_PER_S = os.sysconf("SC_CLK_TCK")
+_SECTOR_OCTETS = 512
+_SLOW_PERIOD_S = 60.0
+_DETAILS_PERIOD_S = 30.0
+_STATES = {
+    b"R": "running",
+    b"S": "sleeping",
+    b"D": "waiting for disk",
+    b"T": "stopped",
+    b"t": "traced",
+    b"Z": "zombie",
+    b"I": "idle",
+    b"X": "dead",
+}
+_LOCAL_FILE_SYSTEMS = frozenset(
+    b"ext2 ext3 ext4 xfs btrfs zfs f2fs jfs reiserfs vfat exfat ntfs ntfs3 bcachefs nilfs2 overlay".split()
+)
+"""Their figures come without a network, so that asking for them never hangs."""
+
+
+class _ProcFile:
+    """A file of /proc kept open: read again from its start it tells the present."""
+
+    def __init__(self, path: str) -> None:
+        try:
+            self._handle: int | None = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        except OSError:
+            self._handle = None
+
+    def read(self) -> bytes:
+        """All of it, empty where this machine has no such file."""
+        if self._handle is None:
+            return b""
+        parts = []
+        offset = 0
+        while part := os.pread(self._handle, 65536, offset):
+            parts.append(part)
+            offset += len(part)
+        return b"".join(parts)
+
+    def __del__(self) -> None:
+        if self._handle is not None:
+            os.close(self._handle)
+
+
+class _Details:
+    """What of a process seldom changes, and is read again after a while or when its name changes (exec)."""
+
+    __slots__ = ("command_line", "name", "read_s", "started", "user")
+
+    def __init__(self, started: bytes, name: bytes, user: str, command_line: str, read_s: float) -> None:
+        self.started = started
+        self.name = name
+        self.user = user
+        self.command_line = command_line
+        self.read_s = read_s
+
+
+class LinuxCollector:
+    """See core.agent.collector.Collector."""
+
+    def __init__(self, now_s: float) -> None:
+        self._stat, self._memory = _ProcFile("/proc/stat"), _ProcFile("/proc/meminfo")
+        self._load, self._disks = _ProcFile("/proc/loadavg"), _ProcFile("/proc/diskstats")
+        self._net = _ProcFile("/proc/net/dev")
+        self._proc = os.open("/proc", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        self._slow_s = -_SLOW_PERIOD_S
+        self._read_slow(now_s)
+        self._cpu_before = self._cpu_times()
+        self._counters_before = (now_s, *self._counters())
+        self._users: dict[int, str] = {}
+        self._details: dict[int, _Details] = {}
+        self._ticks_before: dict[int, tuple[bytes, int]] = {}
+        self._ticks_s = now_s
+        self._top: TopProcess | None = None
+        self._top_s = now_s - TOP_PROCESS_PERIOD_S
+        self._ticks_before = {pid: (fields[19], int(fields[11]) + int(fields[12])) for pid, _n, fields in self._pass()}
+
+    def __del__(self) -> None:
+        os.close(self._proc)
+
+    def status(self, number: int, time_s: float, now_s: float) -> Status:
+        """See Collector."""
+        if now_s - self._slow_s >= _SLOW_PERIOD_S:
+            self._read_slow(now_s)
+        if now_s - self._top_s >= TOP_PROCESS_PERIOD_S and now_s - self._ticks_s >= SHORTEST_RATE_S:
+            self._refresh_top(now_s)
+        memory, swap = self._memory_now()
+        disk_io, network = self._rates(now_s)
+        return Status(
+            number=number,
+            time_s=time_s,
+            system=self.system(),
+            cpu=self._cpu_now(),
+            memory=memory,
+            swap=swap,
+            disks=self._disks_now(),
+            disk_io=disk_io,
+            network=network,
+            process_count=sum(name[0].isdigit() for name in os.listdir(self._proc)),
+            top_process=self._top,
+        )
+
+    def system(self) -> System:
+        """See Collector."""
+        return System(
+            hostname=self._uname.nodename,
+            os="Linux",
+            os_version=self._os_version,
+            kernel=self._uname.release,
+            architecture=self._uname.machine,
+            ip_addresses=tuple(dict.fromkeys(address for _name, address in self._interfaces)),
+            uptime_s=round(time.clock_gettime(time.CLOCK_BOOTTIME), 1),
+            python=sys.version.split()[0],
+        )
+
+    def interfaces(self) -> tuple[tuple[str, str], ...]:
+        """See Collector."""
+        return interface_addresses()
+
+    def processes(self, now_s: float) -> tuple[Process, ...]:
+        """See Collector."""
+        boot_s = time.time() - time.clock_gettime(time.CLOCK_BOOTTIME)
+        elapsed_s = now_s - self._ticks_s
+        before = self._ticks_before
+        ticks: dict[int, tuple[bytes, int]] = {}
+        table = []
+        for pid, name, fields in self._pass():
+            details = self._details_of(pid, name, fields[19], now_s)
+            used = int(fields[11]) + int(fields[12])
+            ticks[pid] = (fields[19], used)
+            table.append(
+                Process(
+                    pid=pid,
+                    parent_pid=int(fields[1]),
+                    name=plain_text(name.decode(errors="replace")),
+                    user=details.user,
+                    cpu_percent=self._percent(pid, fields[19], used, before, elapsed_s),
+                    memory_bytes=int(fields[21]) * _PAGE_OCTETS,
+                    status=_STATES.get(fields[0], "unknown"),
+                    started_s=round(boot_s + int(fields[19]) / _TICKS_PER_S, 2),
+                    command_line=details.command_line,
+                )
+            )
+        self._details = {pid: details for pid, details in self._details.items() if pid in ticks}
+        self._keep_ticks(ticks, now_s)
+        return tuple(table)
+
+    def _pass(self) -> list[tuple[int, bytes, list[bytes]]]:
+        """Pid, name, and the fields of `stat` from the third (state) on, of all processes that live to be read."""
+        found = []
+        proc = self._proc
+        for entry in os.listdir(proc):
+            if not entry[0].isdigit():
+                continue
+            try:
+                handle = os.open(entry + "/stat", os.O_RDONLY, dir_fd=proc)
+            except OSError:
+                continue
+            try:
+                stat = os.read(handle, 1024)
+            except OSError:
+                continue
+            finally:
+                os.close(handle)
+            # The name stands in parentheses and may hold spaces and parentheses itself.
+            opened, closed = stat.find(b"("), stat.rfind(b")")
+            fields = stat[closed + 2 :].split()
+            if opened > 0 and len(fields) >= 22:
+                found.append((int(entry), stat[opened + 1 : closed], fields))
+        return found
+
+    def _percent(
+        self, pid: int, started: bytes, used: int, before: dict[int, tuple[bytes, int]], elapsed_s: float
+    ) -> float:
+        earlier = before.get(pid)
+        if earlier is not None and earlier[0] == started and elapsed_s >= SHORTEST_RATE_S:
+            return round(max(0, used - earlier[1]) / _TICKS_PER_S / elapsed_s * 100, 1)
+        life_s = time.clock_gettime(time.CLOCK_BOOTTIME) - int(started) / _TICKS_PER_S
+        return round(used / _TICKS_PER_S / max(life_s, 1.0) * 100, 1)
+
+    def _keep_ticks(self, ticks: dict[int, tuple[bytes, int]], now_s: float) -> None:
+        if now_s - self._ticks_s >= SHORTEST_RATE_S:
+            self._ticks_before, self._ticks_s = ticks, now_s
+
+    def _refresh_top(self, now_s: float) -> None:
+        elapsed_s = now_s - self._ticks_s
+        ticks: dict[int, tuple[bytes, int]] = {}
+        rates = []
+        for pid, name, fields in self._pass():
+            used = int(fields[11]) + int(fields[12])
+            ticks[pid] = (fields[19], used)
+            earlier = self._ticks_before.get(pid)
+            if earlier is not None and earlier[0] == fields[19] and used > earlier[1]:
+                percent = (used - earlier[1]) / _TICKS_PER_S / elapsed_s * 100
+                rates.append((percent, pid, plain_text(name.decode(errors="replace"))))
+        best = busiest_first(rates)
+        self._top = None if best is None else TopProcess(name=best[2], pid=best[1], cpu_percent=round(best[0], 1))
+        self._top_s = now_s
+        self._keep_ticks(ticks, now_s)
+
+    def _details_of(self, pid: int, name: bytes, started: bytes, now_s: float) -> _Details:
+        known = self._details.get(pid)
+        if (
+            known is not None
+            and known.started == started
+            and known.name == name
+            and now_s - known.read_s < _DETAILS_PERIOD_S
+        ):
+            return known
+        words = self._read_of(pid, "cmdline", LONGEST_COMMAND_LINE)
+        line = plain_text(words.rstrip(b"\0").replace(b"\0", b" ").decode(errors="replace"), LONGEST_COMMAND_LINE)
+        if not line:
+            line = f"[{plain_text(name.decode(errors='replace'))}]"
+        # Reading again is spread over time, else every process would fall due in the same pass.
+        read_s = now_s - (pid % 16) / 16 * _DETAILS_PERIOD_S if known is None else now_s
+        details = self._details[pid] = _Details(started, name, self._user_of(pid), line, read_s)
+        return details
+
+    def _user_of(self, pid: int) -> str:
+        status = self._read_of(pid, "status", 4096)
+        start = status.find(b"\nUid:\t")
+        if start < 0:
+            return ""
+        uid = int(status[start + 6 :].split(None, 2)[1])
+        user = self._users.get(uid)
+        if user is None:
+            try:
+                user = pwd.getpwuid(uid).pw_name
+            except KeyError:
+                user = str(uid)
+            self._users[uid] = user
+        return user
+
+    def _read_of(self, pid: int, file: str, limit: int) -> bytes:
+        try:
+            handle = os.open(f"{pid}/{file}", os.O_RDONLY, dir_fd=self._proc)
+        except OSError:
+            return b""
+        try:
+            return os.read(handle, limit)
+        except OSError:
+            return b""
+        finally:
+            os.close(handle)
+
+    def _read_slow(self, now_s: float) -> None:
+        """What changes by a person's hand: names, addresses, mounts, disks."""
+        self._slow_s = now_s
+        self._uname = os.uname()
+        self._os_version = _os_version()
+        self._interfaces = interface_addresses()
+        self._mounts = _mounts()
+        try:
+            blocks = os.listdir("/sys/block")
+        except OSError:
+            blocks = []
+        # Layers over a disk (device mapper, RAID, loop) would count its traffic twice.
+        self._blocks = {name.encode() for name in blocks if not name.startswith(("loop", "ram", "zram", "dm-", "md"))}
+
+    def _cpu_times(self) -> list[tuple[int, int]]:
+        """Busy and total ticks: of all cores first, then of each."""
+        times = []
+        for line in self._stat.read().split(b"\n"):
+            if not line.startswith(b"cpu"):
+                break
+            user, nice, system, idle, iowait, irq, softirq, steal = map(int, line.split()[1:9])
+            busy = user + nice + system + irq + softirq + steal
+            times.append((busy, busy + idle + iowait))
+        return times
+
+    def _cpu_now(self) -> Cpu:
+        before, now = self._cpu_before, self._cpu_times()
+        if len(before) != len(now):
+            before = now
+        percents = []
+        for (busy_before, total_before), (busy, total) in zip(before, now, strict=True):
+            elapsed = total - total_before
+            percents.append(
+                round(min(100.0, max(0.0, (busy - busy_before) / elapsed * 100)), 1) if elapsed > 0 else 0.0
+            )
+        is_measured = bool(now) and now[0][1] > before[0][1]
+        if is_measured:
+            self._cpu_before = now
+        load = self._load.read().split()[:3]
+        return Cpu(
+            percent=percents[0] if is_measured else None,
+            per_core_percent=tuple(percents[1:]),
+            load_average=tuple(float(value) for value in load),
+        )
+
+    def _memory_now(self) -> tuple[Memory, Swap]:
+        kilobytes = {}
+        for line in self._memory.read().split(b"\n"):
+            name, _colon, value = line.partition(b":")
+            if name in (b"MemTotal", b"MemFree", b"MemAvailable", b"SwapTotal", b"SwapFree"):
+                kilobytes[name] = int(value.split()[0])
+        total = kilobytes.get(b"MemTotal", 0) * 1024
+        free = kilobytes.get(b"MemFree", 0) * 1024
+        available = kilobytes.get(b"MemAvailable", free // 1024) * 1024
+        swap_total = kilobytes.get(b"SwapTotal", 0) * 1024
+        memory = Memory(
+            total_bytes=total,
+            used_bytes=total - available,
+            free_bytes=free,
+            available_bytes=available,
+            percent=round((total - available) / total * 100, 1) if total else 0.0,
+        )
+        return memory, Swap(total_bytes=swap_total, used_bytes=swap_total - kilobytes.get(b"SwapFree", 0) * 1024)
+
+    def _disks_now(self) -> tuple[Disk, ...]:
+        disks = []
+        for mount in self._mounts:
+            try:
+                found = os.statvfs(mount)
+            except OSError:
+                continue
+            if found.f_blocks:
+                used = (found.f_blocks - found.f_bfree) * found.f_frsize
+                shown = plain_text(mount.decode(errors="replace"))
+                disks.append(Disk(mount=shown, total_bytes=found.f_blocks * found.f_frsize, used_bytes=used))
+        return tuple(disks)
+
+    def _counters(self) -> tuple[int, int, int, int]:
+        """Octets read, written, received, sent since the machine started."""
+        read = written = received = sent = 0
+        for line in self._disks.read().split(b"\n"):
+            fields = line.split()
+            if len(fields) > 9 and fields[2] in self._blocks:
+                read += int(fields[5]) * _SECTOR_OCTETS
+                written += int(fields[9]) * _SECTOR_OCTETS
+        for line in self._net.read().split(b"\n")[2:]:
+            name, colon, values = line.partition(b":")
+            if colon and name.strip() != b"lo":
+                fields = values.split()
+                received += int(fields[0])
+                sent += int(fields[8])
+        return read, written, received, sent
+
+    def _rates(self, now_s: float) -> tuple[DiskIo, Network]:
+        before_s, *before = self._counters_before
+        now = self._counters()
+        elapsed_s = now_s - before_s
+        if elapsed_s <= 0:
+            return (
+                DiskIo(read_bytes_per_s=None, written_bytes_per_s=None),
+                Network(received_bytes_per_s=None, sent_bytes_per_s=None),
+            )
+        self._counters_before = (now_s, *now)
+        read, written, received, sent = (
+            round(max(0.0, (value - earlier) / elapsed_s), 1) for value, earlier in zip(now, before, strict=True)
+        )
+        return (
+            DiskIo(read_bytes_per_s=read, written_bytes_per_s=written),
+            Network(received_bytes_per_s=received, sent_bytes_per_s=sent),
+        )
+
+
+def _os_version() -> str:
+    """The name a distribution gives itself (os-release(5)), else the kernel's version."""
+    for path in ("/etc/os-release", "/usr/lib/os-release"):
+        try:
+            with open(path, encoding="utf-8", errors="replace") as stream:
+                for line in stream:
+                    if line.startswith("PRETTY_NAME="):
+                        return plain_text(line.partition("=")[2].strip().strip("\"'"))
+        except OSError:
+            continue
+    return plain_text(os.uname().version)
+
+
+def _mounts() -> tuple[bytes, ...]:
+    """Where local file systems are mounted, each once, by its shortest path; snaps and other images left out."""
+    shortest: dict[bytes, bytes] = {}
+    try:
+        with open("/proc/self/mounts", "rb") as stream:
+            lines = stream.read().split(b"\n")
+    except OSError:
+        return ()
+    for line in lines:
+        fields = line.split(b" ")
+        if len(fields) < 3 or fields[2] not in _LOCAL_FILE_SYSTEMS:
+            continue
+        source, mount = fields[0], _unescaped(fields[1])
+        if fields[2] == b"overlay" and mount != b"/":
+            continue
+        if source not in shortest or len(mount) < len(shortest[source]):
+            shortest[source] = mount
+    return tuple(sorted(shortest.values())[:64])
+
+
+def _unescaped(mount: bytes) -> bytes:
+    """A path of /proc/self/mounts, where space, tab, newline and backslash stand as octal (proc(5))."""
+    for escaped, octet in ((b"\\040", b" "), (b"\\011", b"\t"), (b"\\012", b"\n"), (b"\\134", b"\\")):
+        mount = mount.replace(escaped, octet)
+    return mount
