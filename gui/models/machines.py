@@ -14,6 +14,7 @@ from core.language import _
 from core.records import Machine, MachineReport, MachineState
 from gui.models.thresholds import CPU, HIGH_AFTER_S, MEMORY
 from gui.numbers import clock, duration, exact_time, number
+from gui.plain_text import plain_tip
 
 ROW_ROLE = Qt.UserRole + 1
 """Role of a MachineRow, or of a GroupRow, in the model."""
@@ -403,9 +404,3 @@ class MachineModel(QAbstractItemModel):
                 after.append(QModelIndex())
         self.changePersistentIndexList(before, after)
         self.layoutChanged.emit()
-
-
-def plain_tip(text: str) -> str:
-    """`text` for a tool-tip, which guesses HTML as a label does: this form is always drawn as it is."""
-    escaped = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;").replace("\n", "<br>")
-    return f"<span>{escaped}</span>"

@@ -9,15 +9,17 @@ from PyQt5.QtGui import QColor, QFontMetrics, QHelpEvent, QKeyEvent, QMouseEvent
 from PyQt5.QtWidgets import QSizePolicy, QToolTip, QWidget
 
 from core.language import _
-from gui.models.machines import GroupRow, MachineRow, Shape, plain_tip
+from gui.models.machines import GroupRow, MachineRow, Shape
 from gui.models.thresholds import CPU
 from gui.numbers import number
+from gui.plain_text import plain_tip
 from gui.theme import notifier, scaled_font, theme
 
 _SPACE = 3
 _STEPS = 12
 _SIDES = (190, 150, 120, 96, 40, 28, 22, 18, 15, 12, 10, 8, 6)
 _NAMED_FROM = 96
+_NAMED_HEIGHT = 46
 _REDRAW_MS = 500
 
 
@@ -77,9 +79,15 @@ class HeatMap(QWidget):
         """Lay all cells out with this width; False where they need more height than there is."""
         width, bottom = self.width(), self.height()
         is_named = side >= _NAMED_FROM
-        height = 46 if is_named else side
         title_height = QFontMetrics(scaled_font(0.8)).height() + 2 if len(self._groups) > 1 else 0
         across = max(1, (width + _SPACE) // (side + _SPACE))
+        height: float = side
+        if is_named:  # wide cells share the card out among them
+            lines = sum(-(-len(rows) // across) for _title, rows in self._groups) or 1
+            room = (bottom - len(self._groups) * (title_height + 4 if title_height else 0)) / lines - _SPACE
+            height = max(_NAMED_HEIGHT, min(room, 1.7 * _NAMED_HEIGHT))
+            across = min(across, max((len(rows) for _title, rows in self._groups), default=1))
+            side = min((width + _SPACE) // across - _SPACE, 2 * _SIDES[0])
         self._cells, self._titles = [], []
         top = 0.0
         for title, rows in self._groups:

@@ -9,6 +9,7 @@ from PyQt5.QtGui import QContextMenuEvent, QKeyEvent, QKeySequence, QResizeEvent
 from PyQt5.QtWidgets import (
     QAbstractItemView,
     QAction,
+    QActionGroup,
     QHBoxLayout,
     QLineEdit,
     QMenu,
@@ -141,13 +142,11 @@ class MachineList(QWidget):
         self.filter.textChanged.connect(model.set_filter)
         self.filter.returnPressed.connect(self._focus_tree)
         self._order = QToolButton()
-        self._order.setText("↓!")
-        self._order.setCheckable(True)
-        self._order.setChecked(model.is_problems_first)
-        self._order.setToolTip(_("Problems first; else by name"))
-        self._order.setAccessibleName(_("Problems first"))
-        self._order.setStyleSheet("padding: 5px 8px;")
-        self._order.toggled.connect(model.set_problems_first)
+        self._order.setText("⇅")
+        self._order.setPopupMode(QToolButton.InstantPopup)
+        self._order.setToolTip(_("Order of the list"))
+        self._order.setAccessibleName(_("Order of the list"))
+        self._order.setMenu(self._order_menu())
         self.tree = MachineTree(model)
         self.tree.opened.connect(self.opened)
         self.tree.menu_wanted.connect(self._open_menu)
@@ -173,10 +172,6 @@ class MachineList(QWidget):
         self._on_layout()
 
     def _lay_out(self) -> None:
-        top = QHBoxLayout()
-        top.setSpacing(6)
-        top.addWidget(self.filter, 1)
-        top.addWidget(self._order)
         self._stack = QStackedLayout()
         self._stack.addWidget(self.tree)
         self._stack.addWidget(self._empty)
@@ -185,10 +180,11 @@ class MachineList(QWidget):
         buttons.addWidget(self._add)
         buttons.addWidget(self._command)
         buttons.addStretch(1)
+        buttons.addWidget(self._order)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(8, 8, 4, 8)
         layout.setSpacing(GAP)
-        layout.addLayout(top)
+        layout.addWidget(self.filter)
         layout.addLayout(self._stack, 1)
         layout.addLayout(buttons)
 
@@ -209,7 +205,20 @@ class MachineList(QWidget):
 
     def set_problems_first(self, is_problems_first: bool) -> None:
         """The order, as it was kept."""
-        self._order.setChecked(is_problems_first)
+        (self._problems_first if is_problems_first else self._by_name).setChecked(True)
+        self._model.set_problems_first(is_problems_first)
+
+    def _order_menu(self) -> QMenu:
+        menu = QMenu(self)
+        group = QActionGroup(menu)
+        self._problems_first = menu.addAction(_("Problems first"))
+        self._by_name = menu.addAction(_("By name"))
+        for action in (self._problems_first, self._by_name):
+            action.setCheckable(True)
+            group.addAction(action)
+        self._problems_first.setChecked(True)
+        group.triggered.connect(lambda action: self._model.set_problems_first(action is self._problems_first))
+        return menu
 
     def focus_filter(self) -> None:
         """Ctrl+F."""

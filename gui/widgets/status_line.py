@@ -1,0 +1,122 @@
+"""The status bar's words: links, probes, database, and what had to be dropped."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+
+from PyQt5.QtCore import QTimer
+from PyQt5.QtWidgets import QStatusBar, QWidget
+
+from core.language import _, ngettext
+from core.records import MeterReport, MeterState, StoreReport
+from gui.models.machines import Counts
+from gui.numbers import age, number
+from gui.plain_text import one_line, plain_tip
+from gui.widgets.labels import plain_label, set_role
+
+
+class StatusLine(QStatusBar):
+    """Permanent words at the left, short messages over them."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._store: StoreReport | None = None
+        self._store_error: str | None = None
+        self._probes: dict[str, MeterReport] = {}
+        self._links = plain_label()
+        self._probe = plain_label()
+        self._database = plain_label()
+        self._dropped = plain_label("", "warning")
+        for label in (self._links, self._probe, self._database, self._dropped):
+            label.setContentsMargins(6, 0, 14, 0)
+            self.addWidget(label)
+        self._timer = QTimer(self)
+        self._timer.setInterval(1000)
+        self._timer.timeout.connect(self._tell_age)
+        self._timer.start()
+
+    def apply_counts(self, counts: Counts) -> None:
+        """Links to machines."""
+        words = [ngettext("{count} link", "{count} links", counts.online).format(count=number(counts.online))]
+        if counts.late:
+            words.append(ngettext("{count} late", "{count} late", counts.late).format(count=number(counts.late)))
+        if counts.offline:
+            words.append(
+                ngettext("{count} offline", "{count} offline", counts.offline).format(count=number(counts.offline))
+            )
+        if counts.never_seen:
+            words.append(
+                ngettext("{count} never seen", "{count} never seen", counts.never_seen).format(
+                    count=number(counts.never_seen)
+                )
+            )
+        self._links.setText("   ".join(words))
+
+    def apply_probe(self, report: MeterReport) -> None:
+        """A probe's state."""
+        if report.state is MeterState.DISCONNECTED:
+            self._probes.pop(report.name, None)
+        else:
+            self._probes[report.name] = report
+        self._tell_probes(self._probes.values())
+
+    def apply_store(self, report: StoreReport) -> None:
+        """The database's state."""
+        self._store = report
+        self._store_error = report.error
+        self._tell_age()
+
+    def apply_lost(self, count: int) -> None:
+        """Records that did not fit; nothing is said while there are none."""
+        self._dropped.setText(
+            ngettext("{count} record dropped", "{count} records dropped", count).format(count=number(count))
+            if count
+            else ""
+        )
+
+    def _tell_probes(self, reports: Iterable[MeterReport]) -> None:
+        words, tips, worst = [], [], None
+        for report in reports:
+            state = _probe_words(report.state)
+            words.append(_("probe {name}: {state}").format(name=one_line(report.name), state=state))
+            tips.append(f"{report.name}: {report.text}")
+            if report.state in (MeterState.FAILED, MeterState.SILENT):
+                worst = "warning"
+        self._probe.setText("   ".join(words))
+        self._probe.setToolTip(plain_tip("\n".join(tips)))
+        set_role(self._probe, worst)
+
+    def _tell_age(self) -> None:
+        if self._store is None:
+            return
+        if self._store_error:
+            self._database.setText(_("database: {error}").format(error=one_line(self._store_error)))
+            self._database.setToolTip(
+                plain_tip(
+                    ngettext(
+                        "{count} row waits in memory", "{count} rows wait in memory", self._store.rows_waiting
+                    ).format(count=number(self._store.rows_waiting))
+                )
+            )
+            set_role(self._database, "critical")
+            return
+        set_role(self._database, None)
+        written = age(time.time() - self._store.time_s)
+        self._database.setText(_("database: written {age}").format(age=written))
+        rows = self._store.rows_written
+        self._database.setToolTip(
+            plain_tip(
+                ngettext("{count} row since the start", "{count} rows since the start", rows).format(count=number(rows))
+            )
+        )
+
+
+def _probe_words(state: MeterState) -> str:
+    return {
+        MeterState.SEARCHING: _("searching"),
+        MeterState.READING: _("reading"),
+        MeterState.SILENT: _("silent"),
+        MeterState.DISCONNECTED: _("disconnected"),
+        MeterState.FAILED: _("failed"),
+    }[state]
