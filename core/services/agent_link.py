@@ -1,0 +1,348 @@
+"""One TLS link from the console to one agent: connect, prove who both are, ask, be told.
+
+An asyncio.Protocol, not streams: with 2,000 links each costs what it must and no more. All methods and all calls of
+the listener happen in the loop's thread. Whatever the agent says is checked and bounded before anybody hears of it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import logging
+import socket
+import ssl
+from collections.abc import Callable
+from typing import Any, Protocol
+
+from core.errors import (
+    BeffroiError,
+    NoRouteError,
+    NotAnAgentError,
+    NotTrustedError,
+    RemoteProtocolError,
+    TransportError,
+)
+from core.language import _
+from core.protocol import messages
+from core.protocol.frames import JSON_FRAME, LIMIT_AFTER_HELLO, FrameReader, decode_output, encode_frame
+from core.protocol.messages import Envelope, ExecExit, ExecOpened, Hello, ProcessPage, StatusMessage
+from core.records import Machine, Process
+from core.transport.identity import same_fingerprint
+from core.transport.tcp import open_socket
+from core.transport.tls import peer_fingerprint
+
+HANDSHAKE_TIMEOUT_S = 4.0
+HELLO_TIMEOUT_S = 4.0
+ANSWER_TIMEOUT_S = 10.0
+MOST_PROCESSES = 100_000
+_SLOT_S = 0.5
+"""A handshake that takes longer waits for a slow peer and costs no processor time: it gives its slot back."""
+
+log = logging.getLogger("beffroi.link")
+
+_Answer = Callable[[Envelope], bool]
+"""Takes an answer in; True when it was the last one of its request. Raises RemoteProtocolError."""
+
+
+class LinkListener(Protocol):
+    """Whoever is told what a link hears."""
+
+    def on_status(self, message: StatusMessage) -> None:
+        """A status has come."""
+
+    def on_exec_opened(self, exec_id: str) -> None:
+        """Output of a command begins, from its first octet."""
+
+    def on_output(self, exec_id: str, fd: int, content: bytes) -> None:
+        """A piece of output has come."""
+
+    def on_exec_exit(self, message: ExecExit) -> None:
+        """A command has ended, after its last output."""
+
+
+class AgentLink(asyncio.Protocol):
+    """A link that has been opened by `open_link`; `lost` gets its result, the reason, when it ends."""
+
+    __slots__ = ("_answers", "_count", "_listener", "_machine", "_reader", "_streams", "_transport", "hello", "lost")
+
+    def __init__(self, machine: Machine, listener: LinkListener) -> None:
+        self.hello = Hello()
+        self.lost: asyncio.Future[BeffroiError] = asyncio.get_running_loop().create_future()
+        self._machine = machine
+        self._listener = listener
+        self._reader = FrameReader()
+        self._transport: asyncio.Transport | None = None
+        self._answers: dict[int, _Answer] = {}
+        self._streams: dict[int, str] = {}
+        self._count = 0
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Called by asyncio after the handshake."""
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
+
+    def data_received(self, data: bytes) -> None:
+        """Called by asyncio with what has come."""
+        try:
+            self._reader.receive_data(data)
+            while (frame := self._reader.next_frame()) is not None and not self.lost.done():
+                kind, payload = frame
+                if kind == JSON_FRAME:
+                    self._on_message(messages.decode_envelope(payload))
+                else:
+                    stream, fd, content = decode_output(payload)
+                    exec_id = self._streams.get(stream)
+                    if exec_id is not None:
+                        self._listener.on_output(exec_id, fd, content)
+        except RemoteProtocolError as error:
+            log.warning("%s (%s) is left: %s", self._machine.name, self._machine.address, error)
+            self.end(error)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Called by asyncio at the end of the link."""
+        self.end(self._reason(exc))
+
+    def close(self) -> None:
+        """End the link from our side."""
+        self.end(TransportError(_("the link to {address} was closed here").format(address=self._machine.address)))
+
+    def end(self, error: BeffroiError) -> None:
+        """End the link at once, for this reason."""
+        if not self.lost.done():
+            self.lost.set_result(error)
+        self._answers.clear()
+        if self._transport is not None:
+            self._transport.abort()
+            self._transport = None
+
+    @property
+    def is_up(self) -> bool:
+        """False once the link is of no use."""
+        return not self.lost.done()
+
+    def peer_fingerprint(self) -> str | None:
+        """Fingerprint of the certificate shown in the handshake of this link."""
+        return peer_fingerprint(self._transport.get_extra_info("ssl_object")) if self._transport is not None else None
+
+    def notify(self, method: str, params: object) -> None:
+        """Send a notification; nothing happens on a lost link."""
+        if self._transport is not None:
+            self._transport.write(encode_frame(JSON_FRAME, messages.encode_notification(method, params)))
+
+    def request(self, method: str, params: object, on_answer: _Answer) -> None:
+        """Send a request; `on_answer` gets its answers, until it returns True or the link is lost."""
+        if self._transport is not None:
+            self._count += 1
+            self._answers[self._count] = on_answer
+            self._transport.write(encode_frame(JSON_FRAME, messages.encode_request(self._count, method, params)))
+
+    async def greet(self, hello: Hello) -> None:
+        """Say hello and wait for the agent's; raises NotTrustedError and RemoteProtocolError."""
+        answered: asyncio.Future[Hello] = asyncio.get_running_loop().create_future()
+
+        def on_answer(envelope: Envelope) -> bool:
+            if answered.done():
+                return True
+            if envelope.error is not None:
+                answered.set_exception(self._refusal(envelope.error))
+            else:
+                answered.set_result(messages.decode_as(Hello, envelope.result))
+                self._reader.set_limit(LIMIT_AFTER_HELLO)
+            return True
+
+        self.request("hello", hello, on_answer)
+        await self._wait_for(answered, HELLO_TIMEOUT_S)
+        if not answered.done():
+            answered.cancel()
+            raise self.lost.result() if self.lost.done() else self._no_hello()
+        self.hello = answered.result()
+        if self.hello.major != messages.PROTOCOL_MAJOR:
+            raise RemoteProtocolError(
+                _("the agent at {address} speaks version {theirs} of the protocol, this console {ours}").format(
+                    address=self._machine.address, theirs=self.hello.major, ours=messages.PROTOCOL_MAJOR
+                )
+            )
+
+    async def processes(self) -> tuple[float, tuple[Process, ...]]:
+        """Time by the agent's clock and the process table; raises BeffroiError where the agent does not give it."""
+        finished: asyncio.Future[float] = asyncio.get_running_loop().create_future()
+        found: list[Process] = []
+
+        def on_answer(envelope: Envelope) -> bool:
+            if finished.done():
+                return True
+            if envelope.error is not None:
+                finished.set_exception(RemoteProtocolError(messages.plain_text(envelope.error.message)))
+                return True
+            page = messages.decode_as(ProcessPage, envelope.result)
+            found.extend(page.processes)
+            if len(found) > MOST_PROCESSES:
+                raise RemoteProtocolError(f"a table of more than {MOST_PROCESSES} processes")
+            if page.is_last:
+                finished.set_result(page.time_s)
+            return page.is_last
+
+        self.request("processes", messages.ProcessQuery(), on_answer)
+        await self._wait_for(finished, ANSWER_TIMEOUT_S)
+        if not finished.done():
+            finished.cancel()
+            raise (
+                self.lost.result()
+                if self.lost.done()
+                else TransportError(
+                    _("{machine} does not give its processes in {seconds:.0f} s").format(
+                        machine=self._machine.name, seconds=ANSWER_TIMEOUT_S
+                    )
+                )
+            )
+        return finished.result(), tuple(found)
+
+    async def _wait_for(self, answered: asyncio.Future[Any], timeout_s: float) -> None:
+        """Return when the answer is there, the link lost, or the time over."""
+        waited: list[asyncio.Future[Any]] = [answered, self.lost]
+        await asyncio.wait(waited, timeout=timeout_s, return_when=asyncio.FIRST_COMPLETED)
+
+    def _on_message(self, envelope: Envelope) -> None:
+        method = envelope.method
+        if method is None:
+            answer = self._answers.get(envelope.id) if envelope.id is not None else None
+            if answer is not None and answer(envelope):
+                self._answers.pop(envelope.id, None)  # type: ignore[arg-type]  # an answer was found under it
+        elif method == "status":
+            self._listener.on_status(messages.decode_as(StatusMessage, envelope.params))
+        elif method == "exec.opened":
+            opened = messages.decode_as(ExecOpened, envelope.params)
+            if len(self._streams) > 256:
+                raise RemoteProtocolError("more than 256 commands of this console are open")
+            self._streams[opened.stream] = opened.exec_id
+            self._listener.on_exec_opened(opened.exec_id)
+        elif method == "exec.exit":
+            ended = messages.decode_as(ExecExit, envelope.params)
+            self._streams = {stream: known for stream, known in self._streams.items() if known != ended.exec_id}
+            self._listener.on_exec_exit(ended)
+        elif method in ("not_trusted", "pairing_closed"):
+            self.end(self._not_trusted())
+        elif envelope.id is not None and self._transport is not None:
+            refusal = messages.encode_error(envelope.id, messages.NOT_FOUND, "unknown method")
+            self._transport.write(encode_frame(JSON_FRAME, refusal))
+
+    def _reason(self, exc: Exception | None) -> BeffroiError:
+        """Why the link ended, in words."""
+        address = self._machine.address
+        if isinstance(exc, ssl.SSLError) and "ALERT" in (exc.reason or ""):
+            # TLS 1.3: a refused certificate shows only after a handshake that looked good.
+            return self._not_trusted()
+        if isinstance(exc, OSError) and exc.errno in (errno.ETIMEDOUT, errno.EHOSTUNREACH, errno.ENETUNREACH):
+            return NoRouteError(_("{address} does not answer any more").format(address=address))
+        return TransportError(_("the agent at {address} has closed the link").format(address=address))
+
+    def _refusal(self, error: messages.Error) -> BeffroiError:
+        if error.code == messages.DENIED:
+            return self._not_trusted()
+        return RemoteProtocolError(
+            _("the agent at {address} refuses: {reason}").format(
+                address=self._machine.address, reason=messages.plain_text(error.message)
+            )
+        )
+
+    def _not_trusted(self) -> NotTrustedError:
+        return NotTrustedError(
+            _("the agent at {address} does not trust this console; pair them again").format(
+                address=self._machine.address
+            )
+        )
+
+    def _no_hello(self) -> NotAnAgentError:
+        return NotAnAgentError(
+            _("what answers at {address} says no hello in {seconds:.0f} s; is it a Beffroi agent?").format(
+                address=self._machine.address, seconds=HELLO_TIMEOUT_S
+            )
+        )
+
+
+async def open_link(
+    machine: Machine, context: ssl.SSLContext, slots: asyncio.Semaphore, listener: LinkListener, hello: Hello
+) -> AgentLink:
+    """A link on which both ends have said hello.
+
+    Raises HostUnknownError, NoRouteError, NothingListensError, NotAnAgentError, NotTrustedError and other
+    BeffroiErrors. `slots` bounds the handshakes that run at once; waiting for TCP takes none.
+    """
+    if machine.fingerprint is None:
+        raise NotTrustedError(_("{machine} is not paired yet").format(machine=machine.name))
+    peer = await open_socket(machine.host, machine.port)
+    link = await _handshake(machine, context, slots, listener, peer)
+    try:
+        shown = link.peer_fingerprint()
+        if shown is None or not same_fingerprint(shown, machine.fingerprint):
+            raise _another_agent(machine)
+        await link.greet(hello)
+    except BaseException:
+        link.close()
+        raise
+    return link
+
+
+async def _handshake(
+    machine: Machine, context: ssl.SSLContext, slots: asyncio.Semaphore, listener: LinkListener, peer: socket.socket
+) -> AgentLink:
+    loop = asyncio.get_running_loop()
+    address = machine.address
+    try:
+        await slots.acquire()
+    except BaseException:
+        peer.close()
+        raise
+    slot = _Slot(slots)
+    timer = loop.call_later(_SLOT_S, slot.give_back)
+    link: AgentLink | None = None
+    try:
+        _transport, link = await loop.create_connection(
+            lambda: AgentLink(machine, listener),
+            sock=peer,
+            ssl=context,
+            server_hostname="",
+            ssl_handshake_timeout=HANDSHAKE_TIMEOUT_S,
+            ssl_shutdown_timeout=1.0,
+        )
+    except ssl.SSLCertVerificationError:
+        raise _another_agent(machine) from None
+    except (ssl.SSLError, ConnectionError, TimeoutError) as error:
+        raise NotAnAgentError(
+            _("what answers at {address} is not a Beffroi agent ({reason})").format(
+                address=address, reason=getattr(error, "reason", None) or error or type(error).__name__
+            )
+        ) from None
+    except OSError as error:
+        raise TransportError(
+            _("the link to {address} broke: {reason}").format(address=address, reason=error.strerror or error)
+        ) from None
+    finally:
+        timer.cancel()
+        slot.give_back()
+        if link is None:
+            peer.close()
+    return link
+
+
+class _Slot:
+    """One of the handshakes that may run at once, given back once."""
+
+    __slots__ = ("_slots",)
+
+    def __init__(self, slots: asyncio.Semaphore) -> None:
+        self._slots: asyncio.Semaphore | None = slots
+
+    def give_back(self) -> None:
+        if self._slots is not None:
+            self._slots.release()
+            self._slots = None
+
+
+def _another_agent(machine: Machine) -> NotTrustedError:
+    return NotTrustedError(
+        _(
+            "the agent at {address} is not the one that was paired: it shows another certificate; "
+            "if it was installed anew, remove {machine} and pair it again"
+        ).format(address=machine.address, machine=machine.name)
+    )

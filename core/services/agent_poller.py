@@ -1,0 +1,347 @@
+"""A share of the machines, polled in one asyncio loop; the window runs two, the command line one.
+
+All methods but the constructor belong to the loop's thread. What is learned goes to `publish` as frozen records.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+
+import core
+from core.audit import AuditLog
+from core.errors import BeffroiError, TransportError, UsageError
+from core.language import _
+from core.protocol.messages import Hello
+from core.records import (
+    CommandOutput,
+    CommandProgress,
+    CommandRequest,
+    CommandResult,
+    CommandState,
+    Machine,
+    MachineReport,
+    MachineState,
+    ProcessTable,
+    Record,
+)
+from core.services.commands import Execution, sending_entries
+from core.services.machine_watch import SWEEP_S, MachineWatch, Shard
+from core.services.peer_records import plain_process
+from core.transport.identity import Identity
+from core.transport.tls import console_context, trust
+
+log = logging.getLogger("beffroi.poller")
+
+SPARE_FILES = 256
+"""Open files that a console needs beside its links."""
+
+
+class AgentPoller:
+    """Keeps the links of its machines, polls them, and runs commands on them; `run` until cancelled.
+
+    `sections` names what agents send with each status; None is all of it. Without an `audit` log no command is
+    written down: tests alone may do so.
+    """
+
+    def __init__(
+        self,
+        identity: Identity,
+        publish: Callable[[Record], None],
+        interval_s: float = 5.0,
+        visible_interval_s: float = 1.0,
+        audit: AuditLog | None = None,
+        *,
+        sections: Sequence[str] | None = None,
+    ) -> None:
+        self._identity = identity
+        self._publish = publish
+        self._interval_s = interval_s
+        self._visible_interval_s = visible_interval_s
+        self._audit = audit
+        self._sections = None if sections is None else tuple(sections)
+        self._visible: frozenset[str] = frozenset()
+        self._wanted: dict[str, Machine] = {}
+        self._watches: dict[str, MachineWatch] = {}
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._leaving: set[asyncio.Task[None]] = set()
+        self._shard: Shard | None = None
+        self._unsettled: set[str] = set()
+        self._unheard: set[str] = set()
+        self._waiting: list[tuple[set[str], asyncio.Future[None]]] = []
+        self._runs: dict[str, _Run] = {}
+
+    async def run(self) -> None:
+        """Poll until cancelled; the links are closed when this returns."""
+        self._shard = Shard(
+            context=console_context(self._identity, []),
+            hello=Hello(name=self._identity.name[:256], version=core.__version__, time_s=time.time()),
+            publish=self._publish,
+            interval_of=self._interval_of,
+            on_change=self._on_change,
+            sections=self._sections,
+        )
+        try:
+            self._apply()
+            await self._sweep_forever()
+        finally:
+            tasks = [*self._tasks.values(), *self._leaving]
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            self._tasks.clear()
+            self._watches.clear()
+            for run in list(self._runs.values()):
+                run.abandon(_("the console was closed before the command ended"))
+            for _names, waiting in self._waiting:
+                waiting.cancel()
+            for _turn in range(3):
+                await asyncio.sleep(0)  # aborted transports close their sockets in the loop's next turns
+
+    def set_machines(self, machines: Sequence[Machine]) -> None:
+        """Poll these machines from now on; links of those that stay as they were are kept."""
+        self._wanted = {machine.name: machine for machine in machines}
+        if self._shard is not None:
+            self._apply()
+
+    def set_visible(self, names: frozenset[str]) -> None:
+        """Poll these machines at the shorter interval."""
+        changed = self._visible ^ names
+        self._visible = names
+        for name in changed & self._watches.keys():
+            self._watches[name].refresh_interval()
+
+    def set_intervals(self, interval_s: float, visible_interval_s: float) -> None:
+        """Take new intervals from the preferences."""
+        self._interval_s, self._visible_interval_s = interval_s, visible_interval_s
+        for watch in self._watches.values():
+            watch.refresh_interval()
+
+    def poll_now(self, names: Iterable[str] | None = None) -> None:
+        """Have these machines (None: all) polled at once, and tried again at once where they are offline."""
+        for name in self._watches if names is None else names:
+            if name in self._watches:
+                self._watches[name].poll_now()
+
+    def reports(self) -> list[MachineReport]:
+        """What is known of each machine now, in the order of `set_machines`."""
+        return [watch.report() for watch in self._watches.values()]
+
+    async def settled(self, timeout_s: float, *, with_status: bool = False) -> None:
+        """Return once each machine was reached or not (`with_status`: has sent one or cannot), or the time is over."""
+        await asyncio.sleep(0)  # lets `run`, started just before, take its machines
+        pending = self._unheard if with_status else self._unsettled
+        if not pending:
+            return
+        waiting: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiting.append((pending, waiting))
+        await asyncio.wait([waiting], timeout=timeout_s)
+        self._waiting.remove((pending, waiting))
+
+    async def processes(self, name: str) -> ProcessTable:
+        """The process table of a machine now; raises BeffroiError where it cannot be had."""
+        watch = self._watches.get(name)
+        if watch is None:
+            raise UsageError(_("there is no machine called {machine}").format(machine=name))
+        if watch.link is None:
+            raise TransportError(
+                _("{machine} is not reached: {reason}").format(machine=name, reason=watch.error or watch.state.value)
+            )
+        _agents_time_s, processes = await watch.link.processes()
+        table = ProcessTable(machine=name, time_s=time.time(), processes=tuple(map(plain_process, processes)))
+        self._publish(table)
+        return table
+
+    async def execute(self, request: CommandRequest) -> list[CommandResult]:
+        """Run a command on those of its machines that are held here; a result for each, in the request's order.
+
+        Output and results are published as they come; `is_last` is the last result of this poller. Every line of the
+        audit log is on disk before the first octet leaves. Raises UsageError for words that mean nothing.
+        """
+        names = [name for name in dict.fromkeys(request.machines) if name in self._watches]
+        if not names:
+            return []
+        run = _Run(request, names, self._publish)
+        self._runs[request.id] = run
+        try:
+            prepared = [Execution(request, name, self._on_output, self._on_result) for name in names]
+            try:
+                await self._write_audit(
+                    sending_entries(request, self._identity.fingerprint, {name: self._decision(name) for name in names})
+                )
+            except BeffroiError as error:
+                for name in names:
+                    run.take(CommandResult(machine=name, state=CommandState.FAILED, message=str(error)))
+            else:
+                for execution in prepared:
+                    watch = self._watches.get(execution.machine)
+                    if watch is None or watch.link is None:
+                        run.take(_not_sent(execution.machine, watch))
+                    else:
+                        watch.start(execution)
+            try:
+                await asyncio.wait([run.finished])
+            except asyncio.CancelledError:
+                self.cancel(request.id)
+                raise
+            await self._write_results(run, prepared)
+        finally:
+            self._runs.pop(request.id, None)
+        return [run.results[name] for name in names if name in run.results]
+
+    def cancel(self, request_id: str) -> None:
+        """End a command wherever it still runs."""
+        run = self._runs.get(request_id)
+        for name in run.names if run is not None else ():
+            if name in self._watches:
+                self._watches[name].cancel(request_id)
+
+    def _interval_of(self, name: str) -> float:
+        return self._visible_interval_s if name in self._visible else self._interval_s
+
+    def _apply(self) -> None:
+        """Start, stop and replace watches until they are those of the machines wanted."""
+        shard = self._shard
+        assert shard is not None
+        for name, watch in list(self._watches.items()):
+            wanted = self._wanted.get(name)
+            if wanted is not None and _is_same_agent(watch.machine, wanted):
+                watch.machine = wanted
+            else:
+                self._leave(name)
+        fresh = [machine for name, machine in self._wanted.items() if name not in self._watches]
+        _allow_open_files(len(self._wanted) + SPARE_FILES)
+        pems = {machine.certificate_pem for machine in fresh if machine.certificate_pem}
+        for pem in pems:
+            try:
+                trust(shard.context, pem)
+            except ValueError:
+                log.warning("a certificate kept for a machine cannot be read; its agent will not be trusted")
+        for machine in fresh:
+            watch = self._watches[machine.name] = MachineWatch(machine, shard)
+            self._unsettled.add(machine.name)
+            self._unheard.add(machine.name)
+            self._tasks[machine.name] = asyncio.get_running_loop().create_task(watch.run(), name=machine.name)
+        self._watches = {name: self._watches[name] for name in self._wanted}
+
+    def _leave(self, name: str) -> None:
+        watch, task = self._watches.pop(name), self._tasks.pop(name)
+        for execution in list(watch.executions.values()):
+            execution.give_up(_("the machine was removed while the command ran"))
+        task.cancel()
+        self._leaving.add(task)
+        task.add_done_callback(self._leaving.discard)
+        assert self._shard is not None
+        self._shard.unreachable.discard(name)
+        self._unsettled.discard(name)
+        self._unheard.discard(name)
+        self._wake_waiting()
+
+    async def _sweep_forever(self) -> None:
+        loop = asyncio.get_running_loop()
+        due_s = loop.time() + SWEEP_S
+        while True:
+            await asyncio.sleep(max(0.0, due_s - loop.time()))
+            now_s = loop.time()
+            # A loop that was held up has not read what the machines sent meanwhile: silence would be ours, not theirs.
+            if now_s - due_s < 1.0:
+                for watch in list(self._watches.values()):
+                    watch.sweep(now_s)
+            due_s = now_s + SWEEP_S
+
+    def _on_change(self, watch: MachineWatch) -> None:
+        name = watch.machine.name
+        if name in self._unheard and (
+            watch.status is not None
+            or (watch.is_settled and watch.state not in (MachineState.ONLINE, MachineState.LATE))
+        ):
+            self._unheard.discard(name)
+            self._wake_waiting()
+        if watch.is_settled and name in self._unsettled:
+            self._unsettled.discard(name)
+            self._wake_waiting()
+
+    def _wake_waiting(self) -> None:
+        for pending, waiting in self._waiting:
+            if not pending and not waiting.done():
+                waiting.set_result(None)
+
+    def _decision(self, name: str) -> str:
+        watch = self._watches[name]
+        return "send" if watch.link is not None else watch.state.value
+
+    def _on_output(self, execution: Execution, fd: int, text: str) -> None:
+        self._publish(CommandOutput(id=execution.request.id, machine=execution.machine, fd=fd, text=text))
+
+    def _on_result(self, execution: Execution, result: CommandResult) -> None:
+        run = self._runs.get(execution.request.id)
+        if run is not None and result.machine not in run.results:
+            run.take(result)
+        else:  # fetched later: the run was already told as unknown
+            self._publish(CommandProgress(id=execution.request.id, result=result))
+
+    async def _write_results(self, run: _Run, prepared: Sequence[Execution]) -> None:
+        entries = [
+            execution.audit_entry(run.results[execution.machine])
+            for execution in prepared
+            if execution.machine in run.results
+        ]
+        try:
+            await self._write_audit(entries)
+        except BeffroiError as error:
+            log.error("results of command %s are not in the audit log: %s", run.request.id, error)
+
+    async def _write_audit(self, entries: Sequence[Mapping[str, object]]) -> None:
+        if self._audit is not None and entries:
+            await asyncio.get_running_loop().run_in_executor(None, self._audit.append, entries)
+
+
+class _Run:
+    """One request on the machines of this poller."""
+
+    def __init__(self, request: CommandRequest, names: Sequence[str], publish: Callable[[Record], None]) -> None:
+        self.request = request
+        self.names = names
+        self.results: dict[str, CommandResult] = {}
+        self.finished: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._publish = publish
+
+    def take(self, result: CommandResult) -> None:
+        self.results[result.machine] = result
+        is_last = len(self.results) == len(self.names)
+        self._publish(CommandProgress(id=self.request.id, result=result, is_last=is_last))
+        if is_last and not self.finished.done():
+            self.finished.set_result(None)
+
+    def abandon(self, message: str) -> None:
+        for name in self.names:
+            if name not in self.results:
+                self.take(CommandResult(machine=name, state=CommandState.UNKNOWN, message=message))
+
+
+def _not_sent(name: str, watch: MachineWatch | None) -> CommandResult:
+    reason = (watch.error if watch is not None else None) or _("the machine was removed")
+    state = watch.state if watch is not None else MachineState.OFFLINE
+    return CommandResult(
+        machine=name,
+        state=CommandState.NOT_ALLOWED if state is MachineState.NOT_TRUSTED else CommandState.OFFLINE,
+        message=_("not sent: {reason}").format(reason=reason),
+    )
+
+
+def _is_same_agent(one: Machine, other: Machine) -> bool:
+    return (one.host, one.port, one.fingerprint) == (other.host, other.port, other.fingerprint)
+
+
+def _allow_open_files(count: int) -> None:
+    """Raise this process's own limit of open files towards `count`, as far as the system lets it."""
+    try:
+        import resource
+    except ImportError:  # Windows has no such limit
+        return
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = count if hard == resource.RLIM_INFINITY else min(count, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))

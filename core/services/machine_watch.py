@@ -1,0 +1,373 @@
+"""One machine as its console sees it: linked or not, since when, why, and what it last said.
+
+Lives in the loop of its `AgentPoller`, which owns what machines share (`Shard`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import random
+import ssl
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from msgspec import structs
+
+from core.errors import BeffroiError, NoRouteError, NotTrustedError, RemoteProtocolError
+from core.language import _
+from core.protocol import messages
+from core.protocol.messages import (
+    Envelope,
+    ExecAccepted,
+    ExecCredit,
+    ExecDenied,
+    ExecExit,
+    ExecReference,
+    ExecStart,
+    Hello,
+    StatusMessage,
+    Subscribe,
+)
+from core.records import CommandResult, CommandState, Level, Machine, MachineReport, MachineState, Record, Status
+from core.services.agent_link import ANSWER_TIMEOUT_S, AgentLink, open_link
+from core.services.commands import Execution, refusal_text
+from core.services.peer_records import plain_status
+
+LATE_AFTER, OFFLINE_AFTER = 3, 6
+"""Intervals of silence after which a machine is late, and offline."""
+
+SWEEP_S = 0.2
+"""How often silence is looked for."""
+
+_BACK_OFF_CAP_S = 4.0
+_NOT_TRUSTED_CAP_S = 10.0
+_STEADY_S = 5.0
+"""A link that held as long has earned a quick reconnect."""
+_FETCH_WITHIN_S = 20.0
+"""How long a command whose link broke waits for the machine to return before it is told as unknown."""
+_KEPT_S = 3600.0
+"""How long an agent keeps a result that nobody acknowledged."""
+_GRACE_S = 30.0
+_MOST_LATE_STATUSES = 4000
+
+log = logging.getLogger("beffroi.poller")
+
+
+@dataclass
+class Shard:
+    """What the machines of one poller share."""
+
+    context: ssl.SSLContext
+    hello: Hello
+    publish: Callable[[Record], None]
+    interval_of: Callable[[str], float]
+    on_change: Callable[[MachineWatch], None]
+    sections: tuple[str, ...] | None = None
+    slots: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(16))
+    unreachable: set[str] = field(default_factory=set)
+
+    def back_off_s(self, attempt: int, is_trusted: bool) -> float:
+        """Pause before attempt number `attempt`: exponential, full jitter; longer when many machines are away."""
+        cap = _BACK_OFF_CAP_S * max(1.0, len(self.unreachable) / 100) if is_trusted else _NOT_TRUSTED_CAP_S
+        return random.uniform(0, min(cap, 0.5 * 2 ** min(attempt, 10)))  # noqa: S311 -- spreads load, hides nothing
+
+
+class MachineWatch:
+    """Keeps one machine linked and tells what it learns; `run` until cancelled."""
+
+    def __init__(self, machine: Machine, shard: Shard) -> None:
+        self.machine = machine
+        self.link: AgentLink | None = None
+        self.status: Status | None = None
+        self.level: Level | None = machine.level
+        self.executions: dict[str, Execution] = {}
+        self.is_settled = False
+        """True once the first attempt to reach it has ended, in whatever way."""
+        self._shard = shard
+        self._state = MachineState.OFFLINE if machine.fingerprint else MachineState.UNPAIRED
+        self._since_s = time.time()
+        self._error: str | None = (
+            _("not reached yet") if machine.fingerprint else _("not paired yet: give the code that its agent shows")
+        )
+        self._time_s: float | None = None
+        self._heard_s = 0.0
+        self._interval_s = 0.0
+        self._run_id = ""
+        self._number: int | None = None
+        self._clock_offset_s = 0.0
+        self._late: list[Status] = []
+        self._wake = asyncio.Event()
+
+    @property
+    def state(self) -> MachineState:
+        """Where the machine stands."""
+        return self._state
+
+    @property
+    def error(self) -> str | None:
+        """Why it stands there, for the user."""
+        return self._error
+
+    def report(self, is_new: bool = False, late: tuple[Status, ...] = ()) -> MachineReport:
+        """All that is known now."""
+        return MachineReport(
+            machine=self.machine.name,
+            address=self.machine.address,
+            state=self._state,
+            since_s=self._since_s,
+            error=self._error,
+            level=self.level,
+            status=self.status,
+            time_s=self._time_s,
+            is_new=is_new,
+            interval_s=self._interval_s or None,
+            late_statuses=late,
+        )
+
+    async def run(self) -> None:
+        """Keep the machine linked until cancelled."""
+        self._shard.publish(self.report())
+        if self.machine.fingerprint is None:
+            self._settle()
+            return
+        loop = asyncio.get_running_loop()
+        attempt = 0
+        while True:
+            began_s = loop.time()
+            is_trusted = True
+            try:
+                link = await open_link(self.machine, self._shard.context, self._shard.slots, self, self._shard.hello)
+            except BeffroiError as error:
+                is_trusted = not isinstance(error, NotTrustedError)
+                self._on_down(error)
+            except Exception:
+                log.exception("linking %s failed", self.machine.name)
+                self._on_down(RemoteProtocolError(_("an error that should not happen; the log has its details")))
+            else:
+                try:
+                    self._on_up(link)
+                    await asyncio.wait([link.lost])
+                finally:
+                    self.link = None
+                    link.close()
+                reason = link.lost.result()
+                is_trusted = not isinstance(reason, NotTrustedError)
+                attempt = 0 if loop.time() - began_s > _STEADY_S else attempt
+                began_s = loop.time()
+                self._on_down(reason)
+            attempt += 1
+            await self._pause(began_s + self._shard.back_off_s(attempt, is_trusted) - loop.time())
+
+    def poll_now(self) -> None:
+        """Ask for a status at once, or try to reach the machine at once."""
+        if self.link is not None:
+            self._subscribe(self.link)
+        else:
+            self._wake.set()
+
+    def refresh_interval(self) -> None:
+        """Take over the interval that is wanted now."""
+        if self.link is not None and self._shard.interval_of(self.machine.name) != self._interval_s:
+            self._subscribe(self.link)
+
+    def sweep(self, now_s: float) -> None:
+        """Look for silence and for commands that are overdue; `now_s` by the loop's clock."""
+        if self.link is not None:
+            silent_s = now_s - self._heard_s
+            if silent_s >= OFFLINE_AFTER * self._interval_s:
+                self.link.end(NoRouteError(_("no word from it for {seconds:.0f} s").format(seconds=silent_s)))
+            elif silent_s >= LATE_AFTER * self._interval_s - SWEEP_S and self._state is MachineState.ONLINE:
+                self._change(MachineState.LATE, _("no word from it for {seconds:.0f} s").format(seconds=silent_s))
+        if self.executions:
+            self._sweep_executions(now_s)
+
+    def start(self, execution: Execution) -> None:
+        """Have the agent run a command; only on a machine with a link."""
+        link = self.link
+        assert link is not None
+        self.executions[execution.request.id] = execution
+        execution.run_id = link.hello.run_id
+        self._send_start(link, execution)
+
+    def cancel(self, exec_id: str) -> None:
+        """Have a command ended before its time."""
+        execution = self.executions.get(exec_id)
+        if execution is None or execution.is_told:
+            return
+        execution.is_cancelled = True
+        if self.link is not None:
+            self.link.notify("exec.cancel", ExecReference(exec_id=exec_id))
+            execution.deadline_s = asyncio.get_running_loop().time() + ANSWER_TIMEOUT_S
+        else:
+            self._give_up(execution, _("cancelled while the link is broken; how it ended there is not known"))
+
+    def on_status(self, message: StatusMessage) -> None:
+        """A status has come."""
+        self._number = message.status.number
+        if message.is_missed:
+            status = plain_status(message.status, None)
+            if len(self._late) < _MOST_LATE_STATUSES:
+                self._late.append(structs.replace(status, time_s=status.time_s - self._clock_offset_s))
+            return
+        self.status = plain_status(message.status, self.status)
+        self._heard_s = asyncio.get_running_loop().time()
+        self._time_s = time.time()
+        if self._state is not MachineState.ONLINE:
+            self._state, self._error, self._since_s = MachineState.ONLINE, None, self._time_s
+        late: tuple[Status, ...] = ()
+        if self._late:
+            late = tuple(self._late)
+            self._late.clear()
+        self._shard.publish(self.report(is_new=True, late=late))
+        self._shard.on_change(self)
+
+    def on_exec_opened(self, exec_id: str) -> None:
+        """Output of a command begins."""
+        execution = self.executions.get(exec_id)
+        if execution is not None:
+            execution.is_accepted = True
+            execution.restart()
+            execution.deadline_s = asyncio.get_running_loop().time() + execution.request.timeout_s + _GRACE_S
+
+    def on_output(self, exec_id: str, fd: int, content: bytes) -> None:
+        """A piece of output has come."""
+        execution = self.executions.get(exec_id)
+        if execution is None or self.link is None:
+            return
+        credit = execution.take(fd, content)
+        if credit:
+            self.link.notify("exec.credit", ExecCredit(exec_id=exec_id, octets=min(credit, 1 << 20)))
+
+    def on_exec_exit(self, message: ExecExit) -> None:
+        """A command has ended."""
+        execution = self.executions.pop(message.exec_id, None)
+        if execution is not None:
+            execution.end(message)
+        if self.link is not None:
+            self.link.notify("exec.acknowledge", ExecReference(exec_id=message.exec_id))
+
+    def _on_up(self, link: AgentLink) -> None:
+        hello = link.hello
+        self.link = link
+        self.level = hello.level or self.level
+        self._shard.unreachable.discard(self.machine.name)
+        offset_s = hello.time_s - time.time()
+        self._clock_offset_s = offset_s if abs(offset_s) > 2 else 0.0
+        if hello.run_id != self._run_id:
+            self._run_id, self._number = hello.run_id, None
+        self._subscribe(link)
+        self._change(MachineState.ONLINE, None)
+        for execution in list(self.executions.values()):
+            if execution.run_id != hello.run_id:
+                self.executions.pop(execution.request.id)
+                execution.give_up(_("the agent there was started anew while the command ran; its result is lost"))
+            else:
+                execution.lost_at_s = None
+                self._send_start(link, execution)
+        self._settle()
+
+    def _on_down(self, error: BeffroiError) -> None:
+        self._shard.unreachable.add(self.machine.name)
+        self._change(
+            MachineState.NOT_TRUSTED if isinstance(error, NotTrustedError) else MachineState.OFFLINE, str(error)
+        )
+        now_s = asyncio.get_running_loop().time()
+        for execution in list(self.executions.values()):
+            if execution.is_told:
+                continue
+            if isinstance(error, NotTrustedError):
+                self._give_up(execution, str(error))
+            elif execution.lost_at_s is None:
+                execution.lost_at_s = now_s
+                execution.deadline_s = now_s + _FETCH_WITHIN_S
+        self._settle()
+
+    def _change(self, state: MachineState, error: str | None) -> None:
+        """Publish where the machine stands, when that is new."""
+        if state is self._state and error == self._error:
+            return
+        if state is not self._state:
+            self._since_s = time.time()
+        self._state, self._error = state, error
+        self._shard.publish(self.report())
+        self._shard.on_change(self)
+
+    def _settle(self) -> None:
+        if not self.is_settled:
+            self.is_settled = True
+            self._shard.on_change(self)
+
+    async def _pause(self, seconds: float) -> None:
+        self._wake.clear()
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._wake.wait(), max(0.0, seconds))
+
+    def _subscribe(self, link: AgentLink) -> None:
+        self._interval_s = self._shard.interval_of(self.machine.name)
+        self._heard_s = asyncio.get_running_loop().time()
+        subscription = Subscribe(
+            interval_s=self._interval_s, sections=self._shard.sections, run_id=self._run_id, after=self._number
+        )
+        link.request("subscribe", subscription, lambda envelope: True)
+
+    def _send_start(self, link: AgentLink, execution: Execution) -> None:
+        def on_answer(envelope: Envelope) -> bool:
+            self._on_start_answered(execution, envelope)
+            return True
+
+        start = ExecStart(
+            exec_id=execution.request.id,
+            words=execution.words,
+            timeout_s=execution.request.timeout_s,
+            operator=execution.request.operator[:256],
+            shell=execution.shell,
+        )
+        execution.deadline_s = asyncio.get_running_loop().time() + ANSWER_TIMEOUT_S
+        link.request("exec.start", start, on_answer)
+        if execution.is_cancelled:
+            link.notify("exec.cancel", ExecReference(exec_id=execution.request.id))
+
+    def _on_start_answered(self, execution: Execution, envelope: Envelope) -> None:
+        if envelope.error is None:
+            accepted = messages.decode_as(ExecAccepted, envelope.result)
+            execution.is_accepted = True
+            if execution.request.id in self.executions and not execution.is_cancelled:
+                now_s = asyncio.get_running_loop().time()
+                execution.deadline_s = None if accepted.is_queued else now_s + execution.request.timeout_s + _GRACE_S
+            return
+        self.executions.pop(execution.request.id, None)
+        error = envelope.error
+        if error.code in (messages.DENIED, messages.BUSY):
+            denied = messages.decode_as(ExecDenied, error.data) if bytes(error.data) else ExecDenied(reason="")
+            is_busy = error.code == messages.BUSY or denied.reason == "busy"
+            execution.tell(
+                CommandResult(
+                    machine=self.machine.name,
+                    state=CommandState.FAILED if is_busy else CommandState.NOT_ALLOWED,
+                    message=refusal_text(denied, error.message),
+                )
+            )
+        else:
+            execution.tell(
+                CommandResult(
+                    machine=self.machine.name,
+                    state=CommandState.FAILED,
+                    message=messages.plain_text(error.message, 1024),
+                )
+            )
+
+    def _sweep_executions(self, now_s: float) -> None:
+        for execution in list(self.executions.values()):
+            if execution.is_told and execution.lost_at_s is not None and now_s - execution.lost_at_s > _KEPT_S:
+                self.executions.pop(execution.request.id)
+            elif not execution.is_told and execution.deadline_s is not None and now_s >= execution.deadline_s:
+                self._give_up(execution, _("no answer from there; how the command ended is not known"))
+
+    def _give_up(self, execution: Execution, message: str) -> None:
+        """Tell `unknown`; a command that the agent had accepted stays on the list, to fetch its result later."""
+        if not execution.is_accepted or self.link is not None:
+            self.executions.pop(execution.request.id, None)
+        execution.give_up(message)
