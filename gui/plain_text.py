@@ -9,7 +9,7 @@ from html import escape
 
 _REPLACED = {code: "\ufffd" for code in (*range(0x20), *range(0x7F, 0xA0)) if code not in (0x09, 0x0A)}
 _REPLACED |= dict.fromkeys((*range(0x202A, 0x202F), *range(0x2066, 0x206A), 0x200E, 0x200F), "\ufffd")
-_REPLACED |= {0x0D: "", 0x2028: "\n", 0x2029: "\n"}
+_REPLACED |= {0x0D: "", 0x2028: " ", 0x2029: " "}
 
 
 def plain_tip(text: str) -> str:
@@ -20,3 +20,8 @@ def plain_tip(text: str) -> str:
 def printable(text: str) -> str:
     """`text` without signs that steer a terminal or turn the direction of reading; tabs and line ends stay."""
     return text.translate(_REPLACED)
+
+
+def one_line(text: str) -> str:
+    """`text` made printable, with spaces for its line ends."""
+    return " ".join(printable(text).split("\n"))

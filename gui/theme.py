@@ -180,7 +180,15 @@ QPushButton:focus, QToolButton:focus { border: 1px solid $accent; }
 QPushButton:checked, QToolButton:checked, QPushButton[role="primary"] {
     background: $accent; color: $on_accent; border: 1px solid $accent; }
 QPushButton:disabled, QToolButton:disabled { color: $dim; background: $ground; border: 1px solid $line; }
+QFrame#chips { background: $card; border: 1px solid $line; border-radius: 4px; }
+QFrame#chip { background: $raised; border: 1px solid $line; border-radius: 4px; }
+QFrame#chip[lost="true"] { border: 1px solid $warning; }
+QToolButton#chip-cross { background: transparent; border: 0; padding: 0; color: $dim; }
+QToolButton#chip-cross:hover, QToolButton#chip-cross:focus { color: $text; background: $line; }
+QLineEdit#chip-entry { background: transparent; border: 0; padding: 0 4px; }
+QPlainTextEdit#answers { background: transparent; border: 0; padding: 0; }
 QToolButton::menu-indicator { image: none; }
+QPushButton::menu-indicator { image: none; width: 0; }
 QTableView, QTreeView, QListView, QScrollArea, QTextBrowser { background: transparent; border: 0; outline: 0; }
 QTableView::item, QTreeView::item { padding: 2px 6px; border: 0; }
 QTableView::item:selected, QTreeView::item:selected, QListView::item:selected {

@@ -7,7 +7,10 @@ show a link. Every label of the window is made here; tests/house checks it.
 from __future__ import annotations
 
 from PyQt5.QtCore import Qt
+from PyQt5.QtGui import QResizeEvent
 from PyQt5.QtWidgets import QLabel, QSizePolicy, QWidget
+
+from gui.plain_text import plain_tip
 
 
 def plain_label(
@@ -34,6 +37,35 @@ def plain_label(
     if selectable:
         label.setTextInteractionFlags(Qt.TextSelectableByMouse | Qt.TextSelectableByKeyboard)
     return label
+
+
+class ElidedLabel(QLabel):
+    """A label that takes the width it is given and ends its text with … where that is too small."""
+
+    def __init__(self, role: str | None = None, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setTextFormat(Qt.PlainText)
+        self.setSizePolicy(QSizePolicy.Ignored, QSizePolicy.Preferred)
+        if role is not None:
+            self.setProperty("role", role)
+        self._whole = ""
+
+    def set_text(self, text: str) -> None:
+        """Show `text`, shortened where it must be; the whole of it is in the tool-tip then."""
+        if text != self._whole:
+            self._whole = text
+            self.setAccessibleName(text)
+            self._elide()
+
+    def resizeEvent(self, event: QResizeEvent | None) -> None:
+        """Shorten anew."""
+        super().resizeEvent(event)
+        self._elide()
+
+    def _elide(self) -> None:
+        shown = self.fontMetrics().elidedText(self._whole, Qt.ElideRight, self.width())
+        self.setText(shown)
+        self.setToolTip(plain_tip(self._whole) if shown != self._whole else "")
 
 
 def set_role(widget: QWidget, role: str | None) -> None:

@@ -1,0 +1,134 @@
+"""All commands over all machines, newest first: those saved, and those of this window that run or have just ended."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from PyQt5.QtCore import QAbstractTableModel, QModelIndex, QObject, Qt
+
+from core.language import N_, _
+from core.records import CommandRunSummary, CommandState
+from gui.models.answers import WORDS, counted
+from gui.models.command_line import label_of
+from gui.numbers import clock, exact_time, number
+from gui.plain_text import plain_tip
+from gui.theme import theme
+
+_GRAVEST = (
+    CommandState.NOT_ALLOWED,
+    CommandState.FAILED,
+    CommandState.TIMEOUT,
+    CommandState.UNKNOWN,
+    CommandState.OFFLINE,
+    CommandState.CANCELLED,
+)
+"""Which state speaks for a run that went well nowhere."""
+
+
+def outcome(summary: CommandRunSummary) -> tuple[str, str]:
+    """(words, colour role) of how a run ended: `6 of 10`, `120 ok`, `not allowed`."""
+    counts = {state: count for state, count in summary.counts.items() if count}
+    total = max(len(summary.machines), sum(counts.values()))
+    ok = counts.get(CommandState.OK.value, 0)
+    running = counts.get(CommandState.RUNNING.value, 0)
+    if running:
+        return _("{done} of {total}…").format(done=number(total - running), total=number(total)), "accent"
+    if ok == total:
+        return counted(CommandState.OK, total), "text"
+    if ok == 0:
+        state = next((state for state in _GRAVEST if counts.get(state.value)), CommandState.UNKNOWN)
+        return _(WORDS[state]), "dim" if state is CommandState.CANCELLED else "critical"
+    return _("{done} of {total}").format(done=number(ok), total=number(total)), "warning"
+
+
+class CommandHistoryModel(QAbstractTableModel):
+    """When, command and result of each run."""
+
+    HEADERS = (N_("When"), N_("Command"), N_("Result"))
+
+    def __init__(self, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._saved: list[CommandRunSummary] = []
+        self._live: dict[str, CommandRunSummary] = {}
+        self._rows: list[CommandRunSummary] = []
+        self._search = ""
+
+    def apply_saved(self, summaries: Sequence[CommandRunSummary]) -> None:
+        """Take what the history answered to the search."""
+        self._saved = list(summaries)
+        self._rebuild()
+
+    def apply_live(self, summary: CommandRunSummary) -> None:
+        """Take a run of this window; shown from its first moment, before anything is saved."""
+        known = self._live.get(summary.id)
+        self._live[summary.id] = summary
+        if known is not None:
+            for row, shown in enumerate(self._rows):
+                if shown.id == summary.id:
+                    self._rows[row] = summary
+                    self.dataChanged.emit(self.index(row, 0), self.index(row, len(self.HEADERS) - 1))
+                    return
+        self._rebuild()
+
+    def set_search(self, text: str) -> None:
+        """Which of this window's runs are shown beside the saved ones."""
+        self._search = text.strip().casefold()
+        self._rebuild()
+
+    def summary_at(self, index: QModelIndex) -> CommandRunSummary:
+        """The run of a row."""
+        return self._rows[index.row()]
+
+    def row_of(self, run_id: str) -> int:
+        """Row of a run, -1 where it is not shown."""
+        return next((row for row, summary in enumerate(self._rows) if summary.id == run_id), -1)
+
+    def rowCount(self, parent: QModelIndex = QModelIndex()) -> int:  # noqa: B008, the base class's own default
+        """Number of runs."""
+        return 0 if parent.isValid() else len(self._rows)
+
+    def columnCount(self, parent: QModelIndex = QModelIndex()) -> int:  # noqa: B008, the base class's own default
+        """Number of columns."""
+        return 0 if parent.isValid() else len(self.HEADERS)
+
+    def headerData(self, section: int, orientation: Qt.Orientation, role: int = Qt.DisplayRole) -> Any:
+        """Titles."""
+        if orientation != Qt.Horizontal:
+            return None
+        if role == Qt.DisplayRole:
+            return _(self.HEADERS[section])
+        if role == Qt.TextAlignmentRole:
+            return int(Qt.AlignLeft | Qt.AlignVCenter)
+        return None
+
+    def data(self, index: QModelIndex, role: int = Qt.DisplayRole) -> Any:
+        """Text, colour and tool-tip of a cell."""
+        summary, column = self._rows[index.row()], index.column()
+        if role == Qt.DisplayRole:
+            return (clock(summary.time_s), label_of(summary.line), outcome(summary)[0])[column]
+        if role == Qt.ForegroundRole:
+            return theme().color(("dim", "text", outcome(summary)[1])[column])
+        if role == Qt.ToolTipRole:
+            return plain_tip(self._tip(summary))
+        return None
+
+    @staticmethod
+    def _tip(summary: CommandRunSummary) -> str:
+        names = ", ".join(summary.machines[:12])
+        if len(summary.machines) > 12:
+            names = _("{names} and {count} more").format(names=names, count=number(len(summary.machines) - 12))
+        return "\n".join((summary.line[:300], f"{exact_time(summary.time_s)} · {summary.operator}", names))
+
+    def _rebuild(self) -> None:
+        rows = {summary.id: summary for summary in self._saved}
+        for summary in self._live.values():
+            if summary.id in rows or self._is_wanted(summary):
+                rows[summary.id] = summary
+        self.beginResetModel()
+        self._rows = sorted(rows.values(), key=lambda summary: -summary.time_s)
+        self.endResetModel()
+
+    def _is_wanted(self, summary: CommandRunSummary) -> bool:
+        texts = (summary.line, label_of(summary.line), summary.operator, *summary.machines)
+        return not self._search or any(self._search in text.casefold() for text in texts)
