@@ -21,7 +21,13 @@ from core.language import _
 REVISIONS = ("0001",)
 """All revisions that this version knows, oldest first."""
 
+_REFUSALS = (sqlite3.IntegrityError, sqlite3.InterfaceError, sqlite3.ProgrammingError, sqlite3.DataError)
+
 _WRITE_FAILURES = {sqlite3.SQLITE_IOERR_WRITE, sqlite3.SQLITE_IOERR_SHMSIZE, sqlite3.SQLITE_IOERR_TRUNCATE}
+
+
+class UnwritableError(StoreError):
+    """A record that no database can take, such as a number of 70 bits; the others are not to blame."""
 
 
 def open_connection(location: Path | str, *, create: bool, busy_timeout_s: float) -> Connection:
@@ -80,6 +86,8 @@ def told(path: Path) -> Iterator[None]:
         raise _in_words(error.orig, path) from error
     except sqlite3.Error as error:
         raise _in_words(error, path) from error
+    except (OverflowError, UnicodeEncodeError) as error:
+        raise UnwritableError(_("{path} cannot hold this: {reason}").format(path=path, reason=error)) from error
 
 
 def _in_words(error: BaseException | None, path: Path) -> StoreError:
@@ -112,11 +120,13 @@ def _in_words(error: BaseException | None, path: Path) -> StoreError:
                     "move it aside to begin a new history"
                 ).format(path=path, reason=error)
             )
+    if isinstance(error, _REFUSALS):
+        return UnwritableError(_("{path} cannot hold this: {reason}").format(path=path, reason=error))
     return StoreError(_("{path} cannot be used: {reason}").format(path=path, reason=error))
 
 
 def _url(location: Path | str) -> URL:
-    if isinstance(location, Path):
+    if isinstance(location, Path) or "://" not in location:
         return URL.create("sqlite", database=str(location))
     try:
         url = make_url(location)

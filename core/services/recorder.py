@@ -1,0 +1,263 @@
+"""Writes what is published into the history: one thread holds the database, batches of at most a second.
+
+`put` may be called from any thread and never waits. While the database is locked, full or read-only, the records
+wait, up to a limit; what is beyond is counted and told. The minute in progress is written at the end.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import math
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
+from itertools import islice
+from typing import TypeVar
+
+import msgspec
+
+from core.errors import StoreError, StoreFullError, StoreLockedError
+from core.language import _
+from core.records import CommandProgress, CommandRequest, Event, MachineReport, MeterReadings, Record, StoreReport
+from core.store.connection import UnwritableError
+from core.store.history import History
+from core.store.minutes import MinuteBook
+from core.store.rollups import Retention
+from core.store.writing import Written, unmapped
+
+T = TypeVar("T")
+
+BATCH_S = 0.5
+"""Between two batches: a record is on the disk within a second."""
+
+LIMIT = 50_000
+"""Records that wait at most; some 14 h of one meter at 1 Hz."""
+
+BATCH_RECORDS = 5_000
+"""Records of one transaction at most, so that the database is held for some 50 ms."""
+
+RETRY_S = 1.0
+LOCK_TIMEOUT_S = 0.25
+RETENTION_S = 3600.0
+MINUTE_GRACE_S = 2.0
+"""A minute is written so long after its end: a status measured in it may still be on its way."""
+
+LAST_TRIES = 5
+"""Tries to write what is left at the end; with the time-outs, some 3 s."""
+
+log = logging.getLogger("beffroi.recorder")
+
+
+class Recorder:
+    """A sink of a hub, and the only one that writes the history of a window.
+
+    `open_history` is called in the recorder's own thread, again and again until it succeeds. `publish` gets a
+    StoreReport, in the thread of `run`'s loop, when a batch was written, something was lost, or the error changed.
+    """
+
+    def __init__(
+        self,
+        open_history: Callable[[], History],
+        retention: Retention,
+        publish: Callable[[StoreReport], None],
+        *,
+        clock: Callable[[], float] = time.time,
+        limit: int = LIMIT,
+        batch_s: float = BATCH_S,
+        retry_s: float = RETRY_S,
+    ) -> None:
+        self._open_history = open_history
+        self._retention = retention
+        self._publish = publish
+        self._clock = clock
+        self._limit = limit
+        self._batch_s = batch_s
+        self._retry_s = retry_s
+        self._door = threading.Lock()
+        self._inbox: deque[Record] = deque()
+        self._waiting: deque[Written] = deque()
+        self._minutes = MinuteBook()
+        self._history: History | None = None
+        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="recorder")
+        self._rows_written = 0
+        self._rows_dropped = 0
+        self._error: str | None = None
+        self._retention_due_s = 0.0
+        self._alone = 0
+        self._told: tuple[int, int, int, str | None] = (0, 0, 0, None)
+
+    def put(self, record: Record) -> None:
+        """Take in what the history keeps; counted as dropped where too much waits already. From any thread."""
+        if isinstance(record, MachineReport):
+            if not record.is_new and not record.late_statuses:
+                return
+        elif isinstance(record, MeterReadings):
+            if record.time_s is None:
+                return
+        elif not isinstance(record, CommandRequest | CommandProgress | Event):
+            return
+        with self._door:
+            if len(self._inbox) + len(self._waiting) >= self._limit:
+                self._rows_dropped += 1
+            else:
+                self._inbox.append(record)
+
+    def query(self, function: Callable[[History], T]) -> asyncio.Future[T]:
+        """What `function` returns, called with the history in the recorder's thread; await it in any loop.
+
+        Raises what `function` or the opening raises: StoreError and its family.
+        """
+        return asyncio.wrap_future(self.submit(function))
+
+    def submit(self, function: Callable[[History], T]) -> Future[T]:
+        """The same for a caller without a loop."""
+        try:
+            return self._thread.submit(lambda: function(self._opened()))
+        except RuntimeError as error:  # of the executor, once it is shut down
+            raise StoreError(_("the history is closed")) from error
+
+    async def run(self) -> None:
+        """Write until cancelled, then all that is left; the recorder cannot be used again."""
+        stopping = asyncio.Event()
+        work = asyncio.ensure_future(self._work(stopping))
+        try:
+            await asyncio.shield(work)
+        except asyncio.CancelledError:
+            stopping.set()
+            await asyncio.shield(work)
+            raise
+
+    async def _work(self, stopping: asyncio.Event) -> None:
+        try:
+            while not stopping.is_set():
+                self._take_in(self._clock() - MINUTE_GRACE_S)
+                await self._write_waiting()
+                await self._keep_retention()
+                self._tell()
+                pause_s = self._retry_s if self._error else self._batch_s
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(stopping.wait(), pause_s)
+        finally:
+            await self._finish()
+
+    async def _finish(self) -> None:
+        for last_try in range(LAST_TRIES):
+            self._take_in(math.inf)
+            if await self._write_waiting():
+                break
+            if last_try < LAST_TRIES - 1:
+                await asyncio.sleep(min(self._retry_s, 0.4))
+        if self._waiting:
+            log.error("%d records could not be written: %s", len(self._waiting), self._error)
+            with self._door:
+                self._rows_dropped += len(self._waiting)
+            self._waiting.clear()
+        await self._try(self._close)
+        self._thread.shutdown(wait=True, cancel_futures=True)
+        self._tell()
+
+    def _take_in(self, minutes_before_s: float) -> None:
+        """Move the inbox to what waits; a minute that is over becomes a row."""
+        with self._door:
+            taken, self._inbox = self._inbox, deque()
+        for record in taken:
+            if isinstance(record, MachineReport):
+                self._minutes.add(record)
+            elif isinstance(record, MeterReadings):
+                self._waiting.append(msgspec.structs.replace(record, readings=unmapped(record.readings)))
+            elif isinstance(record, CommandRequest | CommandProgress | Event):
+                self._waiting.append(record)
+        self._waiting.extend(self._minutes.take(minutes_before_s))
+        with self._door:
+            while len(self._waiting) > self._limit:
+                self._waiting.pop()
+                self._rows_dropped += 1
+
+    async def _write_waiting(self) -> bool:
+        """Write batch after batch until nothing waits; False as soon as the database refuses."""
+        while self._waiting or self._error:
+            count = min(1 if self._alone else BATCH_RECORDS, len(self._waiting))
+            done = await self._try(partial(self._write, list(islice(self._waiting, count))))
+            if done is None:
+                return False
+            for _record in range(done):
+                self._waiting.popleft()
+        return True
+
+    def _write(self, batch: list[Written]) -> int:
+        """In the recorder's thread: write a batch; the number of records done with.
+
+        Where one of them is such that no database can take it, nothing is written and each goes alone from there
+        on: the one is given up, the others are not.
+        """
+        try:
+            self._rows_written += self._opened().write(batch)
+        except UnwritableError as error:
+            if len(batch) > 1:
+                self._alone = len(batch)
+                return 0
+            with self._door:
+                self._rows_dropped += 1
+            log.error("a record could not be written and is given up: %s", error)
+        self._alone = max(0, self._alone - len(batch))
+        return len(batch)
+
+    async def _try(self, work: Callable[[], int]) -> int | None:
+        """What `work` returns from the recorder's thread; None, the error kept in words, where the store refuses."""
+        loop = asyncio.get_running_loop()
+        try:
+            found = await loop.run_in_executor(self._thread, work)
+        except StoreError as error:
+            if str(error) != self._error:
+                log.warning("%s", error)
+            self._error = str(error)
+            if not isinstance(error, StoreLockedError | StoreFullError):
+                await loop.run_in_executor(self._thread, self._abandon)
+            return None
+        self._error = None
+        return found
+
+    def _opened(self) -> History:
+        if self._history is None:
+            history = self._open_history()
+            history.wait_for_others(LOCK_TIMEOUT_S)
+            self._history = history
+        return self._history
+
+    def _close(self) -> int:
+        if self._history is not None:
+            history, self._history = self._history, None
+            history.close()
+        return 0
+
+    def _abandon(self) -> None:
+        """Close what fails; the next try opens it anew."""
+        with contextlib.suppress(StoreError):
+            self._close()
+
+    async def _keep_retention(self) -> None:
+        now_s = self._clock()
+        if self._error is not None or now_s < self._retention_due_s:
+            return
+        if await self._try(lambda: self._opened().apply_retention(self._retention, now_s)) is not None:
+            self._retention_due_s = now_s + RETENTION_S
+
+    def _tell(self) -> None:
+        waiting = len(self._waiting) + len(self._inbox)
+        state = (self._rows_written, self._rows_dropped, waiting, self._error)
+        if state != self._told:
+            self._told = state
+            self._publish(
+                StoreReport(
+                    time_s=self._clock(),
+                    rows_waiting=waiting,
+                    rows_written=self._rows_written,
+                    rows_dropped=self._rows_dropped,
+                    error=self._error,
+                )
+            )
