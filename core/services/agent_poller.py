@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import core
 from core.audit import AuditLog
-from core.errors import BeffroiError, TransportError, UsageError
+from core.errors import BeffroiError, NotTrustedError, TransportError, UsageError
 from core.language import _
 from core.protocol.messages import Hello
 from core.records import (
@@ -146,7 +146,8 @@ class AgentPoller:
         if watch is None:
             raise UsageError(_("there is no machine called {machine}").format(machine=name))
         if watch.link is None:
-            raise TransportError(
+            kind = NotTrustedError if watch.state is MachineState.NOT_TRUSTED else TransportError
+            raise kind(
                 _("{machine} is not reached: {reason}").format(machine=name, reason=watch.error or watch.state.value)
             )
         _agents_time_s, processes = await watch.link.processes()

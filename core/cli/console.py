@@ -1,0 +1,115 @@
+"""What commands that act as a console share: home, settings, identity, history, and a poller for a moment."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import signal
+import time
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Sequence
+from types import TracebackType
+from typing import Any, Self
+
+from core.audit import AuditLog
+from core.cli.output import print_problem
+from core.config import database_location, load_config
+from core.errors import StoreError
+from core.home import Home
+from core.records import Machine, Record
+from core.services.agent_poller import AgentPoller
+from core.store.history import History
+from core.transport.identity import Identity, ensure_identity
+
+REFUSED, FAILED, DONE = 3, 1, 0
+
+
+class Console:
+    """The console of a home, open for one command."""
+
+    def __init__(self, options: argparse.Namespace) -> None:
+        self.home: Home = options.home
+        self.config, warnings = load_config(self.home)
+        for warning in warnings:
+            print_problem(warning)
+        self.history = History.open(database_location(self.config, self.home))
+        self._identity: Identity | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.history.close()
+
+    @property
+    def identity(self) -> Identity:
+        """Key and certificate of the console, made when first needed."""
+        if self._identity is None:
+            self._identity = ensure_identity(self.home.console_path, self.config.operator)
+        return self._identity
+
+    def record(self, records: Sequence[Record]) -> None:
+        """Write what was learned into the history; a history that cannot be written is said, and no more."""
+        try:
+            self.history.write(records)
+        except StoreError as error:
+            print_problem(str(error))
+
+    @contextlib.asynccontextmanager
+    async def polling(
+        self,
+        machines: Sequence[Machine],
+        publish: Callable[[Record], None],
+        interval_s: float,
+        sections: Sequence[str] | None = None,
+    ) -> AsyncIterator[AgentPoller]:
+        """A poller that runs while the block does."""
+        audit = AuditLog(self.home.console_path / "audit.log")
+        poller = AgentPoller(self.identity, publish, interval_s, interval_s, audit, sections=sections)
+        poller.set_machines(machines)
+        task = asyncio.create_task(poller.run())
+        try:
+            yield poller
+        finally:
+            task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
+
+
+def run_until_signalled(main: Callable[[asyncio.Event], Coroutine[Any, Any, int]]) -> int:
+    """Run `main(signalled)` in a loop of its own; SIGINT and SIGTERM set the event instead of ending the process."""
+
+    async def guarded() -> int:
+        loop, signalled = asyncio.get_running_loop(), asyncio.Event()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            with contextlib.suppress(NotImplementedError, RuntimeError, ValueError):  # Windows, or not the main thread
+                loop.add_signal_handler(number, signalled.set)
+        return await main(signalled)
+
+    return asyncio.run(guarded())
+
+
+async def first_of(*waits: Coroutine[Any, Any, object]) -> None:
+    """Return when one of `waits` has ended; the others are cancelled."""
+    tasks = [asyncio.ensure_future(wait) for wait in waits]
+    try:
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def exit_status(failures: Iterable[bool]) -> int:
+    """Exit status of a command on many machines; each failure says whether it is a refusal."""
+    found = list(failures)
+    if not found:
+        return DONE
+    return REFUSED if all(found) else FAILED
+
+
+def now_s() -> float:
+    """Epoch seconds."""
+    return time.time()
