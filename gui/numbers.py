@@ -81,7 +81,8 @@ def duration(seconds: float) -> str:
 
 def age(seconds: float) -> str:
     """How long ago: `3 s ago`."""
-    return _("{duration} ago").format(duration=duration(float(max(0, round(seconds)))) if seconds >= 0.5 else "0 s")
+    whole = max(0, round(seconds))
+    return _("{duration} ago").format(duration=f"{whole} s" if whole < 60 else duration(whole))
 
 
 def clock(time_s: float, *, with_seconds: bool = False) -> str:
