@@ -1,0 +1,206 @@
+"""Series and commands as CSV or XLSX files: ISO times in UTC, units in the header, rows streamed.
+
+Text from outside never becomes a formula of the spreadsheet that opens the file. A file is there whole or not at all.
+"""
+
+from __future__ import annotations
+
+import csv
+import heapq
+import os
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from datetime import UTC, datetime
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+from core.errors import StoreError, StoreFullError, UsageError
+from core.language import _
+from core.records import CommandResult
+from core.store.history import History
+from core.store.reading import METER, Sample, split_name
+
+Cell = str | int | float | datetime | None
+
+SHEET_ROWS = 1_000_000
+"""Rows of one sheet; a spreadsheet takes 1,048,576."""
+
+CELL_LETTERS = 32_767
+"""Letters of one cell of a spreadsheet at most."""
+
+_ISO_FORMAT = 'yyyy-mm-dd"T"hh:mm:ss.000"Z"'
+_CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
+"""What the XML of a spreadsheet cannot hold (XML 1.0, 2.2)."""
+
+
+def export_series(
+    history: History, names: Sequence[str], start_s: float, end_s: float, path: Path, *, step_s: float | None = None
+) -> int:
+    """Write the values of several series from `start_s` to before `end_s`, a row a time; the number of rows.
+
+    A meter's values stand as they came; a machine's minutes, and everything with `step_s` (a row a step, at its
+    beginning), as mean, min and max. Raises StoreError, UsageError for a suffix that is neither .csv nor .xlsx.
+    """
+    write = _writer(path)
+    header = ["time_utc"]
+    widths = []
+    for name in names:
+        kind, owner, field = split_name(name)
+        unit = kind.fields[field]
+        ending = f" [{unit}]" if unit else ""
+        if kind is METER and history.is_simulated(owner, start_s, end_s):
+            ending += " " + _("(simulated)")
+        is_raw = kind is METER and step_s is None
+        header += [f"{name}{part}{ending}" for part in ([""] if is_raw else [" mean", " min", " max"])]
+        widths.append(1 if is_raw else 3)
+    streams = [
+        ((sample.time_s, number, sample) for sample in history.samples(name, start_s, end_s, step_s))
+        for number, name in enumerate(names)
+    ]
+    return write(path, header, _series_rows(streams, widths))
+
+
+def _series_rows(streams: Sequence[Iterable[tuple[float, int, Sample]]], widths: Sequence[int]) -> Iterator[list[Cell]]:
+    begins = [sum(widths[:number]) for number in range(len(widths))]
+    merged = heapq.merge(*streams, key=lambda entry: entry[0])
+    for time_s, entries in groupby(merged, key=lambda entry: entry[0]):
+        row: list[Cell] = [None] * sum(widths)
+        for _time_s, number, sample in entries:
+            figures = (sample.mean, sample.minimum, sample.maximum)[: widths[number]]
+            row[begins[number] : begins[number] + widths[number]] = figures
+        yield [datetime.fromtimestamp(time_s, UTC), *row]
+
+
+def export_commands(history: History, path: Path, *, limit: int = 100_000, search: str = "") -> int:
+    """Write all commands that hold `search`, newest first, a row for each machine; the number of rows."""
+    write = _writer(path)
+    header = [
+        "time_utc",
+        "id",
+        "operator",
+        "command",
+        "machine",
+        "state",
+        "exit_status",
+        "duration_s",
+        "stdout",
+        "stderr",
+        "truncated_bytes",
+        "message",
+    ]
+    return write(path, header, _command_rows(history, limit, search))
+
+
+def _command_rows(history: History, limit: int, search: str) -> Iterator[list[Cell]]:
+    for run in history.command_runs(limit, search):
+        results = {result.machine: result for result in history.command_results(run.id)}
+        begin: list[Cell] = [datetime.fromtimestamp(run.time_s, UTC), run.id, run.operator, run.line]
+        for machine in dict.fromkeys((*run.machines, *results)):
+            yield begin + _result_cells(machine, results.get(machine))
+
+
+def _result_cells(machine: str, result: CommandResult | None) -> list[Cell]:
+    if result is None:
+        return [machine, "unknown", None, None, None, None, None, None]
+    return [
+        machine,
+        result.state.value,
+        result.exit_status,
+        result.duration_s,
+        result.stdout,
+        result.stderr,
+        result.truncated_bytes,
+        result.message,
+    ]
+
+
+def escaped(text: str) -> str:
+    """`text` so that a spreadsheet shows it and does not calculate it: an apostrophe before `=`, `+`, `-`, `@`, tab."""
+    return f"'{text}" if text.startswith(("=", "+", "-", "@", "\t", "\r", "\n")) else text
+
+
+def _writer(path: Path) -> Callable[[Path, Sequence[str], Iterable[Sequence[Cell]]], int]:
+    match path.suffix.lower():
+        case ".csv":
+            return _write_csv
+        case ".xlsx":
+            return _write_xlsx
+    raise UsageError(_("{path}: a file to export to ends in .csv or .xlsx").format(path=path))
+
+
+def _write_csv(path: Path, header: Sequence[str], rows: Iterable[Sequence[Cell]]) -> int:
+    def write(draft: Path) -> int:
+        count = 0
+        with draft.open("w", encoding="utf-8", errors="replace", newline="") as stream:
+            lines = csv.writer(stream)
+            lines.writerow([escaped(name) for name in header])
+            for row in rows:
+                lines.writerow([_csv_cell(cell) for cell in row])
+                count += 1
+        return count
+
+    return _whole(path, write)
+
+
+def _csv_cell(cell: Cell) -> str | int | float | None:
+    if isinstance(cell, str):
+        return escaped(cell.replace("\x00", "\ufffd"))
+    if isinstance(cell, datetime):
+        return cell.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return cell
+
+
+def _write_xlsx(path: Path, header: Sequence[str], rows: Iterable[Sequence[Cell]]) -> int:
+    import openpyxl  # an extra of its own, and 0.1 s
+    from openpyxl.cell import WriteOnlyCell
+
+    book = openpyxl.Workbook(write_only=True)
+
+    def cell(sheet: Any, value: Cell) -> Any:
+        if isinstance(value, datetime):
+            dated = WriteOnlyCell(sheet, value.replace(tzinfo=None))
+            dated.number_format = _ISO_FORMAT
+            return dated
+        if isinstance(value, str):
+            text = WriteOnlyCell(sheet, escaped(_CONTROL.sub("\ufffd", value))[:CELL_LETTERS])
+            text.data_type = "s"
+            return text
+        return value
+
+    def write(draft: Path) -> int:
+        count = 0
+        sheet: Any = None
+        for row in rows:
+            if count % SHEET_ROWS == 0:
+                sheet = _new_sheet(book, header)
+            sheet.append([cell(sheet, value) for value in row])
+            count += 1
+        if sheet is None:
+            _new_sheet(book, header)
+        book.save(draft)
+        return count
+
+    return _whole(path, write)
+
+
+def _new_sheet(book: Any, header: Sequence[str]) -> Any:
+    sheet = book.create_sheet()
+    sheet.freeze_panes = "B2"
+    sheet.column_dimensions["A"].width = 26
+    sheet.append(list(header))
+    return sheet
+
+
+def _whole(path: Path, write: Callable[[Path], int]) -> int:
+    """What `write` returns, once the file it wrote has taken the place of `path`."""
+    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        count = write(draft)
+        os.replace(draft, path)
+    except OSError as error:
+        kind = StoreFullError if error.errno in (28, 122) else StoreError  # ENOSPC, EDQUOT
+        raise kind(_("{path} cannot be written: {reason}").format(path=path, reason=error.strerror)) from error
+    finally:
+        draft.unlink(missing_ok=True)
+    return count
