@@ -10,7 +10,7 @@ def open_window(options: argparse.Namespace) -> int:
     """Open the window; imported only now, so that no command needs Qt."""
     from gui.app import run
 
-    return run(options.home, demo=options.demo)
+    return run(options.home, demo=options.demo, is_home_given=options.is_home_given)
 
 
 def main() -> int:

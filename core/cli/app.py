@@ -52,6 +52,7 @@ def main(words: Sequence[str] | None = None, open_window: Callable[[argparse.Nam
     use_language()
     typed = list(sys.argv[1:] if words is None else words)
     options = _parse(typed)
+    options.is_home_given = bool(options.home or os.environ.get("BEFFROI_HOME"))
     options.home = Home(Path(options.home) if options.home else default_home())
     try:
         options.home.make()
