@@ -1,0 +1,251 @@
+"""All that is built after the first paint: services, desks, the pages with curves; and how it ends."""
+
+from __future__ import annotations
+
+import logging
+
+from PyQt5.QtCore import QObject, QTimer, pyqtSignal
+
+from core.config import Config, load_config, remove_meter, save_setting
+from core.errors import BeffroiError
+from core.home import Home
+from core.language import _
+from core.records import (
+    CommandOutput,
+    CommandProgress,
+    CommandRequest,
+    MeterReadings,
+    MeterReport,
+    StoreReport,
+)
+from core.series import SeriesBook
+from gui.dialogs.base import TextDialog
+from gui.dialogs.preferences import PreferencesDialog
+from gui.main_window import MainWindow
+from gui.pages.commands import CommandsPage
+from gui.pages.energy import EnergyPage
+from gui.pages.machine import MachinePage
+from gui.runtime.mailbox import Delivery
+from gui.runtime.services import Services
+from gui.wiring.commands import CommandDesk, MachineDetailDesk
+from gui.wiring.local_agent import LocalAgent
+from gui.wiring.machines import MachineDesk
+from gui.wiring.meters import MeterDesk
+
+LOST_MS = 2000
+
+log = logging.getLogger("beffroi.gui")
+
+
+class Console(QObject):
+    """Joins one window at a time to the services; a new window (another language) takes over where the old one was."""
+
+    theme_wanted = pyqtSignal(str)
+    language_wanted = pyqtSignal(str)
+
+    def __init__(self, home: Home, config: Config, *, is_demo: bool = False, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._home = home
+        self._is_demo = is_demo
+        self._window: MainWindow | None = None
+        self.services = Services(home, config, self)
+        self.book = SeriesBook()
+        self.machines = MachineDesk(self.services, self)
+        self.local_agent = LocalAgent(home, self.services, self.machines, self)
+        self.meters = MeterDesk(home, self.services, self.book, self)
+        self.commands = CommandDesk(self.services, self)
+        self.details = MachineDetailDesk(self.services, self.book, self)
+        self.services.mailbox.delivered.connect(self._on_delivered)
+        self.services.crashed.connect(self._on_crashed)
+        self.local_agent.failed.connect(self._on_crashed)
+        self.machines.loaded.connect(self._on_loaded)
+        self._losses = QTimer(self)
+        self._losses.setInterval(LOST_MS)
+        self._losses.timeout.connect(self._tell_losses)
+
+    def attach(self, window: MainWindow) -> None:
+        """Build the pages of this window and serve it."""
+        self._window = window
+        commands, machine, energy = CommandsPage(), MachinePage(), EnergyPage()
+        for key, page in (("commands", commands), ("machine", machine), ("energy", energy)):
+            window.set_page(key, page)
+        if hasattr(machine, "set_live"):
+            machine.set_live(self.book)
+        self.machines.attach(window)
+        self.meters.attach(window)
+        self.meters.attach_page(energy)
+        self.commands.attach(window, commands)
+        self.details.attach(window, machine)
+        window.page_changed.connect(self._on_page_changed)
+        window.preferences_wanted.connect(self.open_preferences)
+        window.files_wanted.connect(self.open_files)
+        window.shortcuts_wanted.connect(self.open_shortcuts)
+        window.about_wanted.connect(self.open_about)
+        window.theme_wanted.connect(self._on_theme)
+        window.language_wanted.connect(self._on_language)
+        window.set_choices(self.services.config.theme, self.services.config.language)
+        self._show_targets()
+        self._on_page_changed(window.current_page())
+
+    def start(self) -> None:
+        """Start the services; what they learn comes in as it comes."""
+        self._losses.start()
+        self.services.start()
+
+    def stop(self) -> None:
+        """End everything: children, threads; all that was learned is written when this returns."""
+        self._losses.stop()
+        self.local_agent.request_stop()
+        self.meters.request_stop()
+        self.services.stop()
+        self.local_agent.stop()
+        self.meters.stop()
+
+    # News
+
+    def _on_loaded(self) -> None:
+        self.local_agent.start()
+        self.meters.start()
+        if self._is_demo:
+            self.meters.simulate()
+            if self._window is not None:
+                self._window.show_page("overview")
+
+    def _on_delivered(self, delivery: Delivery) -> None:
+        window = self._window
+        if window is None:
+            return
+        if delivery.reports:
+            window.apply_reports(delivery.reports)
+            for report in delivery.reports:
+                self.details.apply(report)
+            if window.current_page() == "commands":
+                self._show_targets()
+        for record in delivery.others:
+            if isinstance(record, MeterReadings):
+                self.meters.apply_readings(record)
+            elif isinstance(record, MeterReport):
+                self.meters.apply_report(record)
+            elif isinstance(record, CommandRequest | CommandOutput | CommandProgress):
+                self.commands.apply(record)
+            elif isinstance(record, StoreReport):
+                window.apply_store(record)
+
+    def _show_targets(self) -> None:
+        window = self._window
+        page = window.page("commands") if window is not None else None
+        if window is not None and isinstance(page, CommandsPage):
+            rows = list(window.model.rows())
+            page.set_groups({row.name: row.machine.groups for row in rows})
+            page.set_machines([row.report for row in rows if row.report is not None])
+
+    def _on_page_changed(self, key: str) -> None:
+        if key == "commands":
+            self._show_targets()
+        elif key == "machine":
+            self.details.show_any()
+
+    def _on_crashed(self, text: str) -> None:
+        if self._window is not None:
+            self._window.show_notice(text)
+
+    def _tell_losses(self) -> None:
+        if self._window is not None:
+            self._window.status_line.apply_lost(self.services.mailbox.lost)
+
+    # Settings and help
+
+    def open_preferences(self) -> PreferencesDialog:
+        """Preferences…"""
+        dialog = PreferencesDialog(self.services.config, str(self._home.config_path), self._window)
+        dialog.changed.connect(self._on_preferences)
+        dialog.meter_removed.connect(self._on_meter_removed)
+        dialog.open()
+        return dialog
+
+    def _on_preferences(self, changes: dict[str, object]) -> None:
+        for key, value in changes.items():
+            self._save(key, value)
+        if "theme" in changes:
+            self.theme_wanted.emit(str(changes["theme"]))
+        if "language" in changes:
+            self.language_wanted.emit(str(changes["language"]))
+
+    def _on_theme(self, name: str) -> None:
+        self._save("theme", name)
+        self.theme_wanted.emit(name)
+
+    def _on_language(self, code: str) -> None:
+        self._save("language", code)
+        self.language_wanted.emit(code)
+
+    def _on_meter_removed(self, name: str) -> None:
+        try:
+            remove_meter(self._home, name)
+        except BeffroiError as error:
+            self._on_crashed(str(error))
+        self.meters.disconnect_meter(name)
+
+    def _save(self, key: str, value: object) -> None:
+        try:
+            save_setting(self._home, key, value)  # type: ignore[arg-type]  # the dialog gives text and numbers only
+            self.services.config, _warnings = load_config(self._home)
+        except BeffroiError as error:
+            self._on_crashed(str(error))
+
+    def open_files(self) -> TextDialog:
+        """Where the files are."""
+        home = self._home
+        dialog = TextDialog(
+            _("Where the files are"),
+            [
+                (_("Everything is in"), str(home.path)),
+                (_("Settings"), str(home.config_path)),
+                (_("History"), str(home.database_path)),
+                (_("Keys of this console"), str(home.console_path)),
+                (_("This machine's agent"), str(home.agent_path)),
+                (_("Log"), str(home.log_path)),
+            ],
+            self._window,
+        )
+        dialog.open()
+        return dialog
+
+    def open_shortcuts(self) -> TextDialog:
+        """Shortcuts."""
+        dialog = TextDialog(
+            _("Shortcuts"),
+            [
+                ("Ctrl+1 … Ctrl+4", _("Overview, Machine, Commands, Energy")),
+                ("Ctrl+F", _("filter the machines; Enter goes to the list")),
+                ("F5", _("poll the selected machines, or all, now")),
+                ("Shift+F5", _("read the meter now")),
+                ("Ctrl+N", _("add a machine")),
+                ("Ctrl+M", _("connect a probe")),
+                ("Ctrl+,", _("preferences")),
+                ("Ctrl+Q", _("quit")),
+            ],
+            self._window,
+        )
+        dialog.open()
+        return dialog
+
+    def open_about(self) -> TextDialog:
+        """About Beffroi."""
+        import core
+
+        dialog = TextDialog(
+            _("About Beffroi"),
+            [
+                (
+                    "",
+                    _("Beffroi {version} watches a site: its machines and its electricity meter.").format(
+                        version=core.__version__
+                    ),
+                ),
+                ("", _("Free software under the GNU General Public License, version 3 or later.")),
+            ],
+            self._window,
+        )
+        dialog.open()
+        return dialog

@@ -1,0 +1,140 @@
+"""This machine's own agent: a child of the window, paired by itself at the first start, found again at later ones."""
+
+from __future__ import annotations
+
+import logging
+import platform
+import re
+from typing import Any
+
+from msgspec.structs import replace
+from PyQt5.QtCore import QObject, QTimer, pyqtSignal
+
+from core.home import Home
+from core.language import _
+from core.records import Machine
+from gui.runtime.child_program import ChildProgram
+from gui.runtime.services import Services
+from gui.wiring.machines import MachineDesk
+
+PAIR_RETRY_MS = 1500
+PAIR_TRIES = 3
+
+log = logging.getLogger("beffroi.gui")
+
+
+class LocalAgent(QObject):
+    """Starts, pairs, follows and ends the agent of this home; one that runs already is used as it is."""
+
+    failed = pyqtSignal(str)
+
+    def __init__(self, home: Home, services: Services, desk: MachineDesk, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._home = home
+        self._services = services
+        self._desk = desk
+        self._child: ChildProgram | None = None
+        self._pairing: ChildProgram | None = None
+        self._address: tuple[str, int] | None = None
+        self._code = ""
+        self._tries_left = PAIR_TRIES
+
+    @property
+    def pid(self) -> int:
+        """Process id of the child, 0 when there is none."""
+        return 0 if self._child is None else self._child.pid
+
+    def start(self) -> None:
+        """Find the agent of this home, or start it; called once the machines are known."""
+        from core.agent.listening import running_agent
+
+        address = running_agent(self._home.agent_path)
+        if address is not None:
+            self._on_listening(*address)
+            if self._is_unpaired():
+                self._pairing = ChildProgram(self._words("agent", "pair"), self, restarts=0)
+                self._pairing.line_read.connect(self._on_line)
+                self._pairing.start()
+            return
+        words = self._words("agent", "run", "--listen", "127.0.0.1:0")
+        if self._is_unpaired():
+            words.append("--pair")
+        self._child = ChildProgram(words, self)
+        self._child.line_read.connect(self._on_line)
+        self._child.died.connect(self._on_died)
+        self._child.start()
+
+    def request_stop(self) -> None:
+        """Ask the child to end."""
+        for child in (self._child, self._pairing):
+            if child is not None:
+                child.request_stop()
+
+    def stop(self) -> None:
+        """End the child and wait for it."""
+        self.request_stop()
+        for child in (self._child, self._pairing):
+            if child is not None:
+                child.stop()
+
+    def _words(self, *words: str) -> list[str]:
+        return ["--home", str(self._home.path), *words]
+
+    def _is_unpaired(self) -> bool:
+        local = self._desk.local()
+        return local is None or local.fingerprint is None
+
+    def _on_line(self, line: str) -> None:
+        listening = re.fullmatch(r"listening on (.+):(\d+)", line)
+        if listening:
+            self._on_listening(listening[1].strip("[]"), int(listening[2]))
+        elif line.startswith("code: "):
+            self._code = line.removeprefix("code: ").strip()
+            self._tries_left = PAIR_TRIES
+            self._pair()
+
+    def _on_listening(self, host: str, port: int) -> None:
+        """The port changes with each start: the pinned certificate is what stays."""
+        self._address = ("127.0.0.1" if host in ("0.0.0.0", "::") else host, port)  # noqa: S104 compared, not listened on
+        local = self._desk.local()
+        if local is not None and (local.host, local.port) != self._address:
+            self._desk.save(replace(local, host=self._address[0], port=self._address[1]))
+        if self._child is not None and not self._is_unpaired():
+            self._child.set_words(self._words("agent", "run", "--listen", "127.0.0.1:0"))
+
+    def _pair(self) -> None:
+        if self._address is None or not self._code:
+            return
+        self._services.pair(*self._address, self._code, self._on_paired, self._on_not_paired)
+
+    def _on_paired(self, agent: Any) -> None:
+        assert self._address is not None
+        local = self._desk.local()
+        name = local.name if local is not None else self._desk.free_name(platform.node().partition(".")[0])
+        self._desk.save(
+            Machine(
+                name=name,
+                host=self._address[0],
+                port=self._address[1],
+                groups=local.groups if local is not None else (),
+                notes=local.notes if local is not None else "",
+                fingerprint=agent.fingerprint,
+                certificate_pem=agent.certificate_pem,
+                level=agent.level,
+                is_local=True,
+            )
+        )
+        self._services.note(f"machine/{name}", "paired", _("{name} is paired").format(name=name))
+        if self._child is not None:
+            self._child.set_words(self._words("agent", "run", "--listen", "127.0.0.1:0"))
+
+    def _on_not_paired(self, error: BaseException) -> None:
+        log.warning("this machine's agent is not paired: %s", error)
+        self._tries_left -= 1
+        if self._tries_left > 0:
+            QTimer.singleShot(PAIR_RETRY_MS, self._pair)
+        else:
+            self.failed.emit(_("this machine's own agent could not be paired: {reason}").format(reason=error))
+
+    def _on_died(self, words: str) -> None:
+        self.failed.emit(_("this machine's own agent does not stay alive: {reason}").format(reason=words))

@@ -1,0 +1,322 @@
+"""The desk of machines: add, pair, import, export, edit, remove; and this machine's own agent among them."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable, Sequence
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any
+
+from msgspec.structs import replace
+from PyQt5.QtCore import QObject, QProcess, QTimer, QUrl, pyqtSignal
+from PyQt5.QtGui import QDesktopServices, QGuiApplication
+from PyQt5.QtWidgets import QFileDialog
+
+from core.errors import BeffroiError
+from core.language import _, ngettext
+from core.records import Machine
+from gui.dialogs.add_machine import AddMachineDialog
+from gui.dialogs.add_several import AddSeveralDialog
+from gui.dialogs.base import ask
+from gui.dialogs.edit_machine import EditMachineDialog
+from gui.main_window import MainWindow
+from gui.runtime.services import Services
+
+RETRY_MS = 3000
+SITE_CODE_DAYS = 30
+_TERMINALS = ("x-terminal-emulator", "gnome-terminal", "konsole", "xterm")
+
+log = logging.getLogger("beffroi.gui")
+
+
+class MachineDesk(QObject):
+    """Holds the machines of the console, keeps them in the history, and hands them to the pollers."""
+
+    loaded = pyqtSignal()
+
+    def __init__(self, services: Services, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._services = services
+        self._window: MainWindow | None = None
+        self.machines: dict[str, Machine] = {}
+        self._is_loaded = False
+        self._retry = QTimer(self)
+        self._retry.setSingleShot(True)
+        self._retry.setInterval(RETRY_MS)
+        self._retry.timeout.connect(self._load)
+        services.history_ready.connect(self._load)
+        services.identity_ready.connect(self._hand_over)
+
+    def attach(self, window: MainWindow) -> None:
+        """Serve this window."""
+        self._window = window
+        window.add_machine_wanted.connect(self.open_add)
+        window.add_several_wanted.connect(self.open_add_several)
+        window.pair_again_wanted.connect(self.open_pair_again)
+        window.edit_wanted.connect(self.open_edit)
+        window.remove_wanted.connect(self.remove)
+        window.poll_wanted.connect(self._on_poll)
+        window.visible_changed.connect(self._on_visible)
+        window.copy_address_wanted.connect(self._on_copy)
+        window.ssh_wanted.connect(self._on_ssh)
+        window.import_machines_wanted.connect(self._on_import)
+        window.export_machines_wanted.connect(self._on_export)
+        window.set_machines(self.machines.values())
+
+    def local(self) -> Machine | None:
+        """This machine, once it was paired."""
+        return next((machine for machine in self.machines.values() if machine.is_local), None)
+
+    def save(self, machine: Machine) -> None:
+        """Add a machine, or change the one of its name; kept, shown and polled."""
+        self.machines[machine.name] = machine
+        self._services.query(lambda history: history.save_machine(machine), lambda _done: None, self._on_not_saved)
+        self._show()
+
+    def free_name(self, wanted: str) -> str:
+        """`wanted`, or with a number behind where it is taken."""
+        wanted = wanted.strip()[:64] or _("machine")
+        name, number = wanted, 2
+        while name in self.machines:
+            name, number = f"{wanted}-{number}", number + 1
+        return name
+
+    # Loading and showing
+
+    def _load(self) -> None:
+        self._services.query(lambda history: history.machines(), self._on_loaded, self._on_not_loaded)
+
+    def _on_loaded(self, machines: Iterable[Machine]) -> None:
+        self.machines = {machine.name: machine for machine in machines}
+        self._show()
+        if not self._is_loaded:
+            self._is_loaded = True
+            self.loaded.emit()
+
+    def _on_not_loaded(self, error: BaseException) -> None:
+        self._tell(str(error))
+        self._retry.start()
+
+    def _on_not_saved(self, error: BaseException) -> None:
+        self._tell(_("the machine is not saved: {reason}").format(reason=error))
+
+    def _show(self) -> None:
+        if self._window is not None:
+            self._window.set_machines(self.machines.values())
+        self._hand_over()
+
+    def _hand_over(self) -> None:
+        if self._services.pool is not None:
+            self._services.pool.set_machines(list(self.machines.values()))
+
+    def _tell(self, text: str) -> None:
+        if self._window is not None:
+            self._window.show_notice(text)
+
+    # Dialogs
+
+    def open_add(self) -> AddMachineDialog:
+        """Add machine…"""
+        dialog = AddMachineDialog(self.machines, parent=self._window)
+        self._serve_pairing(dialog, None)
+        return dialog
+
+    def open_pair_again(self, name: str) -> AddMachineDialog | None:
+        """Pair again…"""
+        machine = self.machines.get(name)
+        if machine is None:
+            return None
+        dialog = AddMachineDialog(self.machines, machine, parent=self._window)
+        self._serve_pairing(dialog, machine)
+        return dialog
+
+    def _serve_pairing(self, dialog: AddMachineDialog, machine: Machine | None) -> None:
+        cancels: list[Callable[[], None]] = []
+
+        def on_wanted(name: str, host: str, port: int, code: str, groups: list[str]) -> None:
+            def done(agent: Any) -> None:
+                paired = Machine(
+                    name=machine.name if machine is not None else self.free_name(name or agent.name or host),
+                    host=host,
+                    port=port,
+                    groups=tuple(groups),
+                    notes=machine.notes if machine is not None else "",
+                    fingerprint=agent.fingerprint,
+                    certificate_pem=agent.certificate_pem,
+                    level=agent.level,
+                    is_local=machine.is_local if machine is not None else False,
+                )
+                self.save(paired)
+                self._services.note(f"machine/{paired.name}", "paired", _("{name} is paired").format(name=paired.name))
+                dialog.apply_paired()
+                if self._window is not None:
+                    self._window.machine_list.select([paired.name])
+
+            cancels.append(self._services.pair(host, port, code, done, dialog.apply_failed))
+
+        dialog.pair_wanted.connect(on_wanted)
+        dialog.cancelled.connect(lambda: [cancel() for cancel in cancels])
+        dialog.open()
+
+    def open_add_several(self) -> AddSeveralDialog:
+        """Add several…"""
+        dialog = AddSeveralDialog(self._window)
+        cancels: list[Callable[[], None]] = []
+
+        def on_progress(progress: Any) -> None:
+            if progress.error is None:
+                self._keep_paired(progress.machine)
+            dialog.apply_progress(progress.machine.name, None if progress.error is None else str(progress.error))
+
+        def on_wanted(machines: Sequence[Machine], code: str) -> None:
+            cancels.append(
+                self._services.pair_all(
+                    machines, code, on_progress, lambda _done: dialog.apply_done(), dialog.apply_failed
+                )
+            )
+
+        dialog.list_chosen.connect(lambda path: self._read_list(dialog, path))
+        dialog.code_wanted.connect(lambda: dialog.apply_code(_new_site_code()))
+        dialog.pair_wanted.connect(on_wanted)
+        dialog.cancelled.connect(lambda: [cancel() for cancel in cancels])
+        dialog.open()
+        return dialog
+
+    def _keep_paired(self, machine: Machine) -> None:
+        self.machines[machine.name] = machine
+        self.save(machine)
+
+    def _read_list(self, dialog: AddSeveralDialog, path: str) -> None:
+        from core.services.machine_lists import read_list
+
+        try:
+            machines, errors = read_list(Path(path))
+        except BeffroiError as error:
+            dialog.apply_failed(error)
+            return
+        words = [
+            _("line {line}: {reason}: {text}").format(line=error.line, reason=error.reason, text=error.text[:60])
+            for error in errors
+        ]
+        dialog.apply_list(machines, words)
+
+    def open_edit(self, name: str) -> EditMachineDialog | None:
+        """Groups and notes…"""
+        machine = self.machines.get(name)
+        if machine is None:
+            return None
+        dialog = EditMachineDialog(machine, self._window)
+        dialog.edited.connect(self._on_edited)
+        dialog.open()
+        return dialog
+
+    def _on_edited(self, name: str, groups: list[str], notes: str) -> None:
+        machine = self.machines.get(name)
+        if machine is not None:
+            self.save(replace(machine, groups=tuple(groups), notes=notes))
+
+    def remove(self, names: Sequence[str], *, is_agreed: bool = False) -> None:
+        """Forget machines, once the user agrees; their history stays."""
+        known = [name for name in names if name in self.machines]
+        question = ngettext(
+            "Remove {first}? Its history is kept; to see it again it must be paired again.",
+            "Remove {count} machines? Their history is kept; to see them again they must be paired again.",
+            len(known),
+        ).format(first=known[0] if known else "", count=len(known))
+        if not known or not (is_agreed or ask(self._window, _("Remove machines"), question, _("Remove"))):
+            return
+        for name in known:
+            del self.machines[name]
+            self._services.note(f"machine/{name}", "removed", _("{name} was removed").format(name=name))
+            self._services.query(lambda history, name=name: history.remove_machine(name), lambda _done: None)
+        self._show()
+
+    # Small things
+
+    def _on_poll(self, names: Sequence[str] | None) -> None:
+        if self._services.pool is not None:
+            self._services.pool.poll_now(names)
+
+    def _on_visible(self, names: frozenset[str]) -> None:
+        if self._services.pool is not None:
+            self._services.pool.set_visible(names)
+
+    def _on_copy(self, names: Sequence[str]) -> None:
+        addresses = [self.machines[name].host for name in names if name in self.machines]
+        QGuiApplication.clipboard().setText("\n".join(addresses))
+
+    def _on_ssh(self, name: str) -> None:
+        """A terminal with ssh where there is one, else whatever the desktop opens ssh: with."""
+        machine = self.machines.get(name)
+        if machine is None or machine.host.startswith("-"):
+            return
+        for terminal in _TERMINALS:
+            is_started, _pid = QProcess.startDetached(terminal, ["-e", "ssh", machine.host], "")
+            if is_started:
+                return
+        url = QUrl()
+        url.setScheme("ssh")
+        url.setHost(machine.host)
+        if not QDesktopServices.openUrl(url):
+            self._tell(_("no terminal was found; type: ssh {host}").format(host=machine.host))
+
+    def _on_import(self) -> None:
+        path, _filter = QFileDialog.getOpenFileName(
+            self._window, _("Import machines"), "", _("Lists (*.txt *.csv *.json *.xlsx);;All files (*)")
+        )
+        if path:
+            self.import_from(Path(path))
+
+    def import_from(self, path: Path) -> None:
+        """Take the machines of a list in; those new to us are there, not paired yet."""
+        from core.services.machine_lists import merge, read_list
+
+        try:
+            listed, errors = read_list(path)
+        except BeffroiError as error:
+            self._tell(str(error))
+            return
+        taken, clashes = merge(list(self.machines.values()), listed)
+        for machine in taken:
+            self.machines[machine.name] = machine
+        self._services.query(
+            lambda history: [history.save_machine(machine) for machine in taken], lambda _done: None, self._on_not_saved
+        )
+        self._show()
+        words = [
+            ngettext("{count} machine taken in.", "{count} machines taken in.", len(taken)).format(count=len(taken))
+        ]
+        words += [_("line {line}: {reason}").format(line=error.line, reason=error.reason) for error in errors[:3]]
+        words += [reason for _machine, reason in clashes[:3]]
+        left = max(0, len(errors) - 3) + max(0, len(clashes) - 3)
+        if left:
+            words.append(
+                ngettext("{count} more was not taken.", "{count} more were not taken.", left).format(count=left)
+            )
+        self._tell("  ".join(words))
+
+    def _on_export(self) -> None:
+        path, _filter = QFileDialog.getSaveFileName(
+            self._window, _("Export machines"), "machines.csv", "CSV (*.csv);;JSON (*.json);;Excel (*.xlsx)"
+        )
+        if path:
+            self.export_to(Path(path))
+
+    def export_to(self, path: Path) -> None:
+        """Write the list of machines; csv, json or xlsx by suffix."""
+        from core.services.machine_lists import write_list
+
+        try:
+            write_list(path, self.machines.values())
+        except (BeffroiError, OSError) as error:
+            self._tell(str(error))
+            return
+        if self._window is not None:
+            self._window.status_line.showMessage(_("written: {path}").format(path=path), 5000)
+
+
+def _new_site_code() -> str:
+    from core.protocol.pairing import new_site_code, shown_code
+
+    return shown_code(new_site_code(date.today() + timedelta(days=SITE_CODE_DAYS)))
