@@ -6,6 +6,7 @@ Text from outside is only ever put into a span, never into markup.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -23,6 +24,9 @@ LINES_SHOWN = 40
 LINES_IN_ALL = 3000
 LINES_UNFOLDED = 20_000
 COLUMNS_SHOWN = 2000
+_POLICY_LINE = re.compile(r"[a-z0-9-]+ = \{ argv = \[.*\] \}")
+"""How an agent writes the line of policy.toml that allows what it has refused."""
+
 LISTED = 12
 """Waiting or unsent machines listed one by one; more are folded by reason."""
 
@@ -114,8 +118,8 @@ def plain_answers(run: Run) -> str:
 
 def policy_line(message: str | None) -> str:
     """The line that a refusal says the agent's administrator can add, empty where it says none."""
-    lines = (message or "").split("\n", 1)
-    return lines[1].strip() if len(lines) == 2 else ""
+    found = _POLICY_LINE.search(message or "")
+    return found[0] if found else ""
 
 
 def _group_section(
@@ -193,11 +197,11 @@ def _message_lines(answer: AnswerGroup | CommandResult) -> list[Line]:
     if not message:
         return []
     addition = policy_line(message) if answer.state is CommandState.NOT_ALLOWED else ""
-    if not addition:
-        return [Line((Span(f"  {text}", "dim"),), is_output=True) for text in _split(message)]
-    lines = [Line((Span(f"  {printable(message.splitlines()[0])}", "dim"),), is_output=True)]
-    lines += [_output_line(text) for text in _split(addition)]
-    lines.append(Line((Span("  ", "dim"), Span(_("Copy these lines"), "accent", anchor=f"copy {addition}"))))
+    said = message.replace(addition, "") if addition else message
+    lines = [Line((Span(f"  {printable(text)}", "dim"),), is_output=True) for text in _split(said)]
+    if addition:
+        lines.append(_output_line(addition))
+        lines.append(Line((Span("  ", "dim"), Span(_("Copy this line"), "accent", anchor=f"copy {addition}"))))
     return lines
 
 
@@ -230,8 +234,7 @@ def _unsent_line(name: str, message: str | None) -> Line:
 
 
 def _unsent_words(message: str | None) -> str:
-    words = (message or "").strip()
-    return _("not sent: {reason}").format(reason=words) if words else _("not sent")
+    return (message or "").strip() or _("not sent")
 
 
 def _names(name: str, state: CommandState) -> tuple[Span, ...]:

@@ -37,6 +37,8 @@ class CommandField(QPlainTextEdit):
         document = self.document()
         if document is not None:
             document.setDocumentMargin(1)
+            # a change of margin leaves the empty document without a layout, and its hint undrawn, until it is set anew
+            self.setPlainText("")
         self.textChanged.connect(self._on_text_changed)
         self._fit()
 
