@@ -35,6 +35,7 @@ class Track:
 
     def __init__(self, columns: Sequence[str], *, limit: int = DAY_POINTS, dtype: type = np.float64) -> None:
         self._columns = {name: row for row, name in enumerate(columns)}
+        self._known: set[str] = set()
         self._limit = limit
         self._levels = max(1, int(math.log(max(limit, FACTOR * FACTOR), FACTOR)) - 1)
         self._time = np.empty(_FIRST_CAPACITY, np.float64)
@@ -51,7 +52,7 @@ class Track:
 
     @property
     def columns(self) -> tuple[str, ...]:
-        """Names of the columns that have had a value."""
+        """Names of the columns, in their order."""
         return tuple(self._columns)
 
     @property
@@ -68,6 +69,10 @@ class Track:
     def period_s(self) -> float | None:
         """Usual distance of two points; None before the second one."""
         return self._period_s
+
+    def has_value(self, column: str) -> bool:
+        """True where the column has had any value."""
+        return column in self._known
 
     def append(self, time_s: float, values: Mapping[str, float | None], period_s: float | None = None) -> None:
         """Add one row; a clock set back forgets what then lies in its future.
@@ -91,6 +96,7 @@ class Track:
         for name, value in values.items():
             if value is not None:
                 self._values[self._columns[name], place] = value
+                self._known.add(name)
         self._count += 1
 
     def extend(self, time_s: Floats, values: NDArray[np.floating]) -> None:
@@ -112,6 +118,7 @@ class Track:
         self._time[self._count : end] = time_s
         self._values[:, self._count : end] = values
         self._count = end
+        self._known |= {name for name, row in self._columns.items() if np.isfinite(values[row]).any()}
 
     def view(self, column: str, start_s: float, end_s: float, columns: int) -> tuple[Floats, Floats, Floats]:
         """(time, minimum, maximum) of at most about `columns` + gaps entries, and one entry beyond each edge.
@@ -391,6 +398,11 @@ class SeriesBook:
         """(time_s, value) of the newest point of a series."""
         found = self._find(name)
         return found[0].last(found[1]) if found else None
+
+    def has_value(self, name: str) -> bool:
+        """True where the series has had any value."""
+        found = self._find(name)
+        return found is not None and found[0].has_value(found[1])
 
     def first_s(self, name: str) -> float | None:
         """Time of the oldest point held of a series (of its owner, where several share their times)."""

@@ -1,0 +1,124 @@
+"""All values of a meter's last telegram, as they came: the known ones by name, the unknown ones by their code."""
+
+from __future__ import annotations
+
+import re
+
+from PyQt5.QtCore import QAbstractTableModel, QModelIndex, QObject, Qt
+from PyQt5.QtGui import QColor
+
+from core.language import N_, _
+from core.records import Quality, Reading
+from gui import numbers
+from gui.theme import theme
+
+COLUMNS = (N_("OBIS"), N_("Quantity"), N_("Value"), N_("Unit"), N_("Meter time"), N_("Quality"), N_("Scaler from"))
+_VALUE = 2
+_QUANTITIES = {
+    "active_energy_import": N_("Active energy, import"),
+    "active_energy_export": N_("Active energy, export"),
+    "reactive_energy_import": N_("Reactive energy, import"),
+    "reactive_energy_export": N_("Reactive energy, export"),
+    "active_power": N_("Active power"),
+    "active_power_import": N_("Active power, import"),
+    "active_power_export": N_("Active power, export"),
+    "reactive_power": N_("Reactive power"),
+    "apparent_power": N_("Apparent power"),
+    "voltage": N_("Voltage"),
+    "current": N_("Current"),
+    "power_factor": N_("Power factor"),
+    "frequency": N_("Frequency"),
+    "thd_voltage": N_("Voltage distortion (THD)"),
+    "thd_current": N_("Current distortion (THD)"),
+}
+_QUALITIES = {Quality.GOOD: N_("good"), Quality.WARNING: N_("warning"), Quality.ERROR: N_("error")}
+_SCALERS = {"meter": N_("meter"), "preset": N_("preset"), "user": N_("user")}
+
+
+def quantity_words(quantity: str | None) -> str:
+    """Name of a quantity with its phase or tariff (`Voltage L2`, `Active energy, import T1`); a dash where unknown."""
+    if quantity is None:
+        return numbers.NO_VALUE
+    name, suffix = quantity, ""
+    match = re.fullmatch(r"(.+)_([lt])([1-4])", quantity)
+    if match:
+        name, suffix = match[1], f" {match[2].upper()}{match[3]}"
+    return (_(_QUANTITIES[name]) if name in _QUANTITIES else name) + suffix
+
+
+class ReadingsModel(QAbstractTableModel):
+    """One row for each reading."""
+
+    def __init__(self, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._readings: tuple[Reading, ...] = ()
+
+    def apply(self, readings: tuple[Reading, ...]) -> None:
+        """Show the values of one more telegram; rows stay where they are when its codes are the same."""
+        before = [reading.obis for reading in self._readings]
+        if before == [reading.obis for reading in readings]:
+            self._readings = readings
+            if readings:
+                self.dataChanged.emit(self.index(0, 0), self.index(len(readings) - 1, len(COLUMNS) - 1))
+            return
+        self.beginResetModel()
+        self._readings = readings
+        self.endResetModel()
+
+    def rowCount(self, parent: QModelIndex | None = None) -> int:
+        """Readings."""
+        return 0 if parent is not None and parent.isValid() else len(self._readings)
+
+    def columnCount(self, parent: QModelIndex | None = None) -> int:
+        """Columns of a reading."""
+        return 0 if parent is not None and parent.isValid() else len(COLUMNS)
+
+    def headerData(self, section: int, orientation: Qt.Orientation, role: int = Qt.DisplayRole) -> object:
+        """Titles, aligned as their columns."""
+        if orientation != Qt.Horizontal:
+            return None
+        if role == Qt.DisplayRole:
+            return _(COLUMNS[section])
+        if role == Qt.TextAlignmentRole:
+            return _alignment(section)
+        return None
+
+    def data(self, index: QModelIndex, role: int = Qt.DisplayRole) -> object:
+        """Text, alignment, colour of doubtful values, and in the tool-tip the number before its scaler."""
+        reading = self._readings[index.row()]
+        if role == Qt.DisplayRole:
+            return self._text(reading, index.column())
+        if role == Qt.TextAlignmentRole:
+            return _alignment(index.column())
+        if role == Qt.ForegroundRole and reading.quality is not Quality.GOOD:
+            return QColor(theme().warning if reading.quality is Quality.WARNING else theme().critical)
+        if role == Qt.ToolTipRole and reading.raw is not None:
+            return _("before the scaler: {raw}").format(raw=reading.raw)
+        return None
+
+    def _text(self, reading: Reading, column: int) -> str:
+        if column == _VALUE:
+            return value_text(reading.value)
+        return (
+            reading.obis or numbers.NO_VALUE,
+            quantity_words(reading.quantity),
+            "",
+            reading.unit or "",
+            (reading.time or "").replace("T", " "),
+            _(_QUALITIES[reading.quality]),
+            _(_SCALERS[reading.scaler_source]) if reading.scaler_source in _SCALERS else "",
+        )[column]
+
+
+def value_text(value: float | int | str | None) -> str:
+    """A value with the decimals it has, nine at most."""
+    if isinstance(value, str):
+        return value
+    if value is None:
+        return numbers.NO_VALUE
+    decimals = f"{value:.9f}".rstrip("0").partition(".")[2]
+    return numbers.number(value, len(decimals))
+
+
+def _alignment(column: int) -> int:
+    return int((Qt.AlignRight if column == _VALUE else Qt.AlignLeft) | Qt.AlignVCenter)

@@ -1,0 +1,234 @@
+"""One number that matters, with its unit and a detail; and the row that such cards stand in."""
+
+from __future__ import annotations
+
+from PyQt5.QtCore import QRect, QSize, Qt
+from PyQt5.QtGui import QFontMetrics, QResizeEvent
+from PyQt5.QtWidgets import QHBoxLayout, QLabel, QSizePolicy, QVBoxLayout, QWidget
+
+from core.language import _
+from gui import numbers
+from gui.theme import notifier, scaled_font, theme
+from gui.widgets.card import GAP, Card
+from gui.widgets.labels import plain_label, set_role
+
+_BIG = 1.9
+_NARROWEST_PX = 150
+PHASES = ("l1", "l2", "l3")
+
+
+class BigNumber(QWidget):
+    """A big number, its unit dimmed beside it, and a detail at the right end of the line."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.number = plain_label(numbers.NO_VALUE)
+        self.number.setFont(scaled_font(_BIG, bold=True))
+        self.unit = plain_label("", "dim")
+        self.detail = ElidedLabel()
+        layout = QHBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(6)
+        drop = QFontMetrics(self.number.font()).descent() - QFontMetrics(self.unit.font()).descent()
+        for label in (self.unit, self.detail):
+            label.setContentsMargins(0, 0, 0, max(0, drop))
+        layout.addWidget(self.number, 0, Qt.AlignBottom)
+        layout.addWidget(self.unit, 0, Qt.AlignBottom)
+        layout.addWidget(self.detail, 1, Qt.AlignBottom)
+
+    def set_value(self, text: str, unit: str) -> None:
+        """Show a number and its unit."""
+        self.number.setText(text)
+        self.unit.setText(unit)
+
+    def set_detail(self, text: str) -> None:
+        """Words at the right end."""
+        self.detail.set_full_text(text)
+
+    def set_stale(self, is_stale: bool) -> None:
+        """Grey the number while it is old."""
+        set_role(self.number, "dim" if is_stale else None)
+
+
+class NumberCard(Card):
+    """A card of one number; what belongs to it, or since when it is old, at the right of its title."""
+
+    def __init__(self, title: str, parent: QWidget | None = None) -> None:
+        super().__init__(title, parent)
+        self.big = BigNumber()
+        self.body.addWidget(self.big, 0, Qt.AlignBottom)
+        self.setSizePolicy(QSizePolicy.Expanding, QSizePolicy.Fixed)
+        self._detail = ""
+        self._age = ""
+
+    def set_value(self, value: tuple[str, str], detail: str = "") -> None:
+        """Show (number, unit) and what belongs to it."""
+        self.big.set_value(*value)
+        self._detail = detail
+        self._show_context()
+        self.setAccessibleDescription(f"{value[0]} {value[1]} {detail}".strip())
+
+    def set_stale(self, words: str) -> None:
+        """Grey the number and say since when it is old; empty words: it is fresh."""
+        self.big.set_stale(bool(words))
+        self._age = words
+        self._show_context()
+
+    def set_simulated(self, is_simulated: bool) -> None:
+        """Say that the number was not measured."""
+        self.big.set_detail(_("simulated") if is_simulated else "")
+
+    def _show_context(self) -> None:
+        self.set_context(self._age or self._detail)
+
+
+class PhaseCard(NumberCard):
+    """A card of up to three numbers, one for each phase, under the phases' names in their colours."""
+
+    def __init__(self, title: str, unit: str, digits: int, parent: QWidget | None = None) -> None:
+        super().__init__(title, parent)
+        self._digits = digits
+        self._unit = unit
+        self.big.hide()
+        line = QHBoxLayout()
+        line.setSpacing(GAP)
+        self._names: list[QLabel] = []
+        self.numbers: list[QLabel] = []
+        for phase in PHASES:
+            column = QVBoxLayout()
+            column.setSpacing(0)
+            name, number = plain_label(phase.upper()), plain_label(numbers.NO_VALUE)
+            name.setFont(scaled_font(0.8))
+            number.setFont(scaled_font(1.25, bold=True))
+            column.addWidget(name)
+            column.addWidget(number)
+            line.addLayout(column, 1)
+            self._names.append(name)
+            self.numbers.append(number)
+        self.body.addLayout(line)
+        self.set_subtitle(unit)
+        notifier.changed.connect(self._colour)
+        self._colour()
+
+    def set_phases(self, values: tuple[float | None, ...]) -> None:
+        """Show these values; a phase without one is left out."""
+        texts = []
+        for value, name, label in zip(values, self._names, self.numbers, strict=True):
+            name.setVisible(value is not None)
+            label.setVisible(value is not None)
+            label.setText(numbers.number(value, self._digits))
+            if value is not None:
+                texts.append(f"{name.text()} {label.text()} {self._unit}")
+        self.setAccessibleDescription(", ".join(texts))
+
+    def set_stale(self, words: str) -> None:
+        """Grey the numbers and say since when they are old."""
+        super().set_stale(words)
+        for label in self.numbers:
+            set_role(label, "dim" if words else None)
+
+    def set_simulated(self, is_simulated: bool) -> None:
+        """Say that the numbers were not measured."""
+        self._detail = _("simulated") if is_simulated else ""
+        self._show_context()
+
+    def _colour(self) -> None:
+        for phase, name in zip(PHASES, self._names, strict=True):
+            name.setStyleSheet(f"color: {theme().color(phase).name()}")
+
+
+class NumberRow(QWidget):
+    """Cards side by side, each as wide as it needs and a little more, in as few lines as the width allows."""
+
+    def __init__(self, cards: list[NumberCard], parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._cards = cards
+        for card in cards:
+            card.setParent(self)
+        self._widths: list[int] = []
+        self.setSizePolicy(QSizePolicy.Expanding, QSizePolicy.Fixed)
+
+    def minimumSizeHint(self) -> QSize:
+        """The widest card alone in its line."""
+        return QSize(_NARROWEST_PX, self.height())
+
+    def sizeHint(self) -> QSize:
+        """All cards in one line."""
+        return QSize(sum(self._needs()) + GAP * max(0, len(self._needs()) - 1), self.height())
+
+    def set_shown(self, cards: list[NumberCard]) -> None:
+        """Show these cards and hide the others."""
+        before = self._shown()
+        for card in self._cards:
+            card.setVisible(card in cards)
+        if before != self._shown() or self._needs() != self._widths:
+            self._place()
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Share the width out."""
+        super().resizeEvent(event)
+        self._place()
+
+    def _shown(self) -> list[NumberCard]:
+        return [card for card in self._cards if not card.isHidden()]
+
+    def _needs(self) -> list[int]:
+        """Width that each card shown needs."""
+        return [max(_NARROWEST_PX, card.minimumSizeHint().width()) for card in self._shown()]
+
+    def _place(self) -> None:
+        shown = self._shown()
+        self._widths = self._needs()
+        height = max((card.sizeHint().height() for card in shown), default=0)
+        lines = _shared_out(self._widths, self.width())
+        top = 0
+        for line in lines:
+            spare = self.width() - sum(self._widths[index] for index in line) - GAP * (len(line) - 1)
+            left = 0.0
+            for index in line:
+                width = self._widths[index] + spare / len(line)
+                shown[index].setGeometry(QRect(round(left), top, round(left + width) - round(left), height))
+                left += width + GAP
+            top += height + GAP
+        self.setFixedHeight(max(0, top - GAP))
+
+
+def _shared_out(widths: list[int], available: int) -> list[list[int]]:
+    """Indices of the cards in each line: as few lines as fit, the cards spread evenly over them."""
+    for count in range(1, len(widths) + 1):
+        lines = [list(range(len(widths) * line // count, len(widths) * (line + 1) // count)) for line in range(count)]
+        if all(sum(widths[index] for index in line) + GAP * (len(line) - 1) <= available for line in lines):
+            return lines
+    return [[index] for index in range(len(widths))]
+
+
+class ElidedLabel(QLabel):
+    """A dim label at the right that ends in … where the place is too narrow; the tool-tip has all of it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.setTextFormat(Qt.PlainText)
+        self.setAlignment(Qt.AlignRight | Qt.AlignVCenter)
+        self.setProperty("role", "dim")
+        self.setSizePolicy(QSizePolicy.Ignored, QSizePolicy.Preferred)
+        self._full = ""
+
+    def set_full_text(self, text: str) -> None:
+        """Show as much of the text as fits."""
+        self._full = text
+        self._elide()
+
+    def full_text(self) -> str:
+        """All of it."""
+        return self._full
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Fit anew."""
+        super().resizeEvent(event)
+        self._elide()
+
+    def _elide(self) -> None:
+        shown = QFontMetrics(self.font()).elidedText(self._full, Qt.ElideRight, max(0, self.width()))
+        if shown != self.text():
+            self.setText(shown)
+        self.setToolTip(self._full if shown != self._full else "")

@@ -1,0 +1,260 @@
+"""A card with curves over the time of its page.
+
+This module and those it imports are the only ones of the window that need numpy and pyqtgraph: they are imported
+after the first paint.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+from PyQt5.QtWidgets import QWidget
+
+from core.language import _
+from gui import numbers
+from gui.theme import notifier
+from gui.widgets.card import Card
+from gui.widgets.curve_legend import CurveLegend, LegendEntry
+from gui.widgets.time_axis import nice_range
+from gui.widgets.time_plot_view import Canvas, Frame, Gap, Mark, Stroke
+from gui.widgets.time_range import TimeRange
+
+Points = tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]
+_MOST_MARKS = 6
+_MARK_APART_PX = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Scale:
+    """A unit to show values in from `least` on (as an absolute value): value / `divisor`, with `digits` decimals."""
+
+    unit: str
+    digits: int = 0
+    divisor: float = 1.0
+    least: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Curve:
+    """One curve: the field of the measurement or status it shows, its short name, and the colour's role."""
+
+    field: str
+    label: str
+    role: str
+    is_filled: bool = False
+
+
+class PlotSource(Protocol):
+    """Where a plot takes its points from."""
+
+    def points(self, field: str, start_s: float, end_s: float, columns: int) -> Points:
+        """(time, minimum, maximum), a NaN in every gap."""
+
+    def value_at(self, field: str, time_s: float) -> float | None:
+        """The value nearest to a time; None in a gap."""
+
+    def last_value(self, field: str) -> float | None:
+        """The newest value."""
+
+    def has_field(self, field: str) -> bool:
+        """True where the field has any value, in memory or in the history shown."""
+
+    def is_stale(self) -> bool:
+        """True while the newest values are old."""
+
+
+class TimePlot(Card):
+    """Curves of one quantity: unit beside the title, names and values at the right, limits dashed."""
+
+    def __init__(
+        self,
+        title: str,
+        scales: tuple[Scale, ...],
+        curves: tuple[Curve, ...],
+        time_range: TimeRange,
+        *,
+        floor: float | None = 0.0,
+        at_least: tuple[float, float] | None = None,
+        limits: tuple[float, ...] = (),
+        parent: QWidget | None = None,
+    ) -> None:
+        super().__init__(title, parent)
+        self.title = title
+        self.curves = curves
+        self.is_simulated = False
+        self._scales = scales
+        self._scale = scales[0]
+        self._floor = floor
+        self._at_least = at_least
+        self._limits = limits
+        self._range = time_range
+        self._bounds: tuple[float, float] | None = None
+        self._legend = CurveLegend()
+        self.add_to_title(self._legend)
+        self.canvas = Canvas()
+        self.canvas.setAccessibleName(title)
+        self.body.addWidget(self.canvas, 1)
+        self._show_words()
+        canvas = self.canvas
+        canvas.zoomed.connect(time_range.zoom)
+        canvas.moved.connect(self._on_moved)
+        canvas.span_chosen.connect(time_range.show_span)
+        canvas.cursor_wanted.connect(time_range.set_cursor)
+        canvas.cursor_stepped.connect(self._on_cursor_stepped)
+        canvas.back_wanted.connect(time_range.back)
+        notifier.changed.connect(canvas.on_theme_changed)
+
+    @property
+    def unit(self) -> str:
+        """Unit in use on the axis."""
+        return self._scale.unit
+
+    def set_simulated(self, is_simulated: bool) -> None:
+        """Say in the title line that nothing here was measured."""
+        if is_simulated != self.is_simulated:
+            self.is_simulated = is_simulated
+            self._show_words()
+
+    def redraw(self, source: PlotSource, start_s: float, end_s: float, gaps: list[Gap], message: str = "") -> bool:
+        """Show the curves of `source` over a span; whether there was anything to show."""
+        found = [(curve, *source.points(curve.field, start_s, end_s, self.canvas.columns)) for curve in self.curves]
+        lows = [float(np.nanmin(low)) for _curve, _time, low, _high in found if np.isfinite(low).any()]
+        highs = [float(np.nanmax(high)) for _curve, _time, _low, high in found if np.isfinite(high).any()]
+        low, high = (min(lows), max(highs)) if lows else (0.0, 0.0)
+        self._choose_scale(max(abs(low), abs(high)))
+        divisor = self._scale.divisor
+        bottom, top = self._settled(low / divisor, high / divisor, bool(lows))
+        self.canvas.show_frame(
+            Frame(
+                start_s=start_s,
+                end_s=end_s,
+                low=bottom,
+                high=top,
+                strokes=[
+                    Stroke(curve.role, curve.is_filled, time, low / divisor, high / divisor)
+                    for curve, time, low, high in found
+                    if len(time)
+                ],
+                gaps=gaps,
+                limits=[limit / divisor for limit in self._limits],
+                marks=self._marks(found, end_s - start_s),
+                message=message if not lows else "",
+            )
+        )
+        return bool(lows)
+
+    def has_data(self, source: PlotSource) -> bool:
+        """True where any curve has a value."""
+        return any(source.has_field(curve.field) for curve in self.curves)
+
+    def show_cursor(self, source: PlotSource, time_s: float | None, *, with_box: bool) -> None:
+        """Values at the cursor in the title line, or the newest ones; with the time in a box where it is wanted."""
+        is_stale = time_s is None and source.is_stale()
+        known = [curve for curve in self.curves if source.has_field(curve.field)]
+        values = [
+            source.last_value(curve.field) if time_s is None else source.value_at(curve.field, time_s)
+            for curve in known
+        ]
+        self._legend.set_entries(
+            [
+                LegendEntry(curve.label, curve.role, self.text_of(value), is_stale)
+                for curve, value in zip(known, values, strict=True)
+            ]
+        )
+        words: list[str] = []
+        if time_s is not None and with_box:
+            words.append(numbers.clock(time_s, with_seconds=True))
+            if all(value is None for value in values):
+                words.append(_("no reading"))
+            elif len(values) == 1:
+                words.append(f"{self.text_of(values[0])} {self.unit}")
+        self.canvas.show_cursor(time_s, words)
+
+    def text_of(self, value: float | None) -> str:
+        """A value as this plot shows it, without its unit."""
+        if value is None or not math.isfinite(value):
+            return numbers.NO_VALUE
+        return numbers.number(value / self._scale.divisor, self._scale.digits)
+
+    def legend_entries(self) -> list[LegendEntry]:
+        """Names and values in the title line."""
+        return self._legend.entries()
+
+    def _choose_scale(self, largest: float) -> None:
+        chosen = next((scale for scale in reversed(self._scales) if largest >= scale.least), self._scales[0])
+        if chosen is not self._scale:
+            self._scale = chosen
+            self._bounds = None
+            self._show_words()
+
+    def _settled(self, low: float, high: float, is_known: bool) -> tuple[float, float]:
+        """Bounds of the axis; they shrink only when the curve leaves much of them empty."""
+        divisor = self._scale.divisor
+        if self._at_least is not None:
+            least = (self._at_least[0] / divisor, self._at_least[1] / divisor)
+            if not is_known or (low >= least[0] and high <= least[1]):
+                return least
+            low, high = min(low, least[0]), max(high, least[1])
+        if not is_known:
+            return self._bounds or (0.0, 1.0)
+        floor = None if self._at_least is not None else self._floor
+        wanted = nice_range(low, high, floor=floor, headroom=0.04 if self._at_least else 0.14)
+        held = self._bounds
+        if held is not None:
+            holds = held[0] <= wanted[0] and held[1] >= wanted[1]
+            if holds and held[1] - held[0] < 1.5 * (wanted[1] - wanted[0]):
+                return held
+        self._bounds = wanted
+        return wanted
+
+    def _marks(self, found: list[tuple[Curve, NDArray, NDArray, NDArray]], span_s: float) -> list[Mark]:
+        """The worst point of each excursion beyond the limits, the worst ones where there are many."""
+        if len(self._limits) != 2:
+            return []
+        lowest, highest = self._limits
+        apart_s = span_s * _MARK_APART_PX / self.canvas.columns
+        worst: list[tuple[float, Mark]] = []
+        for curve, time, low, high in found:
+            for values, beyond in ((low, lowest - low), (high, high - highest)):
+                for index in _peaks(time, beyond, apart_s):
+                    text = f"{curve.label} {self.text_of(float(values[index]))} {self.unit}"
+                    value = float(values[index]) / self._scale.divisor
+                    worst.append((float(beyond[index]), Mark(float(time[index]), value, text)))
+        worst.sort(key=lambda item: -item[0])
+        kept: list[Mark] = []
+        for _beyond, mark in worst:
+            if all(abs(mark.time_s - other.time_s) > apart_s for other in kept):
+                kept.append(mark)
+        return kept[:_MOST_MARKS]
+
+    def _show_words(self) -> None:
+        words = self._scale.unit
+        if self._limits:
+            limits = [numbers.number(limit / self._scale.divisor) for limit in self._limits]
+            words += "   " + _("limits {low} and {high}").format(low=limits[0], high=limits[-1])
+        self.set_subtitle(words)
+        self.set_context(_("simulated") if self.is_simulated else "")
+
+    def _on_moved(self, share: float) -> None:
+        start_s, end_s = self._range.span()
+        self._range.move(share * (end_s - start_s))
+
+    def _on_cursor_stepped(self, sign: int) -> None:
+        start_s, end_s = self._range.span()
+        at_s = self._range.cursor_s
+        step_s = 4 * (end_s - start_s) / self.canvas.columns
+        wanted_s = (start_s + end_s) / 2 if at_s is None else at_s + sign * step_s
+        self._range.set_cursor(min(max(wanted_s, start_s), end_s))
+
+
+def _peaks(time: NDArray[np.float64], beyond: NDArray[np.float64], apart_s: float) -> list[int]:
+    """Index of the worst point of each run of positive values; runs that are near are one."""
+    outside = np.flatnonzero(beyond > 0)
+    if not len(outside):
+        return []
+    runs = np.split(outside, np.flatnonzero(np.diff(time[outside]) > apart_s) + 1)
+    return [int(run[np.argmax(beyond[run])]) for run in runs]

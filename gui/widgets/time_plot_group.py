@@ -1,0 +1,353 @@
+"""The plots of a page: one time, one cursor, one set of gaps, one clock that redraws what has changed."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+from PyQt5.QtCore import QObject, QTimer, pyqtSignal
+
+from core.language import _
+from core.records import SeriesPoints
+from core.series import GAP_PERIODS, SHORTEST_GAP_S, SeriesBook
+from gui import numbers
+from gui.theme import notifier
+from gui.widgets.time_plot import Points, TimePlot
+from gui.widgets.time_plot_view import Gap
+from gui.widgets.time_range import TimeRange, next_request_id
+
+FRAME_MS = 100
+_ASK_AFTER_MS = 150
+_FINEST_RATIO = 4.0
+"""History is asked for anew when it was asked for a span this many times as long as the one shown."""
+
+
+class _Past:
+    """Points of one series from the history: arrays of shape (n,), NaN between two points in a gap."""
+
+    def __init__(self, points: SeriesPoints) -> None:
+        self.time_s, self.low, self.mean, self.high = (
+            np.frombuffer(column, np.float64) if len(column) else np.empty(0)
+            for column in (points.time_s, points.minimum, points.mean, points.maximum)
+        )
+        distances = np.diff(self.time_s)
+        self.period_s = float(np.median(distances)) if len(distances) else 0.0
+
+
+class PlotGroup(QObject):
+    """Draws plots from a `SeriesBook` for what it holds and from the history for what is older.
+
+    `kind` is `meter` or `machine`; call `start` when the page is shown and `stop` when it is hidden.
+    """
+
+    history_wanted = pyqtSignal(int, str, object, float, float)
+    drawn = pyqtSignal()
+
+    def __init__(self, kind: str, time_range: TimeRange, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self.range = time_range
+        self.plots: list[TimePlot] = []
+        self.owner: str | None = None
+        self._kind = kind
+        self._book: SeriesBook | None = None
+        self._past: dict[str, _Past] = {}
+        self._asked: tuple[int, float, float] | None = None
+        self._answered_id: int | None = None
+        self._drawn_as: tuple[object, ...] | None = None
+        self._version = 0
+        self._silence = ""
+        self._is_simulated = False
+        self._timer = QTimer(self)
+        self._timer.setInterval(FRAME_MS)
+        self._timer.timeout.connect(self.redraw)
+        self._ask_timer = QTimer(self)
+        self._ask_timer.setSingleShot(True)
+        self._ask_timer.setInterval(_ASK_AFTER_MS)
+        self._ask_timer.timeout.connect(self._ask)
+        time_range.changed.connect(self._on_range_changed)
+        time_range.cursor_moved.connect(self._on_cursor_moved)
+        notifier.changed.connect(self._touch)
+
+    def add(self, plot: TimePlot) -> None:
+        """Draw this plot too; the first one says the reasons of gaps."""
+        self.plots.append(plot)
+        plot.canvas.resized.connect(self._touch)
+
+    def set_book(self, book: SeriesBook) -> None:
+        """Take live points from `book`."""
+        self._book = book
+        self._touch()
+
+    def show_owner(self, owner: str | None) -> None:
+        """Show the series of this meter or machine."""
+        if owner == self.owner:
+            return
+        self.owner = owner
+        self._past.clear()
+        self._asked = self._answered_id = None
+        self._silence = ""
+        self._touch()
+        self._ask_timer.start()
+
+    def set_silence(self, reason: str) -> None:
+        """Why nothing comes now (`offline`, `disconnected`); said in the band that is still open."""
+        if reason != self._silence:
+            self._silence = reason
+            self._touch()
+
+    def set_simulated(self, is_simulated: bool) -> None:
+        """Mark every plot."""
+        self._is_simulated = is_simulated
+        for plot in self.plots:
+            plot.set_simulated(is_simulated)
+
+    @property
+    def is_simulated(self) -> bool:
+        """True where the curves were not measured."""
+        return self._is_simulated
+
+    def apply_points(self, points: Sequence[SeriesPoints], request_id: int) -> None:
+        """Take the history that was asked for; an answer to an earlier question is dropped."""
+        if self._asked is None or request_id != self._asked[0]:
+            return
+        self._answered_id = request_id
+        self._past = {found.name: _Past(found) for found in points}
+        self._touch()
+
+    def start(self) -> None:
+        """Redraw at screen rate from now on."""
+        self._timer.start()
+        self._ask_timer.start()
+        self._touch()
+        self.redraw()
+
+    def stop(self) -> None:
+        """Nothing is drawn while nobody looks."""
+        self._timer.stop()
+        self._ask_timer.stop()
+
+    def redraw(self) -> None:
+        """Draw what has changed: new points, another span, or a pixel of time gone by."""
+        shown = [plot for plot in self.plots if plot.isVisible()]
+        if not shown:
+            return
+        start_s, end_s = self.range.span()
+        pixel_s = (end_s - start_s) / max(plot.canvas.columns for plot in shown)
+        state = (self._revision(), self._version, round(end_s / pixel_s), round((end_s - start_s) * 1e3), len(shown))
+        if state == self._drawn_as:
+            return
+        self._drawn_as = state
+        gaps = self._gaps(start_s, end_s)
+        silent = [Gap(gap.start_s, gap.end_s) for gap in gaps]
+        message = self._message()
+        for index, plot in enumerate(shown):
+            plot.redraw(self, start_s, end_s, silent if index else gaps, "" if index else message)
+        self._show_cursors(shown)
+        self._renew_history(start_s, end_s)
+        self.drawn.emit()
+
+    def points(self, field: str, start_s: float, end_s: float, columns: int) -> Points:
+        """(time, minimum, maximum) of a field: history up to where memory begins, then memory."""
+        name = self._name(field)
+        live = self._book.view(name, start_s, end_s, columns) if self._book else (np.empty(0),) * 3
+        past = self._past.get(name)
+        if past is None or not len(past.time_s):
+            return live
+        joint_s = self._live_from(field)
+        begin = max(0, int(np.searchsorted(past.time_s, start_s)) - 1)
+        end = min(int(np.searchsorted(past.time_s, end_s, "right")) + 1, int(np.searchsorted(past.time_s, joint_s)))
+        older = (past.time_s[begin:end], past.low[begin:end], past.high[begin:end])
+        if not len(older[0]):
+            return live
+        if not len(live[0]):
+            return older
+        gap = self._joint(past, joint_s)
+        middle = (np.array([(gap[0] + gap[1]) / 2]), np.array([math.nan]), np.array([math.nan])) if gap else None
+        parts = [older, middle, live] if middle else [older, live]
+        return tuple(np.concatenate(columns) for columns in zip(*parts, strict=True))  # type: ignore[return-value]
+
+    def value_at(self, field: str, time_s: float) -> float | None:
+        """The value nearest to a time, from memory or from the history."""
+        name = self._name(field)
+        if self._book is not None and time_s >= self._live_from(field) - SHORTEST_GAP_S:
+            found = self._book.at(name, time_s)
+            return found[1] if found else None
+        past = self._past.get(name)
+        if past is None or not len(past.time_s):
+            return None
+        after = int(np.searchsorted(past.time_s, time_s))
+        nearest = min(
+            (index for index in (after - 1, after) if 0 <= index < len(past.time_s)),
+            key=lambda index: abs(float(past.time_s[index]) - time_s),
+        )
+        value = float(past.mean[nearest])
+        is_near = abs(float(past.time_s[nearest]) - time_s) <= max(SHORTEST_GAP_S, 1.5 * past.period_s)
+        return value if is_near and math.isfinite(value) else None
+
+    def last_value(self, field: str) -> float | None:
+        """The newest value in memory."""
+        found = self._book.last(self._name(field)) if self._book else None
+        return found[1] if found else None
+
+    def is_stale(self) -> bool:
+        """True while the newest points in memory are old."""
+        field = self._spoken_field()
+        if self._book is None or field is None:
+            return True
+        return self._book.is_stale(self._name(field), self.range.now_s())
+
+    def has_field(self, field: str) -> bool:
+        """True where a field has a value, in memory or in the history shown."""
+        name = self._name(field)
+        if self._book is not None and self._book.has_value(name):
+            return True
+        past = self._past.get(name)
+        return past is not None and bool(np.isfinite(past.mean).any())
+
+    def fields(self) -> list[str]:
+        """All fields that the plots show."""
+        return [curve.field for plot in self.plots for curve in plot.curves]
+
+    def table(self, start_s: float, end_s: float) -> tuple[list[str], list[tuple[float, list[float | None]]]]:
+        """(fields, rows of (time_s, values)) of all points in a span, as fine as they are held."""
+        fields = list(dict.fromkeys(self.fields()))
+        rows: dict[float, list[float | None]] = {}
+        kept = []
+        for place, field in enumerate(fields):
+            name = self._name(field)
+            past, joint_s = self._past.get(name), self._live_from(field)
+            columns: list[tuple[NDArray[np.float64], NDArray[np.float64]]] = []
+            if past is not None:
+                end = int(np.searchsorted(past.time_s, joint_s))
+                columns.append((past.time_s[:end], past.mean[:end]))
+            if self._book is not None:
+                columns.append(self._book.view(name, start_s, end_s, 10**9)[:2])
+            has_values = False
+            for times, values in columns:
+                for time_s, value in zip(times.tolist(), values.tolist(), strict=True):
+                    if start_s <= time_s <= end_s and math.isfinite(value):
+                        rows.setdefault(time_s, [None] * len(fields))[place] = value
+                        has_values = True
+            if has_values:
+                kept.append(place)
+        return (
+            [fields[place] for place in kept],
+            [(time_s, [rows[time_s][place] for place in kept]) for time_s in sorted(rows)],
+        )
+
+    def _name(self, field: str) -> str:
+        return f"{self._kind}/{self.owner}/{field}"
+
+    def _spoken_field(self) -> str | None:
+        """The first field with points: it stands for all, they come together."""
+        for field in self.fields():
+            if self._book is not None and self._book.has_value(self._name(field)):
+                return field
+        return next((field for field in self.fields() if self._name(field) in self._past), None)
+
+    def _live_from(self, field: str) -> float:
+        first_s = self._book.first_s(self._name(field)) if self._book else None
+        return math.inf if first_s is None else first_s
+
+    def _joint(self, past: _Past, joint_s: float) -> tuple[float, float] | None:
+        """The gap between the history and what memory holds, where there is one."""
+        older = past.time_s[: int(np.searchsorted(past.time_s, joint_s))]
+        if not len(older) or not math.isfinite(joint_s):
+            return None
+        last_s = float(older[-1])
+        return (last_s, joint_s) if joint_s - last_s > max(10.0, GAP_PERIODS * past.period_s) else None
+
+    def _gaps(self, start_s: float, end_s: float) -> list[Gap]:
+        field = self._spoken_field()
+        if field is None:
+            return []
+        name = self._name(field)
+        spans: list[tuple[float, float]] = []
+        past, joint_s = self._past.get(name), self._live_from(field)
+        if past is not None:
+            for index in np.flatnonzero(np.isnan(past.mean)):
+                if 0 < index < len(past.time_s) - 1 and past.time_s[index] < joint_s:
+                    spans.append((float(past.time_s[index - 1]), float(past.time_s[index + 1])))
+            joint = self._joint(past, joint_s)
+            if joint:
+                spans.append(joint)
+        if self._book is not None:
+            spans += self._book.gaps(name, start_s, end_s)
+        visible = [span for span in spans if span[1] > start_s and span[0] < end_s]
+        gaps = [Gap(begin_s, until_s, _gap_words(begin_s, until_s)) for begin_s, until_s in visible]
+        last_s = self._book.last_s(name) if self._book is not None else None
+        if last_s is None and past is not None and len(past.time_s):
+            last_s = float(past.time_s[-1])
+        now_s = self.range.now_s()
+        if last_s is not None and self.is_stale() and last_s < end_s and now_s > start_s:
+            since = numbers.clock(last_s)
+            words = _("no reading since {time}").format(time=since)
+            if self._silence:
+                words = _("{reason} since {time}").format(reason=self._silence, time=since)
+            gaps.append(Gap(last_s, min(now_s, end_s), words))
+        return gaps
+
+    def _message(self) -> str:
+        if self.owner is None:
+            return ""
+        if self._asked is not None and self._answered_id != self._asked[0]:
+            return _("reading the history…")
+        return _("no readings in this time")
+
+    def _revision(self) -> int:
+        field = self.fields()[0] if self.plots else ""
+        return self._book.revision(self._name(field)) if self._book is not None else 0
+
+    def _touch(self) -> None:
+        self._version += 1
+
+    def _on_range_changed(self) -> None:
+        self._touch()
+        self._ask_timer.start()
+        if self._timer.isActive():
+            self.redraw()
+
+    def _on_cursor_moved(self) -> None:
+        self._show_cursors([plot for plot in self.plots if plot.isVisible()])
+
+    def _show_cursors(self, shown: list[TimePlot]) -> None:
+        for index, plot in enumerate(shown):
+            plot.show_cursor(self, self.range.cursor_s, with_box=index == 0)
+
+    def _renew_history(self, start_s: float, end_s: float) -> None:
+        """Ask again when memory has dropped points that the last answer ends before."""
+        field = self._spoken_field()
+        if self._asked is None or field is None or self._ask_timer.isActive():
+            return
+        first_s = self._live_from(field)
+        if math.isfinite(first_s) and start_s < first_s and first_s - self._asked[2] > 120:
+            self._asked = None
+            self._ask_timer.start()
+
+    def _ask(self) -> None:
+        if self.owner is None:
+            return
+        start_s, end_s = self.range.span()
+        field = self._spoken_field()
+        live_from_s = self._live_from(field) if field else math.inf
+        if live_from_s <= start_s:
+            return
+        if self._asked is not None:
+            _id, asked_start_s, asked_end_s = self._asked
+            reaches = asked_start_s <= start_s and asked_end_s >= min(end_s, live_from_s) - 1
+            if reaches and asked_end_s - asked_start_s <= _FINEST_RATIO * (end_s - start_s):
+                return
+        margin_s = 0.0 if self.range.is_following else (end_s - start_s) / 2
+        start_s, end_s = start_s - margin_s, min(end_s + margin_s, self.range.now_s())
+        request_id = next_request_id()
+        self._asked = (request_id, start_s, end_s)
+        self.history_wanted.emit(request_id, self.owner, self.fields(), start_s, end_s)
+
+
+def _gap_words(start_s: float, end_s: float) -> str:
+    is_short = end_s - start_s < 120
+    return _("no reading {start}–{end}").format(
+        start=numbers.clock(start_s, with_seconds=is_short), end=numbers.clock(end_s, with_seconds=is_short)
+    )

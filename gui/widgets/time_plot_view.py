@@ -1,0 +1,466 @@
+"""What is painted on a plot: grid, gaps, limits, curves, marks, cursor; and what mouse and keyboard do there.
+
+Everything is laid out in pixels once for each redraw; painting only strokes ready polygons.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import pyqtgraph as pg
+from numpy.typing import NDArray
+from PyQt5.QtCore import QLineF, QPointF, QRectF, QSize, Qt, pyqtSignal
+from PyQt5.QtGui import (
+    QFocusEvent,
+    QFontMetricsF,
+    QKeyEvent,
+    QMouseEvent,
+    QPainter,
+    QPen,
+    QPolygonF,
+    QResizeEvent,
+    QWheelEvent,
+)
+from PyQt5.QtWidgets import QFrame, QStyleOptionGraphicsItem, QWidget
+
+from gui.theme import theme
+from gui.widgets.time_axis import Axis, Tick, label_font, time_ticks, value_ticks
+
+_KEY_SHARE = 0.1
+_WHEEL_FACTOR = 1.25
+_SHORTEST_DRAG_PX = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """A span without readings, and its reason where this plot is the one to say it."""
+
+    start_s: float
+    end_s: float
+    text: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """A point worth a word, such as a voltage beyond its limit."""
+
+    time_s: float
+    value: float
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Stroke:
+    """One curve ready to be laid out: arrays of shape (n,), NaN in its gaps, in the units of the axis."""
+
+    role: str
+    is_filled: bool
+    time_s: NDArray[np.float64]
+    low: NDArray[np.float64]
+    high: NDArray[np.float64]
+
+
+@dataclass(slots=True)
+class Frame:
+    """All that one redraw shows."""
+
+    start_s: float = 0.0
+    end_s: float = 1.0
+    low: float = 0.0
+    high: float = 1.0
+    strokes: list[Stroke] = field(default_factory=list)
+    gaps: list[Gap] = field(default_factory=list)
+    limits: list[float] = field(default_factory=list)
+    marks: list[Mark] = field(default_factory=list)
+    message: str = ""
+
+
+class _Drawing(pg.GraphicsObject):
+    """The frame, painted in the pixels of its view box."""
+
+    def __init__(self, box: pg.ViewBox) -> None:
+        super().__init__()
+        self.setParentItem(box)
+        self._box = box
+        self._frame = Frame()
+        self._lines: list[tuple[str, QPolygonF]] = []
+        self._fills: list[tuple[str, QPolygonF]] = []
+        self._grid: list[QLineF] = []
+        self._size = (1.0, 1.0)
+
+    def boundingRect(self) -> QRectF:
+        """The whole view box."""
+        return QRectF(self._box.rect())
+
+    def show_frame(self, frame: Frame, ticks_x: list[Tick], ticks_y: list[Tick]) -> None:
+        """Lay out a frame for the present size."""
+        self.prepareGeometryChange()
+        self._frame = frame
+        width, height = self._size = (max(1.0, self._box.width()), max(1.0, self._box.height()))
+        self._lines, self._fills = [], []
+        zero = min(max(self.y(0.0), 0.0), height)
+        for stroke in frame.strokes:
+            x = (stroke.time_s - frame.start_s) * (width / ((frame.end_s - frame.start_s) or 1.0))
+            scale = height / ((frame.high - frame.low) or 1.0)
+            top, bottom = height - (stroke.high - frame.low) * scale, height - (stroke.low - frame.low) * scale
+            for run in _runs(stroke.high):
+                xs, ys = _zigzag(x[run], top[run], bottom[run])
+                if len(xs) == 1:
+                    xs, ys = np.array([xs[0] - 1, xs[0] + 1]), np.array([ys[0], ys[0]])
+                self._lines.append((stroke.role, pg.functions.arrayToQPolygonF(xs, ys)))
+                if stroke.is_filled:
+                    filled_x = np.concatenate(([xs[0]], xs, [xs[-1]]))
+                    filled_y = np.concatenate(([zero], ys, [zero]))
+                    self._fills.append((stroke.role, pg.functions.arrayToQPolygonF(filled_x, filled_y)))
+        self._grid = [QLineF(self.x(tick.value), 0, self.x(tick.value), height) for tick in ticks_x]
+        self._grid += [QLineF(0, self.y(tick.value), width, self.y(tick.value)) for tick in ticks_y]
+        self.update()
+
+    def x(self, time_s: float) -> float:
+        """Pixel of a time."""
+        frame = self._frame
+        return (time_s - frame.start_s) / ((frame.end_s - frame.start_s) or 1.0) * self._size[0]
+
+    def y(self, value: float) -> float:
+        """Pixel of a value."""
+        frame = self._frame
+        return self._size[1] - (value - frame.low) / ((frame.high - frame.low) or 1.0) * self._size[1]
+
+    def paint(self, painter: QPainter, option: QStyleOptionGraphicsItem, widget: QWidget | None = None) -> None:
+        """From the ground up, so that no band lies on a word."""
+        colours = theme()
+        width, height = self._size
+        painter.setClipRect(QRectF(0, 0, width, height))
+        painter.setRenderHint(QPainter.Antialiasing, False)
+        painter.setPen(QPen(colours.color("line", 90), 1))
+        painter.drawLines(self._grid)
+        painter.setPen(Qt.NoPen)
+        for role, polygon in self._fills:
+            painter.setBrush(colours.color(role, 44))
+            painter.drawPolygon(polygon)
+        for gap in self._frame.gaps:
+            left = self.x(gap.start_s)
+            painter.fillRect(QRectF(left, 0, max(1.0, self.x(gap.end_s) - left), height), colours.color("line", 150))
+        painter.setBrush(Qt.NoBrush)
+        for limit in self._frame.limits:
+            painter.setPen(QPen(colours.color("warning"), 1, Qt.DashLine))
+            painter.drawLine(QPointF(0, self.y(limit)), QPointF(width, self.y(limit)))
+        for role, polygon in self._lines:
+            painter.setPen(QPen(colours.color(role), 1))
+            painter.drawPolyline(polygon)
+        self._paint_words(painter)
+
+    def _paint_words(self, painter: QPainter) -> None:
+        colours = theme()
+        width, height = self._size
+        painter.setFont(label_font())
+        metrics = QFontMetricsF(label_font())
+        taken: list[QRectF] = []
+        for gap in self._frame.gaps:
+            place = self._place_for(gap, metrics) if gap.text else None
+            if place is None or any(place.intersects(other) for other in taken):
+                continue
+            painter.setPen(colours.color("dim"))
+            painter.drawText(place, Qt.AlignCenter, gap.text)
+            taken.append(place.adjusted(-8, 0, 8, 0))
+        for mark in self._frame.marks:
+            x, y = self.x(mark.time_s), self.y(mark.value)
+            painter.setPen(Qt.NoPen)
+            painter.setBrush(colours.color("warning"))
+            down = y > height / 2
+            tip = min(max(y + (4 if down else -4), 12.0), height - 12)
+            far = tip + (8 if down else -8)
+            painter.setRenderHint(QPainter.Antialiasing, True)
+            painter.drawPolygon(QPolygonF([QPointF(x, tip), QPointF(x - 5, far), QPointF(x + 5, far)]))
+            painter.setRenderHint(QPainter.Antialiasing, False)
+            text_width = metrics.horizontalAdvance(mark.text)
+            left = x + 9 if x + 9 + text_width < width else x - 9 - text_width
+            middle = (tip + far) / 2
+            for limit in map(self.y, self._frame.limits):
+                # Words beyond a limit would lie on its line: they stand on the near side of it.
+                if abs(middle - limit) < metrics.height():
+                    middle = limit + (-1 if down else 1) * (metrics.height() / 2 + 1)
+            place = QRectF(left, middle - metrics.height() / 2, text_width, metrics.height())
+            if not any(place.intersects(other) for other in taken):
+                painter.setPen(colours.color("warning"))
+                painter.drawText(place, Qt.AlignCenter, mark.text)
+                taken.append(place)
+        if self._frame.message:
+            painter.setPen(colours.color("dim"))
+            painter.drawText(QRectF(0, 0, width, height), Qt.AlignCenter | Qt.TextWordWrap, self._frame.message)
+
+    def _place_for(self, gap: Gap, metrics: QFontMetricsF) -> QRectF | None:
+        """Where the reason of a gap can be read: beside or in the band, clear of the curves, or nowhere."""
+        width, height = self._size
+        size = metrics.boundingRect(gap.text)
+        text_width, text_height = size.width() + 10, metrics.height()
+        right, left = self.x(gap.end_s), self.x(gap.start_s)
+        shown_left, shown_right = max(0.0, left), min(width, right)
+        if shown_right <= 0 or shown_left >= width:
+            return None
+        candidates = []
+        if shown_right - shown_left > text_width:
+            candidates.append((shown_left + shown_right - text_width) / 2)
+        candidates += [shown_right + 4, shown_left - text_width - 4]
+        for x in candidates:
+            if x < 0 or x + text_width > width:
+                continue
+            top, bottom = self._curves_between(x, x + text_width)
+            for y in ((top + 4 - text_height) / 2 if top < height else (height - text_height) / 3, 2.0):
+                if y >= 0 and y + text_height < top - 2:
+                    return QRectF(x, y, text_width, text_height)
+            if bottom + text_height + 4 < height and not self._fills:
+                return QRectF(x, bottom + 3, text_width, text_height)
+        return None
+
+    def _curves_between(self, left: float, right: float) -> tuple[float, float]:
+        """(highest, lowest) pixel that the curves and limits touch between two places."""
+        frame = self._frame
+        per_px = (frame.end_s - frame.start_s) / self._size[0]
+        start_s, end_s = frame.start_s + left * per_px, frame.start_s + right * per_px
+        top, bottom = self._size[1], 0.0
+        for stroke in frame.strokes:
+            begin = max(0, int(np.searchsorted(stroke.time_s, start_s)) - 1)
+            end = int(np.searchsorted(stroke.time_s, end_s, "right")) + 1
+            high, low = stroke.high[begin:end], stroke.low[begin:end]
+            if np.isfinite(high).any():
+                top = min(top, self.y(float(np.nanmax(high))))
+                bottom = max(bottom, self.y(float(np.nanmin(low))))
+        return top, bottom
+
+
+class _Cursor(pg.GraphicsObject):
+    """The cursor's line, the words in its box, and the span that is being chosen."""
+
+    def __init__(self, box: pg.ViewBox) -> None:
+        super().__init__()
+        self.setParentItem(box)
+        self.setZValue(10)
+        self._box = box
+        self.x_px: float | None = None
+        self.words: list[str] = []
+        self.chosen_px: tuple[float, float] | None = None
+
+    def boundingRect(self) -> QRectF:
+        """The whole view box."""
+        return QRectF(self._box.rect())
+
+    def paint(self, painter: QPainter, option: QStyleOptionGraphicsItem, widget: QWidget | None = None) -> None:
+        """Line over the full height; the box at the side that has room."""
+        colours = theme()
+        area = self.boundingRect()
+        if self.chosen_px is not None:
+            left, right = sorted(self.chosen_px)
+            painter.fillRect(QRectF(left, 0, right - left, area.height()), colours.color("accent", 46))
+        if self.x_px is None or not 0 <= self.x_px <= area.width():
+            return
+        painter.setRenderHint(QPainter.Antialiasing, False)
+        painter.setPen(QPen(colours.color("accent"), 1))
+        painter.drawLine(QPointF(self.x_px, 0), QPointF(self.x_px, area.height()))
+        if not self.words:
+            return
+        font = label_font()
+        metrics = QFontMetricsF(font)
+        width = max(metrics.horizontalAdvance(word) for word in self.words) + 16
+        height = metrics.height() * len(self.words) + 8
+        left = self.x_px + 6 if self.x_px + 6 + width < area.width() else self.x_px - 6 - width
+        place = QRectF(left, 6, width, height)
+        painter.setRenderHint(QPainter.Antialiasing, True)
+        painter.setPen(QPen(colours.color("line"), 1))
+        painter.setBrush(colours.color("raised"))
+        painter.drawRoundedRect(place, 4, 4)
+        painter.setPen(colours.color("text"))
+        for index, word in enumerate(self.words):
+            font.setBold(index > 0)
+            painter.setFont(font)
+            painter.drawText(
+                QRectF(left + 8, 10 + index * metrics.height(), width - 8, metrics.height()), Qt.AlignVCenter, word
+            )
+
+
+class Canvas(pg.PlotWidget):
+    """A pyqtgraph plot with our axes; tells what the user does with mouse and keys, and does nothing by itself."""
+
+    zoomed = pyqtSignal(float, float)
+    moved = pyqtSignal(float)
+    span_chosen = pyqtSignal(float, float)
+    cursor_wanted = pyqtSignal(object)
+    cursor_stepped = pyqtSignal(int)
+    back_wanted = pyqtSignal()
+    resized = pyqtSignal()
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        self._time_axis, self._value_axis = Axis("bottom"), Axis("left")
+        box = pg.ViewBox(enableMouse=False, enableMenu=False)
+        super().__init__(
+            parent, background=None, viewBox=box, axisItems={"bottom": self._time_axis, "left": self._value_axis}
+        )
+        self.plotItem.hideButtons()
+        self.plotItem.setMenuEnabled(False)
+        self.plotItem.layout.setContentsMargins(0, 7, 6, 0)
+        self.plotItem.layout.setVerticalSpacing(0)
+        box.disableAutoRange()
+        box.setDefaultPadding(0)
+        self._drawing = _Drawing(box)
+        self._cursor = _Cursor(box)
+        self._box = box
+        self._frame = Frame()
+        self._cursor_s: float | None = None
+        self._pressed: QPointF | None = None
+        self._dragged_px: float | None = None
+        self.setFrameShape(QFrame.NoFrame)
+        self.setFocusPolicy(Qt.StrongFocus)
+        self.setMinimumHeight(90)
+        self.setBackground(theme().card)
+
+    @property
+    def columns(self) -> int:
+        """Pixels between the left and the right edge of the curves."""
+        return max(2, int(self._box.width()))
+
+    def show_frame(self, frame: Frame) -> None:
+        """Paint a frame."""
+        self._frame = frame
+        ticks_x = time_ticks(frame.start_s, frame.end_s, max(2, int(self._box.width() / 84)))
+        ticks_y = value_ticks(frame.low, frame.high, max(2, int(self._box.height() / 30)))
+        self._time_axis.show_ticks(ticks_x, frame.start_s, frame.end_s)
+        self._value_axis.show_ticks(ticks_y, frame.low, frame.high)
+        self._drawing.show_frame(frame, ticks_x, ticks_y)
+        self._place_cursor()
+
+    def show_cursor(self, time_s: float | None, words: list[str]) -> None:
+        """Put the cursor, with words in its box, or take it away."""
+        self._cursor_s = time_s
+        self._cursor.words = words
+        self._place_cursor()
+
+    def on_theme_changed(self) -> None:
+        """Paint anew in the colours and the font in use."""
+        self._time_axis.on_theme_changed()
+        self._value_axis.on_theme_changed()
+        self.setBackground(theme().card)
+        self._drawing.update()
+        self._cursor.update()
+
+    def time_at(self, x_px: float) -> float:
+        """Time under a pixel of the widget."""
+        left = self._box.mapToScene(QPointF(0, 0)).x()
+        share = (x_px - left) / max(1.0, self._box.width())
+        return self._frame.start_s + min(max(share, 0.0), 1.0) * (self._frame.end_s - self._frame.start_s)
+
+    def pixel_of(self, time_s: float) -> float:
+        """Pixel of the widget over a time."""
+        return float(self._box.mapToScene(QPointF(self._drawing.x(time_s), 0)).x())
+
+    def sizeHint(self) -> QSize:
+        """Little: a plot takes the room that is left."""
+        return QSize(240, 90)
+
+    def minimumSizeHint(self) -> QSize:
+        """Enough for two ticks."""
+        return QSize(160, 80)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Everything must be laid out anew."""
+        super().resizeEvent(event)
+        self.resized.emit()
+
+    def wheelEvent(self, event: QWheelEvent) -> None:
+        """Zoom about the pointer; sideways, or with Shift, move."""
+        delta = event.angleDelta()
+        steps = (delta.y() or delta.x()) / 120
+        if (delta.x() and not delta.y()) or event.modifiers() & Qt.ShiftModifier:
+            self.moved.emit(-steps * _KEY_SHARE)
+        else:
+            self.zoomed.emit(_WHEEL_FACTOR**-steps, self.time_at(event.position().x()))
+        event.accept()
+
+    def mousePressEvent(self, event: QMouseEvent) -> None:
+        """A drag with the left button chooses a span, with the middle one (or Shift) moves."""
+        if event.button() in (Qt.LeftButton, Qt.MiddleButton):
+            self._pressed = event.localPos()
+            self._dragged_px = event.localPos().x()
+        event.accept()
+
+    def mouseMoveEvent(self, event: QMouseEvent) -> None:
+        """Carry the cursor, the chosen span or the whole time along."""
+        x_px = event.localPos().x()
+        if self._pressed is not None and (event.buttons() & Qt.MiddleButton or event.modifiers() & Qt.ShiftModifier):
+            self.moved.emit(-(x_px - (self._dragged_px or x_px)) / self.columns)
+            self._dragged_px = x_px
+        elif self._pressed is not None and abs(x_px - self._pressed.x()) > _SHORTEST_DRAG_PX:
+            left = self._box.mapToScene(QPointF(0, 0)).x()
+            self._cursor.chosen_px = (self._pressed.x() - left, x_px - left)
+            self._cursor.update()
+        self.cursor_wanted.emit(self.time_at(x_px))
+        event.accept()
+
+    def mouseReleaseEvent(self, event: QMouseEvent) -> None:
+        """Zoom to the chosen span."""
+        pressed, self._pressed = self._pressed, None
+        if self._cursor.chosen_px is not None and pressed is not None:
+            self._cursor.chosen_px = None
+            self._cursor.update()
+            self.span_chosen.emit(*sorted((self.time_at(pressed.x()), self.time_at(event.localPos().x()))))
+        event.accept()
+
+    def mouseDoubleClickEvent(self, event: QMouseEvent) -> None:
+        """Return to what was shown before."""
+        self._pressed = None
+        self.back_wanted.emit()
+        event.accept()
+
+    def leaveEvent(self, event: object) -> None:
+        """No pointer, no cursor."""
+        self.cursor_wanted.emit(None)
+
+    def focusOutEvent(self, event: QFocusEvent) -> None:
+        """A cursor put by the keyboard goes with the focus."""
+        super().focusOutEvent(event)
+        self.cursor_wanted.emit(None)
+        self.viewport().update()
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        """Arrows move the cursor (with Shift the time), + and - zoom, Backspace goes back."""
+        middle_s = self._cursor_s if self._cursor_s is not None else self._frame.end_s
+        key, is_shifted = event.key(), bool(event.modifiers() & Qt.ShiftModifier)
+        if key in (Qt.Key_Left, Qt.Key_Right):
+            sign = 1 if key == Qt.Key_Right else -1
+            if is_shifted:
+                self.moved.emit(sign * _KEY_SHARE)
+            else:
+                self.cursor_stepped.emit(sign)
+        elif key in (Qt.Key_Plus, Qt.Key_Equal):
+            self.zoomed.emit(1 / _WHEEL_FACTOR, middle_s)
+        elif key in (Qt.Key_Minus, Qt.Key_Underscore):
+            self.zoomed.emit(_WHEEL_FACTOR, middle_s)
+        elif key in (Qt.Key_Backspace, Qt.Key_Escape):
+            self.back_wanted.emit()
+        else:
+            event.ignore()
+
+    def _place_cursor(self) -> None:
+        self._cursor.x_px = None if self._cursor_s is None else self._drawing.x(self._cursor_s)
+        self._cursor.prepareGeometryChange()
+        self._cursor.update()
+
+
+def _runs(values: NDArray[np.float64]) -> list[slice]:
+    """Slices of the values between the NaN."""
+    known = np.isfinite(values)
+    if known.all():
+        return [slice(0, len(values))] if len(values) else []
+    edges = np.flatnonzero(np.diff(np.concatenate(([0], known.astype(np.int8), [0]))))
+    return [slice(int(begin), int(end)) for begin, end in zip(edges[::2], edges[1::2], strict=True)]
+
+
+def _zigzag(
+    x: NDArray[np.float64], top: NDArray[np.float64], bottom: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """One polyline through the low and the high end of each column; the plain one where they are the same."""
+    if np.array_equal(top, bottom):
+        return x, top
+    ys = np.empty(2 * len(x))
+    ys[0::2], ys[1::2] = bottom, top
+    return np.repeat(x, 2), ys
