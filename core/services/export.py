@@ -54,11 +54,12 @@ def export_series(
         is_raw = kind is METER and step_s is None
         header += [f"{name}{part}{ending}" for part in ([""] if is_raw else [" mean", " min", " max"])]
         widths.append(1 if is_raw else 3)
-    streams = [
-        ((sample.time_s, number, sample) for sample in history.samples(name, start_s, end_s, step_s))
-        for number, name in enumerate(names)
-    ]
+    streams = [_numbered(number, history.samples(name, start_s, end_s, step_s)) for number, name in enumerate(names)]
     return write(path, header, _series_rows(streams, widths))
+
+
+def _numbered(number: int, samples: Iterable[Sample]) -> Iterator[tuple[float, int, Sample]]:
+    return ((sample.time_s, number, sample) for sample in samples)
 
 
 def _series_rows(streams: Sequence[Iterable[tuple[float, int, Sample]]], widths: Sequence[int]) -> Iterator[list[Cell]]:
