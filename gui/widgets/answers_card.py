@@ -5,16 +5,12 @@ from __future__ import annotations
 import time
 
 from PyQt5.QtCore import QModelIndex, QSize, Qt, QTimer, pyqtSignal
-from PyQt5.QtGui import QGuiApplication, QKeySequence
+from PyQt5.QtGui import QGuiApplication
 from PyQt5.QtWidgets import (
-    QAbstractItemView,
-    QAction,
     QButtonGroup,
     QHBoxLayout,
-    QHeaderView,
     QPushButton,
     QStackedWidget,
-    QTableView,
     QVBoxLayout,
     QWidget,
 )
@@ -27,6 +23,7 @@ from gui.widgets.answers_view import AnswersView
 from gui.widgets.card import Card
 from gui.widgets.flow_layout import FlowLayout
 from gui.widgets.labels import ElidedLabel, plain_label
+from gui.widgets.row_table import RowTable
 
 SHORTEST_WAIT_MS = 100
 """Ten times a second at most, and less often where one time costs more."""
@@ -56,13 +53,7 @@ class AnswersCard(Card):
         self.text.activated.connect(self._on_activated)
         self.model = AnswersTable(self)
         self.table = _answers_table(self.model, self)
-        self.table.doubleClicked.connect(self._on_row_opened)
-        opening = QAction(_("Show the whole answer"), self.table)
-        opening.setShortcuts([QKeySequence(Qt.Key_Return), QKeySequence(Qt.Key_Enter)])
-        opening.setShortcutContext(Qt.WidgetShortcut)
-        opening.triggered.connect(self._on_row_wanted)
-        self.table.addAction(opening)
-        self.table.setContextMenuPolicy(Qt.ActionsContextMenu)
+        self.table.opened.connect(self._on_row_opened)
         self.empty = _Empty(self)
         self.empty.example_wanted.connect(self.example_wanted)
         self.empty.add_machine_wanted.connect(self.add_machine_wanted)
@@ -175,10 +166,6 @@ class AnswersCard(Card):
             self._unfolded = self._unfolded ^ {key}
             self.refresh()
 
-    def _on_row_wanted(self) -> None:
-        if self.table.currentIndex().isValid():
-            self._on_row_opened(self.table.currentIndex())
-
     def _on_row_opened(self, index: QModelIndex) -> None:
         name = self.model.machine_at(index)
         self.set_view(BY_MACHINE)
@@ -235,22 +222,11 @@ class _Empty(QWidget):
             self._hint.setText("")
 
 
-def _answers_table(model: AnswersTable, parent: QWidget) -> QTableView:
-    table = QTableView(parent)
-    table.setModel(model)
-    table.setAccessibleName(_("Answers, one row for each machine"))
-    table.setShowGrid(False)
-    table.setSelectionBehavior(QAbstractItemView.SelectRows)
-    table.setEditTriggers(QAbstractItemView.NoEditTriggers)
-    table.setWordWrap(False)
-    table.setTabKeyNavigation(False)
-    rows, columns = table.verticalHeader(), table.horizontalHeader()
-    if rows is not None and columns is not None:
-        rows.hide()
-        rows.setDefaultSectionSize(26)
-        columns.setHighlightSections(False)
+def _answers_table(model: AnswersTable, parent: QWidget) -> RowTable:
+    table = RowTable(model, _("Answers, one row for each machine"), parent)
+    columns = table.horizontalHeader()
+    if columns is not None:
         columns.setStretchLastSection(True)
-        columns.setSectionResizeMode(QHeaderView.Interactive)
         for column, width in enumerate((150, 110, 60, 80)):
             columns.resizeSection(column, width)
         columns.setSortIndicator(-1, Qt.AscendingOrder)

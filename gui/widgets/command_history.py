@@ -11,7 +11,6 @@ from PyQt5.QtWidgets import (
     QLineEdit,
     QPushButton,
     QStackedWidget,
-    QTableView,
     QWidget,
 )
 
@@ -20,6 +19,7 @@ from core.records import CommandRunSummary
 from gui.models.command_history import CommandHistoryModel
 from gui.widgets.card import Card
 from gui.widgets.labels import plain_label
+from gui.widgets.row_table import RowTable
 
 SEARCH_WAIT_MS = 250
 
@@ -44,7 +44,7 @@ class CommandHistoryCard(Card):
         self._timer.setSingleShot(True)
         self._timer.setInterval(SEARCH_WAIT_MS)
         self._timer.timeout.connect(self._on_search_settled)
-        self.table = QTableView(self)
+        self.table = RowTable(self.model, _("History of commands"), self)
         self._prepare_table()
         self._nothing = plain_label("", "dim", wrap=True)
         self._nothing.setAlignment(Qt.AlignHCenter | Qt.AlignTop)
@@ -93,27 +93,14 @@ class CommandHistoryCard(Card):
 
     def _prepare_table(self) -> None:
         table = self.table
-        table.setModel(self.model)
-        table.setAccessibleName(_("History of commands"))
-        table.setShowGrid(False)
-        table.setWordWrap(False)
-        table.setSelectionBehavior(QAbstractItemView.SelectRows)
         table.setSelectionMode(QAbstractItemView.SingleSelection)
-        table.setEditTriggers(QAbstractItemView.NoEditTriggers)
-        table.setTabKeyNavigation(False)
-        table.setContextMenuPolicy(Qt.ActionsContextMenu)
-        rows, columns = table.verticalHeader(), table.horizontalHeader()
-        if rows is not None and columns is not None:
-            rows.hide()
-            rows.setDefaultSectionSize(26)
-            columns.setHighlightSections(False)
+        columns = table.horizontalHeader()
+        if columns is not None:
             columns.setSectionsClickable(False)
             columns.setSectionResizeMode(0, QHeaderView.ResizeToContents)
             columns.setSectionResizeMode(1, QHeaderView.Stretch)
             columns.setSectionResizeMode(2, QHeaderView.ResizeToContents)
         again = QAction(_("Run again…"), table)
-        again.setShortcuts([QKeySequence(Qt.Key_Return), QKeySequence(Qt.Key_Enter)])
-        again.setShortcutContext(Qt.WidgetShortcut)
         again.triggered.connect(self._on_again)
         copy = QAction(_("Copy the command"), table)
         copy.setShortcut(QKeySequence(QKeySequence.Copy))
@@ -121,7 +108,7 @@ class CommandHistoryCard(Card):
         copy.triggered.connect(self._on_copy)
         table.addAction(again)
         table.addAction(copy)
-        table.doubleClicked.connect(self._on_double_clicked)
+        table.opened.connect(self._on_opened)
         selection = table.selectionModel()
         if selection is not None:
             selection.selectionChanged.connect(self._on_selected)
@@ -147,9 +134,8 @@ class CommandHistoryCard(Card):
         if summary is not None:
             self.run_chosen.emit(summary)
 
-    def _on_double_clicked(self, index: QModelIndex) -> None:
-        if index.isValid():
-            self.again_wanted.emit(self.model.summary_at(index))
+    def _on_opened(self, index: QModelIndex) -> None:
+        self.again_wanted.emit(self.model.summary_at(index))
 
     def _on_again(self) -> None:
         summary = self.chosen()

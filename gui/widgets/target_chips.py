@@ -149,7 +149,8 @@ class TargetChips(QFrame):
         completer.setCaseSensitivity(Qt.CaseInsensitive)
         completer.setFilterMode(Qt.MatchContains)
         completer.setMaxVisibleItems(12)
-        completer.activated[str].connect(self._on_completed)
+        # queued: the field takes the completion as its own text after this signal
+        completer.activated[str].connect(self._on_completed, Qt.QueuedConnection)
         self.entry.setCompleter(completer)
         self.entry.committed.connect(self.add)
         self.entry.emptied.connect(self._on_emptied)
