@@ -1,0 +1,211 @@
+"""Runs one program: no shell, nothing on its stdin, a session of its own, ended as a whole when its time is up.
+
+What it leaves behind is killed with it: its process group, and, on Linux, all its descendants, those too that have
+made a session of their own while their parents lived. A daemon that was orphaned on purpose is left to the limits of
+the service (resources/beffroi-agent.service).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from typing import Any, cast
+
+from core.agent.environment import command_environment
+
+TERM_GRACE_S = 2.0
+_LEFTOVER_GRACE_S = 0.5
+_KILL_PERIOD_S = 0.1
+_KILL_ROUNDS = 20
+
+
+class Program(asyncio.SubprocessProtocol):
+    """A running program. `ended` is done once it and all that held its output have gone."""
+
+    def __init__(self, put: Callable[[int, bytes], None]) -> None:
+        self._put = put
+        self._transport: asyncio.SubprocessTransport | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self.ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    @classmethod
+    async def start(cls, path: str, argv: tuple[str, ...], put: Callable[[int, bytes], None]) -> Program:
+        """Start the program at `path` under the name `argv[0]`; raises OSError where it cannot be."""
+        loop = asyncio.get_running_loop()
+        flags: dict[str, Any] = (
+            {"start_new_session": True, "umask": 0o077} if os.name == "posix" else {"creationflags": 0x200}
+        )
+        _transport, program = await loop.subprocess_exec(
+            lambda: cls(put),
+            *argv,
+            executable=path,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env=command_environment(),
+            cwd="/" if os.name == "posix" else None,
+            **flags,
+        )
+        return program
+
+    @property
+    def exit_status(self) -> int | None:
+        """As a shell tells it: 128 and the signal's number where a signal ended the program; None while it runs."""
+        code = self._transport.get_returncode() if self._transport is not None else None
+        return 128 - code if code is not None and code < 0 else code
+
+    def terminate(self) -> None:
+        """Ask all of it to end, and kill what is still there after two seconds."""
+        self._signal_all(signal.SIGTERM)
+        self._later(TERM_GRACE_S, self._kill, _KILL_ROUNDS)
+
+    def kill(self) -> None:
+        """Kill all of it at once."""
+        self._kill(_KILL_ROUNDS)
+
+    async def gone(self) -> None:
+        """Return once all of it is gone, even when the caller is cancelled: killing takes a bounded time."""
+        while not self.ended.done():
+            try:
+                await asyncio.shield(self.ended)
+            except asyncio.CancelledError:
+                self.kill()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """The program runs."""
+        self._transport = cast(asyncio.SubprocessTransport, transport)
+        _limit_cpu_time(self._transport.get_pid())
+
+    def pipe_data_received(self, fd: int, data: bytes) -> None:
+        """The program has written; always drained, so that it is never held up by its reader."""
+        self._put(fd, data)
+
+    def process_exited(self) -> None:
+        """The program has ended; children that still hold its output have a moment to end too."""
+        self._later(_LEFTOVER_GRACE_S, self._kill, _KILL_ROUNDS)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The program has ended and its output is closed."""
+        if self._timer is not None:
+            self._timer.cancel()
+        if self._transport is not None:
+            _signal_group(self._transport.get_pid(), _KILL)
+        if not self.ended.done():
+            self.ended.set_result(None)
+
+    def _later(self, delay_s: float, call: Callable[[int], None], argument: int) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = asyncio.get_running_loop().call_later(delay_s, call, argument)
+
+    def _kill(self, rounds: int) -> None:
+        """Kill again and again, since what forks may outrun one signal; at last let go of the output."""
+        self._signal_all(_KILL)
+        if rounds > 0:
+            self._later(_KILL_PERIOD_S, self._kill, rounds - 1)
+        elif self._transport is not None:
+            self._transport.close()
+
+    def _signal_all(self, number: int) -> None:
+        if self._transport is None:
+            return
+        pid = self._transport.get_pid()
+        # Listed first: once the group is dead its members' children belong to init.
+        lost = descendants(pid) if self._transport.get_returncode() is None else ()
+        _signal_group(pid, number)
+        for child in lost:
+            _signal_group(child, number)
+            _signal_one(child, number)
+
+
+_KILL = getattr(signal, "SIGKILL", signal.SIGTERM)
+
+
+def _signal_group(pid: int, number: int) -> None:
+    if os.name != "posix":
+        _signal_tree(pid)
+        return
+    try:
+        os.killpg(pid, number)
+    except (ProcessLookupError, PermissionError):
+        pass
+
+
+def _signal_one(pid: int, number: int) -> None:
+    try:
+        os.kill(pid, number)
+    except (ProcessLookupError, PermissionError):
+        pass
+
+
+def _signal_tree(pid: int) -> None:
+    """Windows knows no groups of this kind; taskkill ends a process and its children."""
+    subprocess.run(  # noqa: S603 -- a number of ours, no shell
+        ["taskkill", "/T", "/F", "/PID", str(pid)],  # noqa: S607 -- found on the system's own PATH
+        capture_output=True,
+        check=False,
+    )
+
+
+def _limit_cpu_time(pid: int) -> None:
+    """At most twenty minutes of CPU, whatever the clock on the wall says; the other limits are the agent's own."""
+    if sys.platform == "linux":
+        import resource
+
+        try:
+            resource.prlimit(pid, resource.RLIMIT_CPU, (1200, 1200))
+        except (ProcessLookupError, PermissionError, ValueError):
+            pass
+
+
+def descendants(pid: int) -> tuple[int, ...]:
+    """Children of `pid`, their children, and so on, itself left out; empty where there is no /proc."""
+    if not sys.platform.startswith("linux"):
+        return ()
+    children: dict[int, list[int]] = {}
+    for entry in os.listdir("/proc"):
+        if not entry.isdigit():
+            continue
+        try:
+            with open(f"/proc/{entry}/stat", "rb") as stream:
+                parent = int(stream.read(1024).rpartition(b")")[2].split()[1])
+        except (OSError, ValueError, IndexError):
+            continue
+        children.setdefault(parent, []).append(int(entry))
+    found: list[int] = []
+    waiting = children.get(pid, [])
+    while waiting:
+        found += waiting
+        waiting = [child for parent in waiting for child in children.get(parent, ())]
+    return tuple(found)
+
+
+def limit_agent() -> None:
+    """Limits of the agent's own process, which every command inherits from its first instruction on.
+
+    No core dumps (an agent holds a key), files of 1 GiB, 4 GiB of data, 4,096 processes of its user. Only for a process
+    that is an agent and nothing else.
+    """
+    if os.name != "posix":
+        return
+    import resource
+
+    wanted = [
+        (resource.RLIMIT_CORE, 0),
+        (resource.RLIMIT_FSIZE, 1 << 30),
+        (resource.RLIMIT_DATA, 4 << 30),
+        (resource.RLIMIT_NOFILE, 4096),
+    ]
+    if hasattr(resource, "RLIMIT_NPROC"):
+        wanted.append((resource.RLIMIT_NPROC, 4096))
+    for limit, value in wanted:
+        _soft, hard = resource.getrlimit(limit)
+        lowest = value if hard == resource.RLIM_INFINITY else min(value, hard)
+        try:
+            resource.setrlimit(limit, (lowest, lowest))
+        except (OSError, ValueError):
+            continue

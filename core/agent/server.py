@@ -1,0 +1,364 @@
+"""The agent at its port: takes links in, within limits, and sends statuses when they are due.
+
+Links that have not shown a trusted certificate are few at any time (128, and 32 of one address): one more pushes the
+oldest one of the busiest address out, so that a thousand idle links never keep a paired console waiting.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import socket
+import ssl
+import sys
+import time
+from collections import Counter
+from pathlib import Path
+
+from msgspec.structs import replace
+
+import core
+from core.agent.collector import Collector
+from core.agent.consoles import AuthorizedConsole, Consoles
+from core.agent.environment import platform_name
+from core.agent.executor import Executor
+from core.agent.link import AgentLink, Phase
+from core.agent.pairing import Attempt, PairingDesk, PairingRefusedError
+from core.agent.policy import Policy
+from core.agent.statuses import SHORTEST_INTERVAL_S, Statuses
+from core.audit import AuditLog
+from core.errors import HostUnknownError, PortInUseError, TransportError
+from core.language import _
+from core.protocol.messages import Hello, PairBegin, PairProof
+from core.records import Level, Process, Status
+from core.transport.identity import Identity, fingerprint_of_pem
+from core.transport.tls import agent_context, trust
+
+log = logging.getLogger("beffroi.agent")
+
+STRANGERS_AT_MOST = 128
+STRANGERS_OF_AN_ADDRESS = 32
+LINKS_OF_A_CONSOLE = 16
+HANDSHAKE_TIMEOUT_S = 5.0
+IDLE_INTERVAL_S = 5.0
+WATCH_PERIOD_S = 0.4
+_SHUTDOWN_TIMEOUT_S = 2.0
+
+
+class AgentServer:
+    """An agent; everything of it belongs to the loop that runs `serve`."""
+
+    def __init__(
+        self,
+        folder: Path,
+        identity: Identity,
+        desk: PairingDesk,
+        consoles: Consoles,
+        policy: Policy,
+        collector: Collector,
+        audit: AuditLog,
+        max_level: Level = Level.RUN,
+    ) -> None:
+        self.run_id = os.urandom(8).hex()
+        self._folder = folder
+        self._identity = identity
+        self._desk = desk
+        self._consoles = consoles
+        self._max_level = max_level
+        self._audit = audit
+        self._collector = collector
+        self._statuses = Statuses(collector)
+        self.executor = Executor(policy, platform_name(), collector, self.fresh_status, audit)
+        consoles.refresh()
+        desk.refresh()
+        pems = consoles.certificates()
+        self._context = agent_context(identity, pems)
+        self._pinned = {fingerprint_of_pem(pem) for pem in pems}
+        self._listener: socket.socket | None = None
+        self._links: set[AgentLink] = set()
+        self._handshakes: dict[asyncio.Task[None], str] = {}
+        self._tick = asyncio.Event()
+        self._processes: tuple[float, float, tuple[Process, ...]] | None = None
+
+    async def listen(self, host: str, port: int) -> tuple[str, int]:
+        """Bind; the address that consoles can reach. Raises PortInUseError, HostUnknownError, TransportError."""
+        loop = asyncio.get_running_loop()
+        try:
+            found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+        except socket.gaierror as error:
+            raise HostUnknownError(_("{host} is not an address of this machine").format(host=host)) from error
+        family, kind, protocol, _name, address = found[0]
+        listener = socket.socket(family, kind, protocol)
+        try:
+            if os.name == "posix":
+                listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            if family == socket.AF_INET6:
+                listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
+            listener.setblocking(False)
+            listener.bind(address)
+            listener.listen(256)
+        except OSError as error:
+            listener.close()
+            shown = f"{host}:{port}"
+            if error.errno in (98, 48, 10048):  # EADDRINUSE of Linux, macOS and Windows
+                raise PortInUseError(
+                    _("another program listens on {address} already; choose another port with --listen").format(
+                        address=shown
+                    )
+                ) from error
+            raise TransportError(
+                _("{address} cannot be listened on: {reason}").format(address=shown, reason=error.strerror)
+            ) from error
+        self._listener = listener
+        bound_host, bound_port = listener.getsockname()[:2]
+        return bound_host, bound_port
+
+    async def serve(self) -> None:
+        """Work until cancelled; then kill the commands that run and close all links."""
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(self._accept())
+                tasks.create_task(self._send_when_due())
+                tasks.create_task(self._watch())
+        finally:
+            await self._stop()
+
+    async def _stop(self) -> None:
+        if self._listener is not None:
+            self._listener.close()
+        for task in list(self._handshakes):
+            task.cancel()
+        await self.executor.stop()
+        for link in list(self._links):
+            link.close()
+        deadline_s = time.monotonic() + _SHUTDOWN_TIMEOUT_S
+        while (self._links or self._handshakes) and time.monotonic() < deadline_s:
+            await asyncio.sleep(0.02)
+
+    # Taking links in.
+
+    async def _accept(self) -> None:
+        assert self._listener is not None
+        loop = asyncio.get_running_loop()
+        while True:
+            try:
+                link, address = await loop.sock_accept(self._listener)
+            except OSError as error:
+                log.warning("no link can be taken in: %s", error)
+                await asyncio.sleep(0.2)
+                continue
+            host = str(address[0])
+            self._make_room(host)
+            task = loop.create_task(self._shake_hands(link, host))
+            self._handshakes[task] = host
+            task.add_done_callback(self._handshakes.pop)
+
+    def _make_room(self, host: str) -> None:
+        """Push the oldest stranger out where one more is too many."""
+        strangers: list[tuple[str, asyncio.Task[None] | AgentLink]] = [
+            (address, task) for task, address in self._handshakes.items() if not task.cancelling()
+        ]
+        strangers += [(link.address, link) for link in self._links if link.console is None]
+        counts = Counter(address for address, _stranger in strangers)
+        if counts[host] < STRANGERS_OF_AN_ADDRESS and len(strangers) < STRANGERS_AT_MOST:
+            return
+        busiest = host if counts[host] >= STRANGERS_OF_AN_ADDRESS else counts.most_common(1)[0][0]
+        for address, stranger in strangers:
+            if address == busiest:
+                if isinstance(stranger, AgentLink):
+                    stranger.abort()
+                else:
+                    stranger.cancel()
+                return
+
+    async def _shake_hands(self, link: socket.socket, host: str) -> None:
+        try:
+            link.setblocking(False)
+            _watch_for_silence(link)
+            await asyncio.get_running_loop().connect_accepted_socket(
+                lambda: self._new_link(host),
+                link,
+                ssl=self._context,
+                ssl_handshake_timeout=HANDSHAKE_TIMEOUT_S,
+                ssl_shutdown_timeout=_SHUTDOWN_TIMEOUT_S,
+            )
+        except ssl.SSLCertVerificationError as error:
+            log.info("a certificate that is not pinned was refused from %s: %s", host, error.verify_message)
+        except (OSError, ssl.SSLError) as error:
+            log.info("handshake with %s failed: %s", host, error)
+        finally:
+            # The transport owns the socket once the handshake holds; closing a closed one is harmless.
+            if sys.exc_info()[0] is not None:
+                link.close()
+
+    def _new_link(self, host: str) -> AgentLink:
+        link = AgentLink(self, host)
+        self._links.add(link)
+        return link
+
+    def forget(self, link: AgentLink) -> None:
+        """A link has ended."""
+        self._links.discard(link)
+        self.executor.detach(link)
+
+    # What a link asks of the agent.
+
+    def now_s(self) -> float:
+        """The monotonic clock by which statuses are due."""
+        return time.monotonic()
+
+    def admit(self, fingerprint: str, address: str) -> tuple[AuthorizedConsole | None, str]:
+        """The console of this certificate as listed now; else None and the reason."""
+        self._consoles.refresh()
+        console = self._consoles.find(fingerprint)
+        if console is None:
+            return None, "removed"
+        refusal = console.refusal(address, time.time())
+        return (None, refusal) if refusal is not None else (console, "")
+
+    def capped(self, console: AuthorizedConsole) -> AuthorizedConsole:
+        """The console with the level it has here: never above `max_level`."""
+        return replace(console, level=min(console.level, self._max_level, key=lambda level: level.rank))
+
+    def welcome(self, link: AgentLink) -> bool:
+        """False where this console has too many links already."""
+        assert link.console is not None
+        same = [item for item in self._links if item.console is not None and item.phase is Phase.WORK]
+        return sum(item.console == link.console for item in same) < LINKS_OF_A_CONSOLE
+
+    def hello(self, console: AuthorizedConsole, minor: int) -> Hello:
+        """What the agent says of itself."""
+        return Hello(
+            minor=minor,
+            capabilities=("status", "processes", "exec"),
+            name=self._identity.name,
+            version=core.__version__,
+            os=self._collector.system().os,
+            boot_id=_boot_id(),
+            run_id=self.run_id,
+            time_s=time.time(),
+            level=console.level,
+        )
+
+    def fresh_status(self) -> Status:
+        """A status of this moment."""
+        return self._statuses.fresh(time.time(), time.monotonic())
+
+    def status_frame(self, status: Status, sections: frozenset[str] | None) -> bytes:
+        """The frame of a status."""
+        return self._statuses.frame(status, sections)
+
+    def status_after(self, number: int, sections: frozenset[str] | None) -> tuple[int, bytes] | None:
+        """The oldest status kept above `number`, and its frame."""
+        return self._statuses.next_after(number, sections)
+
+    def process_table(self) -> tuple[float, tuple[Process, ...]]:
+        """When, and all processes; asked again at once, the same pass answers."""
+        now_s = time.monotonic()
+        if self._processes is None or now_s - self._processes[0] >= SHORTEST_INTERVAL_S:
+            self._processes = (now_s, time.time(), self._collector.processes(now_s))
+        return self._processes[1], self._processes[2]
+
+    def pairing_closed_reason(self) -> str | None:
+        """Why nobody can pair now, None while somebody can."""
+        self._desk.refresh()
+        return self._desk.closed_reason(time.time())
+
+    def begin_pairing(self, begin: PairBegin, address: str) -> Attempt:
+        """See PairingDesk.begin."""
+        return self._desk.begin(begin, address, time.time())
+
+    def finish_pairing(self, attempt: Attempt, proof: bytes) -> PairProof:
+        """Trust the console of a right proof at once; written down in every case."""
+        entry = {"event": "pairing", "console": attempt.fingerprint, "console_name": attempt.begin.name}
+        entry["address"] = attempt.address
+        try:
+            console, answer = self._desk.prove(attempt, proof, time.time())
+        except PairingRefusedError as refusal:
+            self._audit.append([{**entry, "decision": "refused", "rule": str(refusal)}])
+            raise
+        self._audit.append([{**entry, "decision": "paired", "rule": f"level {console.level.value}"}])
+        log.info("paired with %s %s at level %s", console.name, console.fingerprint, console.level.value)
+        self._consoles.refresh()
+        self._pin(attempt.certificate_pem)
+        return answer
+
+    def _pin(self, pem: str) -> None:
+        fingerprint = fingerprint_of_pem(pem)
+        if fingerprint not in self._pinned:
+            trust(self._context, pem)
+            self._pinned.add(fingerprint)
+
+    # What the agent does by itself.
+
+    def reschedule(self) -> None:
+        """A link has another interval."""
+        self._tick.set()
+
+    async def _send_when_due(self) -> None:
+        """Measure and send at every link's interval; without any, measure now and then for the hour that is kept."""
+        idle_due_s = time.monotonic()
+        while True:
+            now_s = time.monotonic()
+            subscribed = [link for link in self._links if link.interval_s is not None and link.phase is Phase.WORK]
+            for link in subscribed:
+                # A millisecond early is on time: links of one interval then share one measurement.
+                if link.due_s <= now_s + 0.001:
+                    link.send_status(now_s)
+            if subscribed:
+                idle_due_s = now_s + IDLE_INTERVAL_S
+                due_s = min(link.due_s for link in subscribed)
+            else:
+                if idle_due_s <= now_s:
+                    idle_due_s = now_s + IDLE_INTERVAL_S
+                    if self._consoles.listed():
+                        self.fresh_status()
+                due_s = idle_due_s
+            self._tick.clear()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(max(0.0, due_s - time.monotonic())):
+                    await self._tick.wait()
+
+    async def _watch(self) -> None:
+        """Notice within half a second what was changed beside us: trust, pairing, dates."""
+        while True:
+            await asyncio.sleep(WATCH_PERIOD_S)
+            self._desk.refresh()
+            if self._consoles.refresh():
+                for pem in self._consoles.certificates():
+                    self._pin(pem)
+            now_s = time.time()
+            for link in list(self._links):
+                if link.console is not None and link.phase is not Phase.CLOSED:
+                    self._check_trust(link, link.console, now_s)
+            self.executor.expire(time.monotonic())
+
+    def _check_trust(self, link: AgentLink, known: AuthorizedConsole, now_s: float) -> None:
+        listed = self._consoles.find(known.fingerprint)
+        refusal = "removed" if listed is None else listed.refusal(link.address, now_s)
+        if refusal is not None:
+            self.executor.cancel_of(known.fingerprint)
+            link.tell_not_trusted(refusal)
+        elif listed is not None and listed != link.listed:
+            link.close("the console's line has changed")
+
+
+def _boot_id() -> str:
+    try:
+        with open("/proc/sys/kernel/random/boot_id", encoding="ascii") as stream:
+            return stream.read().strip()
+    except OSError:
+        return ""
+
+
+def _watch_for_silence(link: socket.socket) -> None:
+    """Let the kernel find out that a console is gone, within about a minute."""
+    link.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    link.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    for name, value in (("TCP_KEEPIDLE", 30), ("TCP_KEEPINTVL", 10), ("TCP_KEEPCNT", 3), ("TCP_USER_TIMEOUT", 30_000)):
+        option = getattr(socket, name, None)
+        if option is not None:
+            with contextlib.suppress(OSError):
+                link.setsockopt(socket.IPPROTO_TCP, option, value)

@@ -1,0 +1,77 @@
+"""The statuses of an agent: measured once for all consoles, numbered, and kept for an hour in at most 2 MiB."""
+
+from __future__ import annotations
+
+from collections import deque
+
+from msgspec import Raw, structs
+from msgspec.json import Decoder, Encoder
+
+from core.agent.collector import Collector
+from core.protocol.frames import JSON_FRAME, encode_frame
+from core.protocol.messages import encode_notification
+from core.records import Status
+
+SHORTEST_INTERVAL_S = 0.2
+KEPT_S = 3600.0
+KEPT_OCTETS = 2 * 1024 * 1024
+SECTIONS = frozenset({"system", "cpu", "memory", "swap", "disks", "disk_io", "network", "process_count", "top_process"})
+
+_encoder = Encoder()
+_decoder = Decoder(Status)
+
+
+class Statuses:
+    """`time_s` is UTC epoch by the machine's clock, `now_s` monotonic; owned by the agent's loop."""
+
+    def __init__(self, collector: Collector) -> None:
+        self._collector = collector
+        self._kept: deque[tuple[int, float, bytes]] = deque()
+        self._octets = 0
+        self._latest: Status | None = None
+        self._latest_s = 0.0
+
+    @property
+    def last_number(self) -> int:
+        """Number of the latest status, 0 before the first."""
+        return self._latest.number if self._latest is not None else 0
+
+    def fresh(self, time_s: float, now_s: float) -> Status:
+        """A status measured now, or the latest one where that is younger than the shortest interval."""
+        if self._latest is not None and now_s - self._latest_s < SHORTEST_INTERVAL_S:
+            return self._latest
+        status = self._latest = self._collector.status(self.last_number + 1, time_s, now_s)
+        self._latest_s = now_s
+        encoded = _encoder.encode(status)
+        self._kept.append((status.number, now_s, encoded))
+        self._octets += len(encoded)
+        while self._octets > KEPT_OCTETS or now_s - self._kept[0][1] > KEPT_S:
+            self._octets -= len(self._kept.popleft()[2])
+        return status
+
+    def frame(self, status: Status, sections: frozenset[str] | None) -> bytes:
+        """The frame of `status` with the sections asked for, all of them for None."""
+        if sections is None and self._kept and self._kept[-1][0] == status.number:
+            return _frame(self._kept[-1][2], is_missed=False)
+        return _frame(_encoder.encode(_cut(status, sections)), is_missed=False)
+
+    def next_after(self, number: int, sections: frozenset[str] | None) -> tuple[int, bytes] | None:
+        """Number and frame of the oldest kept status above `number`, None where there is none."""
+        if not self._kept or number >= self._kept[-1][0]:
+            return None
+        place = max(0, number + 1 - self._kept[0][0])
+        found, _now_s, encoded = self._kept[place]
+        if sections is not None:
+            encoded = _encoder.encode(_cut(_decoder.decode(encoded), sections))
+        return found, _frame(encoded, is_missed=True)
+
+
+def _frame(encoded: bytes, *, is_missed: bool) -> bytes:
+    params = {"status": Raw(encoded), "is_missed": is_missed}
+    return encode_frame(JSON_FRAME, encode_notification("status", params))
+
+
+def _cut(status: Status, sections: frozenset[str] | None) -> Status:
+    if sections is None:
+        return status
+    return structs.replace(status, **dict.fromkeys(SECTIONS - sections))
