@@ -7,6 +7,7 @@ Field names and their order are those of the JSON that other programs rely on; N
 from __future__ import annotations
 
 from array import array
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
 
@@ -196,6 +197,17 @@ class CommandState(Enum):
     UNKNOWN = "unknown"
 
 
+def line_of(words: Sequence[str]) -> str:
+    """`words` as one line; a word with spaces or quotes in it, or an empty one, stands in quotes."""
+    return " ".join(_quoted(word) for word in words)
+
+
+def _quoted(word: str) -> str:
+    if word and not any(sign.isspace() or sign in "\"'" for sign in word):
+        return word
+    return f'"{word}"' if '"' not in word else f"'{word}'"
+
+
 class CommandRequest(Struct, frozen=True, kw_only=True):
     """A command for one or many machines: `words` as typed, a prefix such as `Linux:` still in place."""
 
@@ -208,8 +220,8 @@ class CommandRequest(Struct, frozen=True, kw_only=True):
 
     @property
     def line(self) -> str:
-        """The words as one line, for people and for the history."""
-        return " ".join(self.words)
+        """The words as one line, for people and for the history; quotes say where a word has spaces in it."""
+        return line_of(self.words)
 
 
 class CommandOutput(Struct, frozen=True, kw_only=True):
