@@ -38,7 +38,7 @@ def label_of(line: str) -> str:
 def words_of(line: str) -> tuple[str, ...]:
     """The words of `line`; quotes keep spaces together, nothing else is special, and a backslash is a backslash.
 
-    Raises UsageError for a quote that is not closed. `C:\\Windows` stays as it is, which shlex would not leave it.
+    Raises UsageError for a quote that is not closed. `C:\\Windows` stays as it is, which shlex would not leave it. `core.records.line_of` is the way back.
     """
     words: list[str] = []
     word: list[str] | None = None
@@ -63,17 +63,6 @@ def words_of(line: str) -> tuple[str, ...]:
     if word is not None:
         words.append("".join(word))
     return tuple(words)
-
-
-def line_of(words: Sequence[str]) -> str:
-    """The line that `words_of` reads back as `words`, for any words without both kinds of quotes."""
-    return " ".join(_quoted(word) for word in words)
-
-
-def _quoted(word: str) -> str:
-    if word and not any(sign.isspace() or sign in "\"'" for sign in word):
-        return word
-    return f'"{word}"' if '"' not in word else f"'{word}'"
 
 
 def matches(target: str, groups_of: Mapping[str, Sequence[str]]) -> list[str]:

@@ -31,9 +31,10 @@ from core.records import (
     CommandRunSummary,
     MachineReport,
     MachineState,
+    line_of,
 )
 from gui.models.answers import Run, counted, monotonic_s
-from gui.models.command_line import BUILT_INS, FOLDERS, line_of, words_of
+from gui.models.command_line import BUILT_INS, FOLDERS, words_of
 from gui.numbers import duration, number
 from gui.plain_text import plain_tip
 from gui.widgets.answers_card import AnswersCard

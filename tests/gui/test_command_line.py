@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from core.errors import UsageError
-from gui.models.command_line import label_of, line_of, matches, resolve, words_of
+from core.records import line_of
+from gui.models.command_line import label_of, matches, resolve, words_of
 
 SITE = {"srv-a": ("srv",), "srv-b": ("srv", "web"), "lab-1": ("lab",), "lab-2": ("lab", "web")}
 
