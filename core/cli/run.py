@@ -182,13 +182,17 @@ class _Show:
 
     def publish(self, record: Record) -> None:
         """Take in what the poller learns."""
-        if isinstance(record, CommandOutput) and record.id == self._id:
-            if self._is_live and not self._is_quiet:
-                self._write(record.text, sys.stdout if record.fd == 1 else sys.stderr)
-        elif isinstance(record, CommandProgress) and record.id == self._id:
+        if isinstance(record, CommandProgress) and record.id == self._id:
             self.results[record.result.machine] = record.result
-            if not self._is_quiet:
+        if self._is_quiet or not isinstance(record, CommandOutput | CommandProgress) or record.id != self._id:
+            return
+        try:
+            if isinstance(record, CommandProgress):
                 self._tell(record.result)
+            elif self._is_live:
+                self._write(record.text, sys.stdout if record.fd == 1 else sys.stderr)
+        except BrokenPipeError:  # whoever read us has gone: the command still ends and is recorded
+            self._is_quiet = True
 
     def _tell(self, result: CommandResult) -> None:
         if self._is_live:
@@ -203,11 +207,8 @@ class _Show:
     @staticmethod
     def _write(text: str, stream: Any) -> None:
         encoding = stream.encoding or "utf-8"
-        try:
-            stream.write(text.encode(encoding, "replace").decode(encoding, "replace"))
-            stream.flush()
-        except BrokenPipeError:  # whoever read us has gone: the command still ends and is recorded
-            return
+        stream.write(text.encode(encoding, "replace").decode(encoding, "replace"))
+        stream.flush()
 
 
 def _heading(result: CommandResult) -> str:

@@ -1,0 +1,252 @@
+"""`machines`: which machines this console knows."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import datetime
+from pathlib import Path
+from typing import Any
+
+from core.cli.console import DONE, FAILED, Console, exit_status, now_s
+from core.cli.output import iso_time, print_json, print_problem, print_table, print_text
+from core.cli.targets import no_machines_text
+from core.errors import ConfigError, RefusedError, UsageError
+from core.language import _, ngettext
+from core.protocol.pairing import new_site_code, shown_code, site_code_end
+from core.records import Event, Level, Machine, MachineState, Severity
+from core.services.machine_fields import check_name, parse_address
+from core.services.machine_lists import write_list
+from core.services.site_pairing import import_site, pair_all, pair_one
+
+
+def register(commands: Any, common: argparse.ArgumentParser) -> None:
+    """Add `machines` to the command line."""
+    machines = commands.add_parser("machines", parents=[common], help=_("which machines this console knows"))
+    machines.set_defaults(handler=_list, empty_document=[])
+    verbs = machines.add_subparsers(metavar=_("WHAT"))
+    listing = verbs.add_parser("list", parents=[common], help=_("the machines known (the default)"))
+    listing.set_defaults(handler=_list)
+    add = verbs.add_parser("add", parents=[common], help=_("pair with the agent of one machine"))
+    add.add_argument("name", metavar="NAME")
+    add.add_argument("address", metavar="HOST[:PORT]")
+    add.add_argument("--code", required=True, help=_("the code that its agent shows"))
+    add.add_argument("--group", action="append", default=[], metavar="G", help=_("a group it belongs to"))
+    add.set_defaults(handler=_add)
+    importing = verbs.add_parser("import", parents=[common], help=_("take machines from a list"))
+    importing.add_argument("file", metavar="FILE", help=_("a text, csv, json or xlsx file"))
+    importing.add_argument("--site-code", metavar="CODE", help=_("pair them all by this code"))
+    importing.set_defaults(handler=_import)
+    exporting = verbs.add_parser("export", parents=[common], help=_("write the machines known to a list"))
+    exporting.add_argument("file", metavar="FILE", help=_("a file that ends in .csv, .json or .xlsx"))
+    exporting.set_defaults(handler=_export)
+    remove = verbs.add_parser("remove", parents=[common], help=_("forget a machine; its history stays"))
+    remove.add_argument("name", metavar="NAME")
+    remove.set_defaults(handler=_remove)
+    site_code = verbs.add_parser(
+        "site-code", parents=[common], help=_("make a code by which agents of a whole site are paired")
+    )
+    site_code.add_argument("--days", type=int, default=7, metavar="N", help=_("days it is good for (default 7)"))
+    site_code.add_argument(
+        "--level",
+        choices=[level.value for level in Level],
+        default=Level.RUN.value,
+        help=_("what a console may do on machines paired by it (default run)"),
+    )
+    site_code.set_defaults(handler=_site_code, empty_document={"code": None, "until": None, "level": None})
+
+
+def machine_document(machine: Machine, state: MachineState | None = None) -> dict[str, object]:
+    """A configured machine as JSON; its state is known only where it was just asked for."""
+    found = MachineState.UNPAIRED if machine.fingerprint is None else state
+    return {
+        "name": machine.name,
+        "address": machine.address,
+        "groups": list(machine.groups),
+        "state": found.value if found is not None else None,
+        "fingerprint": machine.fingerprint,
+        "level": machine.level.value if machine.level is not None else None,
+    }
+
+
+def _list(options: argparse.Namespace) -> int:
+    with Console(options) as console:
+        machines = console.history.machines()
+    if not machines:
+        print_problem(no_machines_text())
+    if options.json:
+        print_json([machine_document(machine) for machine in machines])
+    elif machines:
+        print_table(
+            [_("name"), _("address"), _("groups"), _("level"), _("fingerprint")],
+            [
+                [
+                    machine.name,
+                    machine.address,
+                    ", ".join(machine.groups),
+                    machine.level.value if machine.level else "-",
+                    machine.fingerprint or _("not paired"),
+                ]
+                for machine in machines
+            ],
+        )
+    return DONE
+
+
+def _add(options: argparse.Namespace) -> int:
+    name = check_name(options.name)
+    host, port = parse_address(options.address)
+    wanted = Machine(name=name, host=host, port=port, groups=tuple(dict.fromkeys(map(_group, options.group))))
+    with Console(options) as console:
+        present = next((machine for machine in console.history.machines() if machine.name == name), None)
+        if present is not None and present.fingerprint is not None and present.address != wanted.address:
+            raise UsageError(
+                _("{name} is already known at {address}; remove it first to move it").format(
+                    name=name, address=present.address
+                )
+            )
+        machine = asyncio.run(pair_one(wanted, options.code, console.identity))
+        console.history.save_machine(machine)
+        console.record([_paired_event(console, machine)])
+    if options.json:
+        print_json([machine_document(machine, MachineState.ONLINE)])
+    else:
+        level = machine.level.value if machine.level else "-"
+        print_text(_("{name} is paired at level {level}").format(name=name, level=level))
+        print_text(machine.fingerprint or "")
+    return DONE
+
+
+def _import(options: argparse.Namespace) -> int:
+    if options.site_code is not None:
+        _check_site_code(options.site_code)
+    path = Path(options.file)
+    with Console(options) as console:
+        found = import_site(path, console.history.machines())
+        for bad in found.errors:
+            print_problem(f"{path}:{bad.line}: {bad.reason}" + (f" ({bad.text[:80]})" if bad.text else ""))
+        for machine, reason in found.clashes:
+            print_problem(f"{path}: {machine.name}: {reason}")
+        if not found.machines:
+            raise ConfigError(_("{path}: no machine could be taken").format(path=path))
+        for machine in found.machines:
+            console.history.save_machine(machine)
+        machines = {machine.name: machine for machine in found.machines}
+        failures: list[bool] = []
+        if options.site_code is not None:
+            failures = asyncio.run(_pair_by_site_code(console, machines, options))
+        _say(
+            options,
+            ngettext("{count} machine taken from {path}", "{count} machines taken from {path}", len(machines)).format(
+                count=len(machines), path=path
+            ),
+        )
+    if options.json:
+        paired = MachineState.ONLINE if options.site_code is not None else None
+        print_json([machine_document(machine, paired) for machine in machines.values()])
+    if found.errors or found.clashes:
+        return FAILED
+    return exit_status(failures)
+
+
+async def _pair_by_site_code(console: Console, machines: dict[str, Machine], options: argparse.Namespace) -> list[bool]:
+    """Pair all that are not yet; for each failure, whether it is a refusal."""
+    failures: list[bool] = []
+    unpaired = [machine for machine in machines.values() if machine.fingerprint is None]
+    async for progress in pair_all(unpaired, options.site_code, console.identity):
+        machine, error = progress.machine, progress.error
+        counted = f"[{progress.done}/{progress.total}] {machine.name}"
+        if error is not None:
+            failures.append(isinstance(error, RefusedError))
+            print_problem(f"{counted}: {error}")
+            continue
+        machines[machine.name] = machine
+        console.history.save_machine(machine)
+        console.record([_paired_event(console, machine)])
+        print_problem(f"{counted}: " + _("paired"))
+    return failures
+
+
+def _export(options: argparse.Namespace) -> int:
+    with Console(options) as console:
+        machines = console.history.machines()
+    write_list(Path(options.file), machines)
+    if options.json:
+        print_json([machine_document(machine) for machine in machines])
+    _say(
+        options,
+        ngettext("{count} machine written to {path}", "{count} machines written to {path}", len(machines)).format(
+            count=len(machines), path=options.file
+        ),
+    )
+    return DONE
+
+
+def _remove(options: argparse.Namespace) -> int:
+    with Console(options) as console:
+        gone = [machine for machine in console.history.machines() if machine.name == options.name]
+        if not gone:
+            raise UsageError(_("there is no machine called {machine}").format(machine=options.name))
+        console.history.remove_machine(options.name)
+        event = Event(
+            time_s=now_s(),
+            source=f"machine/{options.name}",
+            kind="machine_removed",
+            severity=Severity.INFO,
+            text=_("{name} was removed").format(name=options.name),
+            operator=console.config.operator,
+        )
+        console.record([event])
+    if options.json:
+        print_json([machine_document(machine) for machine in gone])
+    else:
+        print_text(_("{name} was removed; its history stays").format(name=options.name))
+    return DONE
+
+
+def _site_code(options: argparse.Namespace) -> int:
+    if not 1 <= options.days <= 3660:
+        raise UsageError(_("a site code is good for 1 to 3660 days"))
+    last = datetime.datetime.now(datetime.UTC).date() + datetime.timedelta(days=options.days)
+    code = new_site_code(last, Level(options.level))
+    until_s = site_code_end(code)
+    if options.json:
+        print_json({"code": shown_code(code), "until": iso_time(until_s), "level": options.level})
+        return DONE
+    print_text(shown_code(code))
+    print_problem(
+        _("good until {date}; on each machine: beffroi agent run --site-code CODE").format(date=last.isoformat())
+    )
+    return DONE
+
+
+def _say(options: argparse.Namespace, text: str) -> None:
+    """On stdout for people; on stderr where stdout is for a program."""
+    (print_problem if options.json else print_text)(text)
+
+
+def _check_site_code(code: str) -> None:
+    try:
+        end_s = site_code_end(code)
+    except ValueError as error:
+        raise UsageError(_("this is not a site code: {reason}").format(reason=error)) from error
+    if end_s < now_s():
+        raise RefusedError(_("this site code has expired; make a new one: beffroi machines site-code"))
+
+
+def _group(text: str) -> str:
+    group = text.strip()
+    if not group or not group.isprintable() or len(group) > 64 or any(mark in group for mark in ";,|"):
+        raise UsageError(_("{group!r} cannot be a group's name").format(group=text[:64]))
+    return group
+
+
+def _paired_event(console: Console, machine: Machine) -> Event:
+    return Event(
+        time_s=now_s(),
+        source=f"machine/{machine.name}",
+        kind="paired",
+        severity=Severity.INFO,
+        text=_("{name} was paired ({fingerprint})").format(name=machine.name, fingerprint=machine.fingerprint),
+        operator=console.config.operator,
+    )
