@@ -38,7 +38,8 @@ def label_of(line: str) -> str:
 def words_of(line: str) -> tuple[str, ...]:
     """The words of `line`; quotes keep spaces together, nothing else is special, and a backslash is a backslash.
 
-    Raises UsageError for a quote that is not closed. `C:\\Windows` stays as it is, which shlex would not leave it. `core.records.line_of` is the way back.
+    Raises UsageError for a quote that is not closed. `C:\\Windows` stays as it is, which shlex would not leave it.
+    `core.records.line_of` is the way back.
     """
     words: list[str] = []
     word: list[str] | None = None
