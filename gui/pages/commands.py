@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections import OrderedDict, deque
 from collections.abc import Mapping, Sequence
 
-from PyQt5.QtCore import Qt, QTimer, pyqtSignal
+from PyQt5.QtCore import QByteArray, Qt, QTimer, pyqtSignal
+from PyQt5.QtGui import QResizeEvent
 from PyQt5.QtWidgets import (
     QCheckBox,
     QHBoxLayout,
@@ -75,6 +76,7 @@ class CommandsPage(QWidget):
         self._current_id: str | None = None
         self._wanted_id: str | None = None
         self._is_chosen_once = False
+        self._is_split_by_user = False
         self.chips = TargetChips(self)
         self.field = CommandField(self)
         self.send_button = QPushButton(self)
@@ -207,6 +209,21 @@ class CommandsPage(QWidget):
             self.cancel_wanted.emit(run.request.id)
         self._refresh_controls()
 
+    def saved_layout(self) -> QByteArray:
+        """Where the user has put the splitter; empty where it was never moved."""
+        return self._splitter.saveState() if self._is_split_by_user else QByteArray()
+
+    def restore_layout(self, state: QByteArray) -> None:
+        """Put the splitter where `saved_layout` found it."""
+        self._is_split_by_user = bool(state) and self._splitter.restoreState(state)
+
+    def resizeEvent(self, event: QResizeEvent | None) -> None:
+        """Share the width out anew, unless the user has done so."""
+        super().resizeEvent(event)
+        if not self._is_split_by_user:
+            history = max(230, min(340, self.width() * 3 // 10))
+            self._splitter.setSizes([self.width() - history, history])
+
     def _build(self) -> None:
         buttons = QWidget(self)
         flow = FlowLayout(buttons)
@@ -249,15 +266,13 @@ class CommandsPage(QWidget):
         progress.addSpacing(12)
         progress.addWidget(self.words)
         self._progress.hide()
-        splitter = QSplitter(Qt.Horizontal, self)
+        self._splitter = splitter = QSplitter(Qt.Horizontal, self)
         splitter.setObjectName("commands-splitter")
         splitter.setHandleWidth(10)
         splitter.setChildrenCollapsible(False)
         splitter.addWidget(self.answers)
         splitter.addWidget(self.history)
-        splitter.setStretchFactor(0, 1)
-        splitter.setStretchFactor(1, 0)
-        splitter.setSizes([720, 340])
+        splitter.splitterMoved.connect(self._on_splitter_moved)
         self._controls = QWidget(self)
         controls = QVBoxLayout(self._controls)
         controls.setContentsMargins(0, 0, 0, 0)
@@ -372,6 +387,9 @@ class CommandsPage(QWidget):
         names = ", ".join(f"“{target}”" for target in lost)
         self._say(_("No machine matches {targets}.").format(targets=names) if lost and self._states else "")
         self._refresh_controls()
+
+    def _on_splitter_moved(self, _place: int, _handle: int) -> None:
+        self._is_split_by_user = True
 
     def _on_several_changed(self, is_several: bool) -> None:
         self.several_box.setChecked(is_several)

@@ -23,6 +23,7 @@ class CommandField(QPlainTextEdit):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
+        self.setObjectName("command")
         self.is_several = False
         self._recalled: list[str] = []
         self._place = 0
@@ -34,11 +35,6 @@ class CommandField(QPlainTextEdit):
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarAlwaysOff)
         self.setVerticalScrollBarPolicy(Qt.ScrollBarAlwaysOff)
         self.setSizePolicy(QSizePolicy.Expanding, QSizePolicy.Fixed)
-        document = self.document()
-        if document is not None:
-            document.setDocumentMargin(1)
-            # a change of margin leaves the empty document without a layout, and its hint undrawn, until it is set anew
-            self.setPlainText("")
         self.textChanged.connect(self._on_text_changed)
         self._fit()
 
@@ -127,6 +123,8 @@ class CommandField(QPlainTextEdit):
         count = max(2, min(LINES_SHOWN, self.blockCount())) if self.is_several else 1
         has_more = self.is_several and self.blockCount() > LINES_SHOWN
         self.setVerticalScrollBarPolicy(Qt.ScrollBarAsNeeded if has_more else Qt.ScrollBarAlwaysOff)
-        # 2 px are the margin of the document, 12 px the border and the padding of the style sheet
-        self.setFixedHeight(count * self.fontMetrics().lineSpacing() + 14)
+        document = self.document()
+        margin = 0 if document is None else int(2 * document.documentMargin())
+        # 6 px are the border and the padding that the style sheet gives to #command
+        self.setFixedHeight(count * self.fontMetrics().lineSpacing() + margin + 6)
         self.updateGeometry()

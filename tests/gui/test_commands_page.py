@@ -483,3 +483,19 @@ def test_answers_take_the_colours_of_a_new_theme_and_keep_their_text(page, site)
 def test_every_control_has_a_name_for_those_who_cannot_see(page):
     for widget in (page.field, page.chips.entry, page.history.search, page.history.table, page.answers.text):
         assert widget.accessibleName()
+
+
+def test_the_splitter_follows_the_width_until_its_user_moves_it_and_is_found_again(qtbot, page):
+    page.resize(760, 600)
+    narrow = page._splitter.sizes()[1]
+    page.resize(1400, 600)
+    assert page._splitter.sizes()[1] > narrow
+    assert page.saved_layout().isEmpty()
+    page._splitter.moveSplitter(600, 1)
+    kept = page._splitter.sizes()
+    other = CommandsPage()
+    qtbot.addWidget(other)
+    other.resize(1400, 600)
+    other.restore_layout(page.saved_layout())
+    other.show()
+    assert other._splitter.sizes() == kept
