@@ -13,9 +13,12 @@ from PyQt5.QtGui import QCloseEvent, QKeySequence, QPaintEvent
 from PyQt5.QtWidgets import (
     QAction,
     QActionGroup,
+    QFrame,
+    QHBoxLayout,
     QLabel,
     QMainWindow,
     QMenu,
+    QPushButton,
     QSplitter,
     QTabWidget,
     QVBoxLayout,
@@ -27,6 +30,7 @@ from core.records import Machine, MachineReport, MeterReadings, MeterReport, Sto
 from gui.models.machines import MachineModel
 from gui.pages.overview import OverviewPage
 from gui.plain_text import one_line
+from gui.widgets.card import GAP
 from gui.widgets.empty_state import EmptyState
 from gui.widgets.labels import plain_label
 from gui.widgets.machine_list import MachineList
@@ -113,7 +117,10 @@ class MainWindow(QMainWindow):
         layout = QVBoxLayout(centre)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(0)
-        layout.addWidget(self._notice)
+        framed = QVBoxLayout()
+        framed.setContentsMargins(8, 0, GAP, 0)
+        framed.addWidget(self._notice)
+        layout.addLayout(framed)
         layout.addWidget(self._splitter, 1)
         self.setCentralWidget(centre)
         self.status_line = StatusLine()
@@ -165,6 +172,10 @@ class MainWindow(QMainWindow):
     def show_notice(self, text: str) -> None:
         """A line over everything that stays until it is closed: what has failed, and what to try."""
         self._notice.show_text(text)
+
+    def notice(self) -> str:
+        """The line over everything, empty while none is shown."""
+        return self._notice.text() if self._notice.isVisibleTo(self) else ""
 
     def set_machines(self, machines: Iterable[Machine]) -> None:
         """These machines are watched now."""
@@ -369,16 +380,20 @@ class _Waiting(EmptyState):
         self.setObjectName(f"waiting-{key}")
 
 
-class _Notice(QWidget):
-    """A line over the pages, closed by a click on it."""
+class _Notice(QFrame):
+    """A line over the pages that stays until it is closed."""
 
     def __init__(self) -> None:
         super().__init__()
+        self.setObjectName("card")
         self._label: QLabel = plain_label("", "warning", wrap=True, selectable=True)
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(14, 6, 14, 6)
-        layout.addWidget(self._label)
-        self.setToolTip(_("Double-click to close"))
+        self._label.setAccessibleName(_("Notice"))
+        close = QPushButton(_("Close"))
+        close.clicked.connect(self.hide)
+        layout = QHBoxLayout(self)
+        layout.setContentsMargins(14, 6, 8, 6)
+        layout.addWidget(self._label, 1)
+        layout.addWidget(close)
         self.hide()
 
     def show_text(self, text: str) -> None:
@@ -386,6 +401,6 @@ class _Notice(QWidget):
         self._label.setText(one_line(text))
         self.show()
 
-    def mouseDoubleClickEvent(self, _event: object) -> None:
-        """Close."""
-        self.hide()
+    def text(self) -> str:
+        """The line."""
+        return self._label.text()

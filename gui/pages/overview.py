@@ -211,11 +211,30 @@ class MachinesTile(Card):
         self._number.set_number(numbers.number(counts.online), _("online"))
         self._number.set_detail(count_words(counts.late, counts.offline, counts.never_seen))
         self.set_context(
-            ngettext("{count} machine, colour = CPU", "{count} machines, colour = CPU", counts.total).format(
+            ""
+            if counts.total == 0
+            else ngettext("{count} machine, colour = CPU", "{count} machines, colour = CPU", counts.total).format(
                 count=numbers.number(counts.total)
             )
         )
         self.heat_map.refresh()
+
+
+class TopTile(Card):
+    """The machines that work hardest by one measure."""
+
+    def __init__(self, title: str, sentence: str, parent: QWidget | None = None) -> None:
+        super().__init__(title, parent)
+        self.list = BarList(title)
+        self._stack = QStackedLayout()
+        self._stack.addWidget(EmptyState(sentence))
+        self._stack.addWidget(self.list)
+        self.body.addLayout(self._stack, 1)
+
+    def set_items(self, items: Sequence[BarItem]) -> None:
+        """Show these machines."""
+        self.list.set_items(items)
+        self._stack.setCurrentIndex(1 if items else 0)
 
 
 class OverviewPage(QWidget):
@@ -232,12 +251,9 @@ class OverviewPage(QWidget):
         self.power = PowerTile()
         self.energy = EnergyTile()
         self.machines = MachinesTile(model)
-        self._cpu_card = Card(_("Top CPU"))
-        self.top_cpu = BarList(_("Top CPU"))
-        self._cpu_card.body.addWidget(self.top_cpu)
-        self._memory_card = Card(_("Top RAM"))
-        self.top_memory = BarList(_("Top RAM"))
-        self._memory_card.body.addWidget(self.top_memory)
+        self._cpu_tile = TopTile(_("Top CPU"), _("The five busiest processors appear here."))
+        self._memory_tile = TopTile(_("Top RAM"), _("The five fullest memories appear here."))
+        self.top_cpu, self.top_memory = self._cpu_tile.list, self._memory_tile.list
         self.power.connect_wanted.connect(self.connect_probe_wanted)
         self.machines.add_wanted.connect(self.add_machine_wanted)
         for source in (self.machines, self.top_cpu, self.top_memory):
@@ -248,8 +264,8 @@ class OverviewPage(QWidget):
         layout.addWidget(self.power, 0, 0, 3, 1)
         layout.addWidget(self.machines, 3, 0, 3, 1)
         layout.addWidget(self.energy, 0, 1, 2, 1)
-        layout.addWidget(self._cpu_card, 2, 1, 2, 1)
-        layout.addWidget(self._memory_card, 4, 1, 2, 1)
+        layout.addWidget(self._cpu_tile, 2, 1, 2, 1)
+        layout.addWidget(self._memory_tile, 4, 1, 2, 1)
         layout.setColumnStretch(0, 21)
         layout.setColumnStretch(1, 11)
         for row in range(6):
@@ -285,8 +301,8 @@ class OverviewPage(QWidget):
             return
         self.power.refresh(time.time())
         self.machines.refresh()
-        self.top_cpu.set_items([_cpu_item(row) for row in _busiest(self._model, "cpu_percent")])
-        self.top_memory.set_items([_memory_item(row) for row in _busiest(self._model, "memory_percent")])
+        self._cpu_tile.set_items([_cpu_item(row) for row in _busiest(self._model, "cpu_percent")])
+        self._memory_tile.set_items([_memory_item(row) for row in _busiest(self._model, "memory_percent")])
 
     def showEvent(self, event: object) -> None:
         """At once what a second would bring."""

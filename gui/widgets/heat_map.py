@@ -17,7 +17,7 @@ from gui.theme import notifier, scaled_font, theme
 
 _SPACE = 3
 _STEPS = 12
-_SIDES = (190, 150, 120, 96, 40, 28, 22, 18, 15, 12, 10, 8, 6)
+_SIDES = (190, 150, 120, 96, 40, 28, 22, 18, 15, 12, 10, 8, 6, 4, 3)
 _NAMED_FROM = 96
 _NAMED_HEIGHT = 46
 _REDRAW_MS = 500
@@ -78,16 +78,17 @@ class HeatMap(QWidget):
     def _try_side(self, side: int) -> bool:
         """Lay all cells out with this width; False where they need more height than there is."""
         width, bottom = self.width(), self.height()
+        space = _SPACE if side >= 12 else 2 if side >= 6 else 1
         is_named = side >= _NAMED_FROM
         title_height = QFontMetrics(scaled_font(0.8)).height() + 2 if len(self._groups) > 1 else 0
-        across = max(1, (width + _SPACE) // (side + _SPACE))
+        across = max(1, (width + space) // (side + space))
         height: float = side
         if is_named:  # wide cells share the card out among them
             lines = sum(-(-len(rows) // across) for _title, rows in self._groups) or 1
-            room = (bottom - len(self._groups) * (title_height + 4 if title_height else 0)) / lines - _SPACE
+            room = (bottom - len(self._groups) * (title_height + 4 if title_height else 0)) / lines - space
             height = max(_NAMED_HEIGHT, min(room, 1.7 * _NAMED_HEIGHT))
             across = min(across, max((len(rows) for _title, rows in self._groups), default=1))
-            side = min((width + _SPACE) // across - _SPACE, 2 * _SIDES[0])
+            side = min((width + space) // across - space, 2 * _SIDES[0])
         self._cells, self._titles = [], []
         top = 0.0
         for title, rows in self._groups:
@@ -95,10 +96,10 @@ class HeatMap(QWidget):
                 self._titles.append((QRectF(0, top, width, title_height), f"{title}  {len(rows)}"))
                 top += title_height
             for at, row in enumerate(rows):
-                x, y = (at % across) * (side + _SPACE), top + (at // across) * (height + _SPACE)
+                x, y = (at % across) * (side + space), top + (at // across) * (height + space)
                 self._cells.append((QRectF(x, y, side, height), row))
-            top += -(-len(rows) // across) * (height + _SPACE) + (4 if title_height else 0)
-        return top - _SPACE <= bottom
+            top += -(-len(rows) // across) * (height + space) + (4 if title_height else 0)
+        return top - space <= bottom
 
     def paintEvent(self, _event: QPaintEvent) -> None:
         """One call for all cells of one colour."""

@@ -124,7 +124,7 @@ class MachineList(QWidget):
     visible_changed = pyqtSignal(object)
     add_wanted = pyqtSignal()
     command_wanted = pyqtSignal(list)
-    poll_wanted = pyqtSignal(list)
+    poll_wanted = pyqtSignal(object)
     copy_address_wanted = pyqtSignal(list)
     ssh_wanted = pyqtSignal(str)
     edit_wanted = pyqtSignal(str)
@@ -143,6 +143,7 @@ class MachineList(QWidget):
         self.filter.returnPressed.connect(self._focus_tree)
         self._order = QToolButton()
         self._order.setText("⇅")
+        self._order.setStyleSheet("padding: 6px 8px;")
         self._order.setPopupMode(QToolButton.InstantPopup)
         self._order.setToolTip(_("Order of the list"))
         self._order.setAccessibleName(_("Order of the list"))
@@ -232,7 +233,7 @@ class MachineList(QWidget):
 
     def _focus_tree(self) -> None:
         self.tree.setFocus(Qt.OtherFocusReason)
-        if not self.tree.currentIndex().isValid() and self._model.groups():
+        if not self.selected_names() and self._model.groups():
             self.tree.setCurrentIndex(self._model.index(0, 0, self._model.index(0, 0)))
 
     def _on_selection(self) -> None:

@@ -24,9 +24,9 @@ class StatusLine(QStatusBar):
         self._store: StoreReport | None = None
         self._store_error: str | None = None
         self._probes: dict[str, MeterReport] = {}
-        self._links = plain_label()
-        self._probe = plain_label()
-        self._database = plain_label()
+        self._links = plain_label("", "dim")
+        self._probe = plain_label("", "dim")
+        self._database = plain_label("", "dim")
         self._dropped = plain_label("", "warning")
         for label in (self._links, self._probe, self._database, self._dropped):
             label.setContentsMargins(6, 0, 14, 0)
@@ -76,7 +76,7 @@ class StatusLine(QStatusBar):
         )
 
     def _tell_probes(self, reports: Iterable[MeterReport]) -> None:
-        words, tips, worst = [], [], None
+        words, tips, worst = [], [], "dim"
         for report in reports:
             state = _probe_words(report.state)
             words.append(_("probe {name}: {state}").format(name=one_line(report.name), state=state))
@@ -101,7 +101,7 @@ class StatusLine(QStatusBar):
             )
             set_role(self._database, "critical")
             return
-        set_role(self._database, None)
+        set_role(self._database, "dim")
         written = age(time.time() - self._store.time_s)
         self._database.setText(_("database: written {age}").format(age=written))
         rows = self._store.rows_written
