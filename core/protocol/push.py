@@ -294,6 +294,8 @@ class PushSession:
                     self._reject(problem)
                 if message is not None:
                     self._read_apdus(_without_llc(message), reading, is_whole=True)
+            elif not is_whole and data[position : position + 3] in (LLC_FROM_METER, LLC_TO_METER):
+                position += 3  # a saved file of several link messages
             elif reading.notifications:
                 reading.warnings.append(
                     _("{count} octets after the message are not understood").format(count=size - position)

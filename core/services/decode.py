@@ -1,0 +1,283 @@
+"""Decodes a saved capture: raw octets or hexadecimal text, of a push or of IEC 62056-21.
+
+What does not hold is told and not shown; what a capture holds besides is shown all the same.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Literal
+
+from msgspec import Struct
+
+from core.errors import BeffroiError, NoiseError, RemoteProtocolError, UsageError, WrongKeyError
+from core.language import _, ngettext
+from core.meter.presets import Preset, Presets
+from core.meter.readings import readings_of_push
+from core.protocol.apdu import BODY_TAGS
+from core.protocol.push import APDU_TAGS, LLC_FROM_METER, LLC_TO_METER, PushSession, PushTelegram
+from core.protocol.session import NEED_DATA, Rejected, Told
+from core.records import MeterIdentity, MeterReadings, Reading
+
+Protocol = Literal["auto", "push", "iec62056-21"]
+PROTOCOLS: tuple[Protocol, ...] = ("auto", "push", "iec62056-21")
+
+_ERRORS_SHOWN = 50
+_HEX_SIGNS = re.compile(rb"0[xX]|[\s,;:-]")
+_PRINTABLE = frozenset(range(0x20, 0x7F)) | {0x09, 0x0A, 0x0D}
+
+
+class DecodeResult(Struct, frozen=True, kw_only=True):
+    """What a capture says: `telegrams` one by one, and all of their readings and errors together.
+
+    `time` is the meter's own clock. `failures` counts what could not be decoded, `refusals` those among them for
+    want of the right key.
+    """
+
+    protocol: str | None
+    meter: MeterIdentity
+    time: str | None
+    readings: tuple[Reading, ...]
+    errors: tuple[str, ...]
+    telegrams: tuple[MeterReadings, ...] = ()
+    failures: int = 0
+    refusals: int = 0
+
+    @property
+    def exit_status(self) -> int:
+        """0 all decoded, 3 where every failure is a missing or wrong key, else 1."""
+        if not self.failures:
+            return 0
+        return 3 if self.refusals == self.failures else 1
+
+    @property
+    def document(self) -> dict[str, object]:
+        """The JSON that other programs rely on."""
+        return {
+            "protocol": self.protocol,
+            "meter": {
+                "manufacturer": self.meter.manufacturer,
+                "model": self.meter.model,
+                "serial_number": self.meter.serial_number,
+            },
+            "time": self.time,
+            "readings": [
+                {
+                    "obis": reading.obis,
+                    "quantity": reading.quantity,
+                    "value": reading.value,
+                    "raw": reading.raw,
+                    "unit": reading.unit,
+                    "time": reading.time,
+                    "quality": reading.quality.value,
+                }
+                for reading in self.readings
+            ],
+            "errors": list(self.errors),
+        }
+
+
+@dataclass(slots=True)
+class _Findings:
+    """What has been found so far."""
+
+    telegrams: list[MeterReadings] = field(default_factory=list)
+    errors: list[str] = field(default_factory=list)
+    failures: int = 0
+    refusals: int = 0
+
+    def fail(self, error: BeffroiError) -> None:
+        self.errors.append(str(error))
+        self.failures += 1
+        self.refusals += isinstance(error, WrongKeyError)
+
+
+def decode_capture(
+    data: bytes,
+    *,
+    protocol: Protocol = "auto",
+    key: bytes | None = None,
+    auth_key: bytes | None = None,
+    system_title: bytes | None = None,
+    preset: Preset | None = None,
+    presets: Presets | None = None,
+    name: str | None = None,
+) -> DecodeResult:
+    """Everything that the capture `data` says; raises UsageError for text that is meant to be hexadecimal and is not.
+
+    `key` and `auth_key` have 16 or 32 octets. `name` is the meter's name in the readings.
+    """
+    octets = octets_of(data)
+    found = _Findings()
+    chosen: str | None = protocol
+    if protocol == "auto":
+        chosen = recognised(octets)
+    if not octets:
+        found.fail(RemoteProtocolError(_("the capture is empty")))
+        chosen = None if protocol == "auto" else protocol
+    elif chosen == "push":
+        session = PushSession(key, auth_key, system_title=system_title)
+        _decode_push(octets, session, preset, presets, name, found)
+    elif chosen == "iec62056-21":
+        _decode_data_sets(octets, name, found)
+    elif chosen == "mbus":
+        found.fail(RemoteProtocolError(_("these are M-Bus frames (EN 13757); this version does not read them yet")))
+    else:
+        found.fail(
+            RemoteProtocolError(
+                _("neither a push nor IEC 62056-21: the capture begins with {octets}").format(
+                    octets=octets[:8].hex(" ").upper()
+                )
+            )
+        )
+    return _result(chosen, found)
+
+
+def octets_of(data: bytes) -> bytes:
+    """The octets of a capture, from hexadecimal text where it is that; raises UsageError for broken hexadecimal."""
+    if any(octet not in _PRINTABLE for octet in data[:4096]) or b"(" in data or b"/" in data:
+        return data
+    words = _HEX_SIGNS.sub(b" ", data.removeprefix(b"\xef\xbb\xbf")).split()
+    if words and all(len(word) <= 2 for word in words):  # octets one by one, some without their leading zero
+        words = [word.rjust(2, b"0") for word in words]
+    digits = b"".join(words)
+    try:
+        return bytes.fromhex(digits.decode("ascii"))
+    except (ValueError, UnicodeDecodeError):
+        pass
+    wrong = re.search(rb"[^0-9A-Fa-f\s,;:xX-]", data)
+    if wrong is None:
+        raise UsageError(_("the hexadecimal text has {count} digits; two make an octet").format(count=len(digits)))
+    line = data.count(b"\n", 0, wrong.start()) + 1
+    column = wrong.start() - (data.rfind(b"\n", 0, wrong.start()) + 1) + 1
+    raise UsageError(
+        _("line {line}, column {column}: “{sign}” is no hexadecimal digit").format(
+            line=line, column=column, sign=wrong[0].decode("latin-1")
+        )
+    )
+
+
+def recognised(octets: bytes) -> str | None:
+    """Which protocol a capture is: `push`, `iec62056-21`, `mbus`; None for none of them."""
+    if octets[:3] in (LLC_FROM_METER, LLC_TO_METER) or octets[:1] in (b"\xdb", b"\xdf", b"\xe0"):
+        return "push"
+    if re.match(rb"\x7e[\xa0-\xaf]", octets):
+        return "push"
+    if _is_text(octets):
+        return "iec62056-21"
+    if re.match(rb"\x68(.)\1\x68|\x10[^\x00]..\x16|\xe5", octets, re.DOTALL):
+        return "mbus"
+    if (octets[:1] and (octets[0] in APDU_TAGS or octets[0] in BODY_TAGS)) or re.search(rb"\x7e[\xa0-\xaf]", octets):
+        return "push"
+    return "mbus" if re.search(rb"\x68(.)\1\x68", octets, re.DOTALL) else None
+
+
+def _is_text(octets: bytes) -> bool:
+    """True where nearly all octets are letters of a 7-bit line, as they came or with a parity bit."""
+    sample = octets[:4096]
+    if re.match(rb"[\xaf/]|\x06...\r\n", sample, re.DOTALL):
+        return True
+    printable = sum(octet & 0x7F in _PRINTABLE for octet in sample)
+    begins = bool(sample) and sample[0] & 0x7F in (0x01, 0x02)
+    return (
+        printable >= 0.9 * len(sample) - 6
+        and (begins or any(octet & 0x7F in b"(/" for octet in sample))
+        and (sum(octet & 0x7F == 0x28 for octet in sample) > 0 or len(sample) < 32)
+    )
+
+
+def _decode_push(
+    octets: bytes,
+    session: PushSession,
+    preset: Preset | None,
+    presets: Presets | None,
+    name: str | None,
+    found: _Findings,
+) -> None:
+    is_framed = octets[:1] == b"\x7e" or (
+        octets[0] not in APDU_TAGS and octets[0] not in BODY_TAGS and octets[:3] not in (LLC_FROM_METER, LLC_TO_METER)
+    )
+    if is_framed:
+        session.receive_data(octets, 0.0)
+    else:
+        session.receive_message(octets)
+    session.finish()
+    identity: MeterIdentity | None = None
+    noise: list[str] = []
+    while (event := session.next_event()) is not NEED_DATA:
+        if isinstance(event, Rejected):
+            if isinstance(event.error, NoiseError):
+                noise.append(str(event.error))
+            else:
+                found.fail(event.error)
+        elif isinstance(event, Told):
+            telegram = event.telegram
+            assert isinstance(telegram, PushTelegram)
+            readings = readings_of_push(telegram, name=name, preset=preset, presets=presets, identity=identity)
+            identity = readings.meter
+            found.telegrams.append(readings)
+            found.failures += not telegram.is_complete
+    found.errors += noise
+    if not found.telegrams and not found.failures:
+        found.fail(
+            RemoteProtocolError(
+                ngettext(
+                    "there is no push: {count} frame of a dialogue",
+                    "there is no push: {count} frames of a dialogue",
+                    session.other_frames,
+                ).format(count=session.other_frames)
+                if session.other_frames
+                else _("no frame whose check holds")
+            )
+        )
+
+
+def _decode_data_sets(octets: bytes, name: str | None, found: _Findings) -> None:
+    from core.meter.readings_21 import readings_of_data_sets  # imported here: a push needs none of it
+    from core.protocol.iec62056_21 import decode_telegrams
+
+    for telegram in decode_telegrams(octets):
+        if telegram.error is not None:
+            found.fail(telegram.error)
+        else:
+            found.telegrams.append(readings_of_data_sets(telegram, name=name))
+    if not found.telegrams and not found.failures:
+        found.fail(RemoteProtocolError(_("no data set was found")))
+
+
+def _result(protocol: str | None, found: _Findings) -> DecodeResult:
+    readings = tuple(reading for telegram in found.telegrams for reading in telegram.readings)
+    notes = dict.fromkeys(note for telegram in found.telegrams for note in telegram.errors)
+    errors = [*found.errors[:_ERRORS_SHOWN], *list(notes)[:_ERRORS_SHOWN]]
+    more = len(found.errors) + len(notes) - len(errors)
+    if more > 0:
+        errors.append(ngettext("{count} more", "{count} more", more).format(count=more))
+    return DecodeResult(
+        protocol=protocol,
+        meter=_meter(found.telegrams),
+        time=_time(readings),
+        readings=readings,
+        errors=tuple(errors),
+        telegrams=tuple(found.telegrams),
+        failures=found.failures,
+        refusals=found.refusals,
+    )
+
+
+def _meter(telegrams: Iterable[MeterReadings]) -> MeterIdentity:
+    """What the telegrams say of the meter, the last word counting."""
+    manufacturer = model = serial_number = None
+    for telegram in telegrams:
+        manufacturer = telegram.meter.manufacturer or manufacturer
+        model = telegram.meter.model or model
+        serial_number = telegram.meter.serial_number or serial_number
+    return MeterIdentity(manufacturer=manufacturer, model=model, serial_number=serial_number)
+
+
+def _time(readings: Iterable[Reading]) -> str | None:
+    """The meter's clock: the time that most readings share."""
+    times = Counter(reading.time for reading in readings if reading.time is not None)
+    return times.most_common(1)[0][0] if times else None
