@@ -122,8 +122,8 @@ class Writer:
                 values: tuple[Any, ...] = _NOTHING_MEASURED
                 quality = max((_QUALITY_NUMBER[reading.quality] for reading in record.readings), default=0)
             else:
-                *found, worst = msgspec.structs.astuple(measurement)
-                values, quality = tuple(found), _QUALITY_NUMBER[worst]
+                values = msgspec.structs.astuple(measurement)[:-1]  # quality is the last
+                quality = _QUALITY_NUMBER[measurement.quality]
             rows.append(
                 (
                     self._meter_id(record),
@@ -265,8 +265,10 @@ def unmapped(readings: Iterable[Reading]) -> tuple[Reading, ...]:
     )
 
 
-def others_json(readings: Iterable[Reading]) -> str | None:
+def others_json(readings: Sequence[Reading]) -> str | None:
     """What `unmapped` finds, as a JSON list without what is absent; None where there is nothing."""
+    if not readings:
+        return None
     found = [
         {
             key: value
