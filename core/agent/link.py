@@ -187,6 +187,9 @@ class AgentLink(asyncio.Protocol):
         except RemoteProtocolError as error:
             log.info("link from %s closed: %s", self.address, str(error)[:200])
             self.abort()
+        except Exception:
+            log.exception("a message from %s could not be answered", self.address)
+            self.abort()
 
     def _handle(self, envelope: Envelope) -> None:
         method, number = envelope.method, envelope.id

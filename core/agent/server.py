@@ -12,7 +12,6 @@ import logging
 import os
 import socket
 import ssl
-import sys
 import time
 from collections import Counter
 from pathlib import Path
@@ -29,7 +28,7 @@ from core.agent.pairing import Attempt, PairingDesk, PairingRefusedError
 from core.agent.policy import Policy
 from core.agent.statuses import SHORTEST_INTERVAL_S, Statuses
 from core.audit import AuditLog
-from core.errors import HostUnknownError, PortInUseError, TransportError
+from core.errors import ConfigError, HostUnknownError, PortInUseError, TransportError
 from core.language import _
 from core.protocol.messages import Hello, PairBegin, PairProof
 from core.records import Level, Process, Status
@@ -77,9 +76,11 @@ class AgentServer:
         self._context = agent_context(identity, pems)
         self._pinned = {fingerprint_of_pem(pem) for pem in pems}
         self._listener: socket.socket | None = None
-        self._links: set[AgentLink] = set()
+        self._links: dict[AgentLink, None] = {}
+        self._are_links_gone = asyncio.Event()
         self._handshakes: dict[asyncio.Task[None], str] = {}
         self._tick = asyncio.Event()
+        self._idle_due_s = 0.0
         self._processes: tuple[float, float, tuple[Process, ...]] | None = None
 
     async def listen(self, host: str, port: int) -> tuple[str, int]:
@@ -133,9 +134,15 @@ class AgentServer:
         await self.executor.stop()
         for link in list(self._links):
             link.close()
-        deadline_s = time.monotonic() + _SHUTDOWN_TIMEOUT_S
-        while (self._links or self._handshakes) and time.monotonic() < deadline_s:
-            await asyncio.sleep(0.02)
+        if self._links:
+            self._are_links_gone.clear()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_SHUTDOWN_TIMEOUT_S):
+                    await self._are_links_gone.wait()
+        for link in list(self._links):
+            link.abort()
+        if self._handshakes:
+            await asyncio.wait(list(self._handshakes), timeout=_SHUTDOWN_TIMEOUT_S)
 
     # Taking links in.
 
@@ -188,20 +195,18 @@ class AgentServer:
             log.info("a certificate that is not pinned was refused from %s: %s", host, error.verify_message)
         except (OSError, ssl.SSLError) as error:
             log.info("handshake with %s failed: %s", host, error)
-        finally:
-            # The transport owns the socket once the handshake holds; closing a closed one is harmless.
-            if sys.exc_info()[0] is not None:
-                link.close()
 
     def _new_link(self, host: str) -> AgentLink:
         link = AgentLink(self, host)
-        self._links.add(link)
+        self._links[link] = None
         return link
 
     def forget(self, link: AgentLink) -> None:
         """A link has ended."""
-        self._links.discard(link)
+        self._links.pop(link, None)
         self.executor.detach(link)
+        if not self._links:
+            self._are_links_gone.set()
 
     # What a link asks of the agent.
 
@@ -275,6 +280,12 @@ class AgentServer:
         entry = {"event": "pairing", "console": attempt.fingerprint, "console_name": attempt.begin.name}
         entry["address"] = attempt.address
         try:
+            # Written down before it is tried: without a log nobody is paired.
+            self._audit.append([{**entry, "decision": "tried", "rule": ""}])
+        except ConfigError as error:
+            log.error("%s", error)
+            raise PairingRefusedError("closed") from error
+        try:
             console, answer = self._desk.prove(attempt, proof, time.time())
         except PairingRefusedError as refusal:
             self._audit.append([{**entry, "decision": "refused", "rule": str(refusal)}])
@@ -299,27 +310,33 @@ class AgentServer:
 
     async def _send_when_due(self) -> None:
         """Measure and send at every link's interval; without any, measure now and then for the hour that is kept."""
-        idle_due_s = time.monotonic()
         while True:
             now_s = time.monotonic()
-            subscribed = [link for link in self._links if link.interval_s is not None and link.phase is Phase.WORK]
-            for link in subscribed:
-                # A millisecond early is on time: links of one interval then share one measurement.
-                if link.due_s <= now_s + 0.001:
-                    link.send_status(now_s)
-            if subscribed:
-                idle_due_s = now_s + IDLE_INTERVAL_S
-                due_s = min(link.due_s for link in subscribed)
-            else:
-                if idle_due_s <= now_s:
-                    idle_due_s = now_s + IDLE_INTERVAL_S
-                    if self._consoles.listed():
-                        self.fresh_status()
-                due_s = idle_due_s
+            try:
+                due_s = self._send_due(now_s)
+            except Exception:
+                log.exception("a status could not be measured")
+                due_s = now_s + IDLE_INTERVAL_S
             self._tick.clear()
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(max(0.0, due_s - time.monotonic())):
                     await self._tick.wait()
+
+    def _send_due(self, now_s: float) -> float:
+        """Send to all links whose time has come; when to come again."""
+        subscribed = [link for link in self._links if link.interval_s is not None and link.phase is Phase.WORK]
+        for link in subscribed:
+            # A millisecond early is on time: links of one interval then share one measurement.
+            if link.due_s <= now_s + 0.001:
+                link.send_status(now_s)
+        if subscribed:
+            self._idle_due_s = now_s + IDLE_INTERVAL_S
+            return min(link.due_s for link in subscribed)
+        if self._idle_due_s <= now_s:
+            self._idle_due_s = now_s + IDLE_INTERVAL_S
+            if self._consoles.listed():
+                self.fresh_status()
+        return self._idle_due_s
 
     async def _watch(self) -> None:
         """Notice within half a second what was changed beside us: trust, pairing, dates."""
