@@ -63,7 +63,10 @@ class LinkListener(Protocol):
 class AgentLink(asyncio.Protocol):
     """A link that has been opened by `open_link`; `lost` gets its result, the reason, when it ends."""
 
-    __slots__ = ("_answers", "_count", "_listener", "_machine", "_reader", "_streams", "_transport", "hello", "lost")
+    __slots__ = (
+        "_answers", "_count", "_is_greeted", "_listener", "_machine", "_reader", "_streams", "_transport",
+        "hello", "lost",
+    )  # fmt: skip
 
     def __init__(self, machine: Machine, listener: LinkListener) -> None:
         self.hello = Hello()
@@ -75,6 +78,7 @@ class AgentLink(asyncio.Protocol):
         self._answers: dict[int, _Answer] = {}
         self._streams: dict[int, str] = {}
         self._count = 0
+        self._is_greeted = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Called by asyncio after the handshake."""
@@ -147,6 +151,7 @@ class AgentLink(asyncio.Protocol):
                 answered.set_exception(self._refusal(envelope.error))
             else:
                 answered.set_result(messages.decode_as(Hello, envelope.result))
+                self._is_greeted = True
                 self._reader.set_limit(LIMIT_AFTER_HELLO)
             return True
 
@@ -229,8 +234,9 @@ class AgentLink(asyncio.Protocol):
     def _reason(self, exc: Exception | None) -> BeffroiError:
         """Why the link ended, in words."""
         address = self._machine.address
-        if isinstance(exc, ssl.SSLError) and "ALERT" in (exc.reason or ""):
-            # TLS 1.3: a refused certificate shows only after a handshake that looked good.
+        if not self._is_greeted or (isinstance(exc, ssl.SSLError) and "ALERT" in (exc.reason or "")):
+            # TLS 1.3: a refused certificate shows only after a handshake that looked good, and asyncio's server ends
+            # such a link without sending the alert that it owes.
             return self._not_trusted()
         if isinstance(exc, OSError) and exc.errno in (errno.ETIMEDOUT, errno.EHOSTUNREACH, errno.ENETUNREACH):
             return NoRouteError(_("{address} does not answer any more").format(address=address))
