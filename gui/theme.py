@@ -196,7 +196,7 @@ QTableView::item:selected, QTreeView::item:selected, QListView::item:selected {
     background: $raised; color: $text; }
 QHeaderView { background: transparent; }
 QHeaderView::section { background: transparent; color: $dim; border: 0; border-bottom: 1px solid $line;
-    padding: 4px 6px; }
+    padding: 4px 9px; }
 QSplitter::handle { background: transparent; }
 QScrollBar:vertical { background: transparent; width: 12px; margin: 0; }
 QScrollBar:horizontal { background: transparent; height: 12px; margin: 0; }

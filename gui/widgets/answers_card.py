@@ -227,7 +227,7 @@ def _answers_table(model: AnswersTable, parent: QWidget) -> RowTable:
     columns = table.horizontalHeader()
     if columns is not None:
         columns.setStretchLastSection(True)
-        for column, width in enumerate((150, 110, 60, 80)):
+        for column, width in enumerate((130, 105, 60, 75)):
             columns.resizeSection(column, width)
         columns.setSortIndicator(-1, Qt.AscendingOrder)
     table.setSortingEnabled(True)

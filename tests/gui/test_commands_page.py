@@ -93,29 +93,29 @@ def button(page: CommandsPage, text: str) -> QPushButton:
 
 
 def test_a_target_and_a_line_typed_then_enter_send_to_whom_the_chips_say(qtbot, page, site):
-    qtbot.keyClicks(page.chips.entry, "@lab")
-    qtbot.keyClick(page.chips.entry, Qt.Key_Return)
-    qtbot.keyClicks(page.chips.entry, "srv-a ")
-    qtbot.keyClicks(page.field, 'ls -al "/srv/a b"')
-    assert page.send_button.text() == "Send to 3"
-    qtbot.keyClick(page.field, Qt.Key_Return)
+    qtbot.keyClicks(page.controls.chips.entry, "@lab")
+    qtbot.keyClick(page.controls.chips.entry, Qt.Key_Return)
+    qtbot.keyClicks(page.controls.chips.entry, "srv-a ")
+    qtbot.keyClicks(page.controls.field, 'ls -al "/srv/a b"')
+    assert page.controls.send_button.text() == "Send to 3"
+    qtbot.keyClick(page.controls.field, Qt.Key_Return)
     assert site.sent == [(["ls", "-al", "/srv/a b"], ["srv-a", "lab-1", "lab-2"], 30.0)]
 
 
 def test_the_button_sends_too_and_takes_a_half_typed_target_and_the_time_out(qtbot, page, site):
     page.set_command("uptime")
-    qtbot.keyClicks(page.chips.entry, "lab-2")
-    qtbot.mouseClick(page.more_button, Qt.LeftButton)
-    assert page.timeout_box.isVisible()
-    page.timeout_box.setValue(90)
-    qtbot.mouseClick(page.send_button, Qt.LeftButton)
+    qtbot.keyClicks(page.controls.chips.entry, "lab-2")
+    qtbot.mouseClick(page.controls.more_button, Qt.LeftButton)
+    assert page.controls.timeout_box.isVisible()
+    page.controls.timeout_box.setValue(90)
+    qtbot.mouseClick(page.controls.send_button, Qt.LeftButton)
     assert site.sent == [(["uptime"], ["lab-2"], 90.0)]
 
 
 def test_a_built_in_fills_the_line_and_sends(qtbot, page, site):
     page.set_targets(["all"])
     qtbot.mouseClick(button(page, "RAM"), Qt.LeftButton)
-    assert page.field.toPlainText() == "ram"
+    assert page.controls.field.toPlainText() == "ram"
     assert site.sent[0][:2] == (["ram"], list(NAMES))
 
 
@@ -125,23 +125,23 @@ def test_a_directory_of_the_menu_is_listed(qtbot, page, site):
     next(action for action in menu.actions() if action.text() == "/etc").trigger()
     assert site.sent[0][0] == ["ls", "-al", "/etc"]
     menu.actions()[-1].trigger()
-    assert page.field.toPlainText() == "ls -al "
+    assert page.controls.field.toPlainText() == "ls -al "
     assert len(site.sent) == 1
 
 
 def test_without_a_target_nothing_is_sent_and_the_page_says_what_to_do(qtbot, page, site):
     qtbot.mouseClick(button(page, "CPU"), Qt.LeftButton)
     assert site.sent == []
-    assert page.problem.isVisible()
-    assert "Choose the machines first" in page.problem.text()
+    assert page.controls.problem.isVisible()
+    assert "Choose the machines first" in page.controls.problem.text()
 
 
 def test_a_target_that_matches_nothing_and_a_quote_left_open_are_said(qtbot, page, site):
     page.set_targets(["nowhere", "srv-a"])
-    assert "“nowhere”" in page.problem.text()
+    assert "“nowhere”" in page.controls.problem.text()
     page.set_command("ls 'x")
     page.send()
-    assert "never closed" in page.problem.text()
+    assert "never closed" in page.controls.problem.text()
     assert site.sent == []
 
 
@@ -149,35 +149,35 @@ def test_chips_go_by_their_cross_and_by_backspace_and_by_nothing_else(qtbot, pag
     page.set_targets(["@lab", "srv-a", "srv-b"])
     page.set_machines(reports("srv-a"))
     page.set_machines(reports(*NAMES, away=("lab-1",)))
-    assert page.chips.targets() == ("@lab", "srv-a", "srv-b")
-    qtbot.keyClick(page.chips.entry, Qt.Key_Backspace)
-    assert page.chips.targets() == ("@lab", "srv-a")
-    qtbot.mouseClick(page.chips._chips[0].cross, Qt.LeftButton)
-    assert page.chips.targets() == ("srv-a",)
-    assert page.send_button.text() == "Send to 1"
+    assert page.controls.chips.targets() == ("@lab", "srv-a", "srv-b")
+    qtbot.keyClick(page.controls.chips.entry, Qt.Key_Backspace)
+    assert page.controls.chips.targets() == ("@lab", "srv-a")
+    qtbot.mouseClick(page.controls.chips._chips[0].cross, Qt.LeftButton)
+    assert page.controls.chips.targets() == ("srv-a",)
+    assert page.controls.send_button.text() == "Send to 1"
 
 
 def test_many_names_share_one_chip_that_names_them_all(page):
     page.set_machines(reports(*(f"lab-{number:02d}" for number in range(1, 41))))
     page.set_targets([f"lab-{number:02d}" for number in range(1, 41)])
-    assert len(page.chips._chips) == 1
-    assert page.chips._chips[0].text == "lab-[01-40]"
-    assert page.send_button.text() == "Send to 40"
+    assert len(page.controls.chips._chips) == 1
+    assert page.controls.chips._chips[0].text == "lab-[01-40]"
+    assert page.controls.send_button.text() == "Send to 40"
 
 
 def test_a_completion_becomes_a_chip(qtbot, page):
-    qtbot.keyClicks(page.chips.entry, "@s")
-    completer = page.chips.entry.completer()
+    qtbot.keyClicks(page.controls.chips.entry, "@s")
+    completer = page.controls.chips.entry.completer()
     assert completer.currentCompletion() == "@srv"
     completer.activated[str].emit("@srv")
-    qtbot.waitUntil(lambda: page.chips.targets() == ("@srv",), timeout=2000)
-    assert page.chips.entry.text() == ""
+    qtbot.waitUntil(lambda: page.controls.chips.targets() == ("@srv",), timeout=2000)
+    assert page.controls.chips.entry.text() == ""
 
 
 def test_the_tool_tip_of_the_button_says_who_and_who_cannot_be_reached(page):
     page.set_machines(reports(*NAMES, away=("lab-1",)))
     page.set_targets(["all"])
-    tip = page.send_button.toolTip()
+    tip = page.controls.send_button.toolTip()
     assert "lab-[1-2], srv-a, srv-b" in tip
     assert "1 cannot be reached now: lab-1" in tip
 
@@ -186,21 +186,21 @@ def test_a_single_machine_is_chosen_at_the_start_and_later_ones_change_nothing(q
     page = CommandsPage()
     qtbot.addWidget(page)
     page.set_machines(reports("here"))
-    assert page.chips.targets() == ("here",)
+    assert page.controls.chips.targets() == ("here",)
     page.set_machines(reports("here", "there"))
-    assert page.chips.targets() == ("here",)
+    assert page.controls.chips.targets() == ("here",)
 
 
 def test_several_lines_go_one_after_the_other_by_ctrl_enter(qtbot, page, site):
     page.set_targets(["@srv"])
-    qtbot.keyClicks(page.field, "uname -a")
-    qtbot.keyClick(page.field, Qt.Key_Return, Qt.ShiftModifier)
-    qtbot.keyClicks(page.field, "df -h")
-    qtbot.keyClick(page.field, Qt.Key_Return)
+    qtbot.keyClicks(page.controls.field, "uname -a")
+    qtbot.keyClick(page.controls.field, Qt.Key_Return, Qt.ShiftModifier)
+    qtbot.keyClicks(page.controls.field, "df -h")
+    qtbot.keyClick(page.controls.field, Qt.Key_Return)
     assert site.sent == []
-    qtbot.keyClick(page.field, Qt.Key_Return, Qt.ControlModifier)
+    qtbot.keyClick(page.controls.field, Qt.Key_Return, Qt.ControlModifier)
     assert [words for words, _names, _timeout in site.sent] == [["uname", "-a"]]
-    assert page.several_box.isChecked()
+    assert page.controls.several_box.isChecked()
     site.answer("srv-a", "Linux\n")
     assert len(site.sent) == 1
     site.answer("srv-b", "Linux\n")
@@ -213,8 +213,8 @@ def test_several_lines_go_one_after_the_other_by_ctrl_enter(qtbot, page, site):
 def test_lines_not_yet_sent_are_not_sent_after_cancel(qtbot, page, site):
     page.set_targets(["srv-a"])
     page.set_command("uname\ndf -h")
-    qtbot.mouseClick(page.send_button, Qt.LeftButton)
-    qtbot.mouseClick(page.cancel_button, Qt.LeftButton)
+    qtbot.mouseClick(page.controls.send_button, Qt.LeftButton)
+    qtbot.mouseClick(page.controls.cancel_button, Qt.LeftButton)
     assert site.cancelled == ["r1"]
     site.answer("srv-a", state=CommandState.CANCELLED)
     assert len(site.sent) == 1
@@ -222,9 +222,9 @@ def test_lines_not_yet_sent_are_not_sent_after_cancel(qtbot, page, site):
 
 def test_pasting_several_lines_opens_the_field_for_several(qtbot, page):
     QGuiApplication.clipboard().setText("uname -a\r\ndf -h\n")
-    page.field.paste()
-    assert page.field.lines() == ["uname -a", "df -h"]
-    assert page.field.is_several
+    page.controls.field.paste()
+    assert page.controls.field.lines() == ["uname -a", "df -h"]
+    assert page.controls.field.is_several
 
 
 def test_up_recalls_earlier_lines_as_in_a_terminal(qtbot, page, site):
@@ -233,21 +233,21 @@ def test_up_recalls_earlier_lines_as_in_a_terminal(qtbot, page, site):
         page.set_command(line)
         page.send()
         site.answer_all()
-    qtbot.keyClick(page.field, Qt.Key_Up)
-    qtbot.keyClick(page.field, Qt.Key_Up)
-    assert page.field.toPlainText() == "uname"
-    qtbot.keyClick(page.field, Qt.Key_Down)
-    assert page.field.toPlainText() == "uptime"
+    qtbot.keyClick(page.controls.field, Qt.Key_Up)
+    qtbot.keyClick(page.controls.field, Qt.Key_Up)
+    assert page.controls.field.toPlainText() == "uname"
+    qtbot.keyClick(page.controls.field, Qt.Key_Down)
+    assert page.controls.field.toPlainText() == "uptime"
 
 
 def test_cancel_is_there_only_while_something_runs(qtbot, page, site):
-    assert not page.cancel_button.isEnabled()
+    assert not page.controls.cancel_button.isEnabled()
     page.set_targets(["srv-a"])
     page.set_command("uptime")
     page.send()
-    assert page.cancel_button.isEnabled()
+    assert page.controls.cancel_button.isEnabled()
     site.answer_all()
-    assert not page.cancel_button.isEnabled()
+    assert not page.controls.cancel_button.isEnabled()
 
 
 def test_answers_come_live_then_gathered_with_every_target_in_words_and_in_the_bar(page, site):
@@ -339,7 +339,7 @@ def test_html_from_a_machine_stays_letters_everywhere(page, site):
     assert f"  {evil}" in shown(page)
     for label in page.findChildren(QLabel):
         assert label.textFormat() == Qt.PlainText
-    for widget in (*page.findChildren(QPushButton), *page.chips._chips):
+    for widget in (*page.findChildren(QPushButton), *page.controls.chips._chips):
         assert "<img" not in widget.toolTip()
     assert "<img" not in page.history.model.index(0, 1).data(Qt.ToolTipRole)
 
@@ -398,8 +398,8 @@ def test_the_history_lists_finds_shows_and_takes_again_without_sending(qtbot, pa
     assert "from the past" in shown(page)
     assert "? gone  unknown" in shown(page)
     qtbot.mouseDClick(table.viewport(), Qt.LeftButton, pos=where)
-    assert page.field.toPlainText() == "ls -al /srv"
-    assert page.chips.targets() == ("srv-a", "gone")
+    assert page.controls.field.toPlainText() == "ls -al /srv"
+    assert page.controls.chips.targets() == ("srv-a", "gone")
     assert site.sent == []
     qtbot.keyClicks(page.history.search, "srv")
     qtbot.waitUntil(lambda: searched == ["srv"], timeout=2000)
@@ -436,30 +436,30 @@ def test_a_machine_that_never_answers_ends_as_unknown(page, site, monkeypatch):
     page.send()
     site.answer("srv-a", "up\n")
     page._on_patience()
-    assert page.cancel_button.isEnabled()
+    assert page.controls.cancel_button.isEnabled()
     from gui.pages import commands
 
     monkeypatch.setattr(commands, "monotonic_s", lambda: 1e12)
     page._on_patience()
     assert "? srv-b  unknown" in shown(page)
-    assert not page.cancel_button.isEnabled()
+    assert not page.controls.cancel_button.isEnabled()
 
 
 def test_without_machines_there_is_one_sentence_and_one_button(qtbot):
     page = CommandsPage()
     qtbot.addWidget(page)
     page.show()
-    assert not page.send_button.isVisible()
+    assert not page.controls.send_button.isVisible()
     with qtbot.waitSignal(page.add_machine_wanted, timeout=1000):
         qtbot.mouseClick(button(page, "Add a machine…"), Qt.LeftButton)
     page.set_machines(reports("here"))
-    assert page.send_button.isVisible()
+    assert page.controls.send_button.isVisible()
     assert not button(page, "Add a machine…").isVisible()
 
 
 def test_before_the_first_command_an_example_fills_the_line(qtbot, page, site):
     qtbot.mouseClick(button(page, "ls -al /etc"), Qt.LeftButton)
-    assert page.field.toPlainText() == "ls -al /etc"
+    assert page.controls.field.toPlainText() == "ls -al /etc"
     assert site.sent == []
 
 
@@ -481,7 +481,13 @@ def test_answers_take_the_colours_of_a_new_theme_and_keep_their_text(page, site)
 
 
 def test_every_control_has_a_name_for_those_who_cannot_see(page):
-    for widget in (page.field, page.chips.entry, page.history.search, page.history.table, page.answers.text):
+    for widget in (
+        page.controls.field,
+        page.controls.chips.entry,
+        page.history.search,
+        page.history.table,
+        page.answers.text,
+    ):
         assert widget.accessibleName()
 
 
@@ -499,3 +505,13 @@ def test_the_splitter_follows_the_width_until_its_user_moves_it_and_is_found_aga
     other.restore_layout(page.saved_layout())
     other.show()
     assert other._splitter.sizes() == kept
+
+
+def test_what_cannot_be_sent_is_said_and_the_lines_after_it_stay(page, site):
+    page.set_targets(["@srv"])
+    page.set_command("uname\ndf -h")
+    page.send()
+    page.apply_not_sent("the command is too long")
+    assert page.controls.problem.text() == "Not sent: the command is too long."
+    site.answer_all()
+    assert len(site.sent) == 1
