@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection
 
 from PyQt5.QtCore import pyqtSignal
@@ -45,21 +44,8 @@ def advice(error: BaseException, port: int) -> str:
     return ""
 
 
-def split_address(text: str, port: int) -> tuple[str, int]:
-    """(host, port) of `HOST`, `HOST:PORT` or `[IPV6]:PORT`; raises ValueError for anything else."""
-    match = re.fullmatch(
-        r"\s*(?:\[([0-9A-Fa-f:.%\w]+)\]|([^\s:\[\]]+)|([0-9A-Fa-f:]+:[0-9A-Fa-f:.]*))(?::(\d{1,5}))?\s*", text
-    )
-    if match is None:
-        raise ValueError(text)
-    found = int(match[4]) if match[4] else port
-    if not 0 < found < 65536:
-        raise ValueError(text)
-    return match[1] or match[2] or match[3], found
-
-
 class AddMachineDialog(FormDialog):
-    """Asks for name, address and code; `pair_wanted(name, host, port, code, groups)`."""
+    """Asks for name, address and code; `pair_wanted(name, address, port, code, groups)`, all as they were typed."""
 
     pair_wanted = pyqtSignal(str, str, int, str, list)
 
@@ -68,7 +54,6 @@ class AddMachineDialog(FormDialog):
         super().__init__(title, _("Pair"), parent)
         self._taken = frozenset(taken)
         self._machine = machine
-        self._port_used = PORT
         self.add_wide(
             plain_label(
                 _("1. On the other machine, in a copy of Beffroi's folder, type these lines; the last prints a code."),
@@ -106,9 +91,8 @@ class AddMachineDialog(FormDialog):
 
     def on_accept(self) -> None:
         """Check the fields, then ask for the pairing."""
-        try:
-            host, self._port_used = split_address(self.address.text(), self.port.value())
-        except ValueError:
+        address = self.address.text().strip()
+        if not address:
             self.say(_("Type the address of the machine: a name or an IP address."), "warning")
             self.address.setFocus()
             return
@@ -124,13 +108,13 @@ class AddMachineDialog(FormDialog):
             return
         groups = [word.strip() for word in self.groups.text().split(",") if word.strip()]
         self.set_busy(True)
-        self.say(_("pairing with {host}…").format(host=host))
-        self.pair_wanted.emit(name, host, self._port_used, code, groups)
+        self.say(_("pairing with {host}…").format(host=address))
+        self.pair_wanted.emit(name, address, self.port.value(), code, groups)
 
     def apply_failed(self, error: BaseException) -> None:
         """It did not work: why, and what to try."""
         self.set_busy(False)
-        words = advice(error, self._port_used)
+        words = advice(error, self.port.value())
         self.say(f"{error}\n{words}" if words else str(error), "critical")
 
     def apply_paired(self) -> None:

@@ -140,7 +140,7 @@ class Services(QObject):
         """Pair with many; `progressed` for each; what is returned cancels it."""
 
         async def work() -> None:
-            from core.services.machine_import import pair_all
+            from core.services.site_pairing import pair_all
 
             identity = self.identity or await self._make_identity()
             found: AsyncIterator[Any] = pair_all(machines, code, identity)
@@ -153,9 +153,9 @@ class Services(QObject):
         """The serial ports of this machine."""
 
         async def work() -> Any:
-            from core.transport.serial_port import list_ports
+            from core.transport.serial_port import serial_ports
 
-            return await asyncio.to_thread(list_ports)
+            return await asyncio.to_thread(serial_ports)
 
         self.run(work(), done, failed)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from PyQt5.QtCore import QModelIndex, QPoint, Qt, QTimer, pyqtSignal
-from PyQt5.QtGui import QContextMenuEvent, QKeyEvent, QKeySequence, QResizeEvent
+from PyQt5.QtGui import QContextMenuEvent, QKeyEvent, QResizeEvent
 from PyQt5.QtWidgets import (
     QAbstractItemView,
     QAction,
@@ -279,7 +279,7 @@ class MachineList(QWidget):
 
         add(_("Show"), lambda: self.opened.emit(first), enabled=is_one)
         add(_("Command…"), lambda: self.command_wanted.emit(chosen))
-        add(_("Poll now"), lambda: self.poll_wanted.emit(chosen)).setShortcut(QKeySequence(Qt.Key_F5))
+        add(_("Poll now") + "\tF5", lambda: self.poll_wanted.emit(chosen))
         menu.addSeparator()
         add(_("Copy address"), lambda: self.copy_address_wanted.emit(chosen))
         add(_("Open ssh"), lambda: self.ssh_wanted.emit(first), enabled=is_one)

@@ -74,13 +74,21 @@ class MachineDesk(QObject):
         self._services.query(lambda history: history.save_machine(machine), lambda _done: None, self._on_not_saved)
         self._show()
 
-    def free_name(self, wanted: str) -> str:
-        """`wanted`, or with a number behind where it is taken."""
-        wanted = wanted.strip()[:64] or _("machine")
-        name, number = wanted, 2
-        while name in self.machines:
-            name, number = f"{wanted}-{number}", number + 1
-        return name
+    def free_name(self, *wanted: str) -> str:
+        """The first of `wanted` that can name a machine, with a number behind where it is taken."""
+        from core.services.machine_fields import check_name
+
+        name = _("machine")
+        for candidate in wanted:
+            try:
+                name = check_name(candidate)
+                break
+            except BeffroiError:
+                continue
+        free, number = name, 2
+        while free in self.machines:
+            free, number = f"{name}-{number}", number + 1
+        return free
 
     # Loading and showing
 
@@ -134,10 +142,19 @@ class MachineDesk(QObject):
     def _serve_pairing(self, dialog: AddMachineDialog, machine: Machine | None) -> None:
         cancels: list[Callable[[], None]] = []
 
-        def on_wanted(name: str, host: str, port: int, code: str, groups: list[str]) -> None:
+        def on_wanted(name: str, address: str, port: int, code: str, groups: list[str]) -> None:
+            from core.services.machine_fields import check_name, parse_address
+
+            try:
+                host, port = parse_address(address, port)
+                name = check_name(name) if name else ""
+            except BeffroiError as error:
+                dialog.apply_failed(error)
+                return
+
             def done(agent: Any) -> None:
                 paired = Machine(
-                    name=machine.name if machine is not None else self.free_name(name or agent.name or host),
+                    name=machine.name if machine is not None else self.free_name(name, agent.name, host),
                     host=host,
                     port=port,
                     groups=tuple(groups),
