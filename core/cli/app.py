@@ -57,6 +57,7 @@ def main(words: Sequence[str] | None = None, open_window: Callable[[argparse.Nam
     try:
         options.home.make()
         _write_log_to(options.home)
+        _use_configured_language(options.home)
         if options.handler is None:
             if open_window is None:
                 raise ConfigError(_("the window is not installed; try: pip install 'beffroi[console]'"))
@@ -103,11 +104,43 @@ def _parse(words: list[str]) -> argparse.Namespace:
     commands = parser.add_subparsers(metavar=_("COMMAND"), parser_class=_Parser)
     console = commands.add_parser("console", parents=[common], help=_("open the window (the default)"))
     console.add_argument("--demo", action="store_true", default=argparse.SUPPRESS, help=_("show it moving"))
-    typed = next((word for word in words if word in GROUPS), None)
+    typed = _typed_group(words)
     modules = dict.fromkeys(GROUPS.values() if typed is None else [GROUPS[typed]])
     for name in modules:
-        importlib.import_module(name).register(commands, common)
+        try:
+            importlib.import_module(name).register(commands, common)
+        except ModuleNotFoundError as error:
+            if error.name is None or error.name.partition(".")[0] in ("core", "gui", "resources"):
+                raise
+            if typed is not None:  # the help of all commands lists those that are installed
+                parser.error(
+                    _("“{command}” needs what an agent alone does not install ({package}); try: {line}").format(
+                        command=typed, package=error.name, line="pip install 'beffroi[headless]'"
+                    )
+                )
     return parser.parse_args(words)
+
+
+def _typed_group(words: list[str]) -> str | None:
+    """The first word of the command that is typed, None where it is missing or unknown."""
+    rest = iter(words)
+    for word in rest:
+        if word == "--home":
+            next(rest, None)
+        elif not word.startswith("-"):
+            return word if word in GROUPS else None
+    return None
+
+
+def _use_configured_language(home: Home) -> None:
+    """Take the language of the settings; what is wrong in them is said by the command that needs them."""
+    if home.config_path.exists():
+        from core.config import load_config  # an agent without settings stays smaller
+
+        try:
+            use_language(load_config(home)[0].language)
+        except ConfigError:
+            log.info("the settings cannot be read yet")
 
 
 def _write_log_to(home: Home) -> None:
