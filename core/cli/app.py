@@ -71,7 +71,8 @@ def main(words: Sequence[str] | None = None, open_window: Callable[[argparse.Nam
     except KeyboardInterrupt:
         return 1
     except BeffroiError as error:
-        _print_empty(options)
+        if error.exit_status != 2:  # at status 2 the command has not started
+            _print_empty(options)
         print(f"beffroi: {error}", file=sys.stderr)
         return error.exit_status
     except Exception:
