@@ -7,7 +7,6 @@ wait, up to a limit; what is beyond is counted and told. The minute in progress 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import math
 import threading
@@ -15,7 +14,6 @@ import time
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from functools import partial
 from itertools import islice
 from typing import TypeVar
 
@@ -47,8 +45,8 @@ RETENTION_S = 3600.0
 MINUTE_GRACE_S = 2.0
 """A minute is written so long after its end: a status measured in it may still be on its way."""
 
-LAST_TRIES = 5
-"""Tries to write what is left at the end; with the time-outs, some 3 s."""
+LAST_TRIES_S = 4.0
+"""What is left at the end is tried for so long."""
 
 log = logging.getLogger("beffroi.recorder")
 
@@ -86,7 +84,8 @@ class Recorder:
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="recorder")
         self._rows_written = 0
         self._rows_dropped = 0
-        self._error: str | None = None
+        self._failure: StoreError | None = None
+        self._is_finished = False
         self._retention_due_s = 0.0
         self._alone = 0
         self._told: tuple[int, int, int, str | None] = (0, 0, 0, None)
@@ -123,43 +122,54 @@ class Recorder:
 
     async def run(self) -> None:
         """Write until cancelled, then all that is left; the recorder cannot be used again."""
-        stopping = asyncio.Event()
-        work = asyncio.ensure_future(self._work(stopping))
         try:
-            await asyncio.shield(work)
-        except asyncio.CancelledError:
-            stopping.set()
-            await asyncio.shield(work)
-            raise
-
-    async def _work(self, stopping: asyncio.Event) -> None:
-        try:
-            while not stopping.is_set():
-                self._take_in(self._clock() - MINUTE_GRACE_S)
-                await self._write_waiting()
-                await self._keep_retention()
+            while True:
+                is_done = await self._in_thread(self._turn)
                 self._tell()
-                pause_s = self._retry_s if self._error else self._batch_s
-                with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(stopping.wait(), pause_s)
+                await asyncio.sleep(self._retry_s if self._failure else self._batch_s if is_done else 0)
         finally:
-            await self._finish()
+            # a turn that was under way ends before this begins: both are in the one thread
+            ending = asyncio.get_running_loop().run_in_executor(self._thread, self._finish)
+            self._thread.shutdown(wait=False)
+            await asyncio.wait([ending])
+            self._tell()
+            ending.result()
 
-    async def _finish(self) -> None:
-        for last_try in range(LAST_TRIES):
-            self._take_in(math.inf)
-            if await self._write_waiting():
-                break
-            if last_try < LAST_TRIES - 1:
-                await asyncio.sleep(min(self._retry_s, 0.4))
+    async def _in_thread(self, work: Callable[[], T]) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._thread, work)
+
+    # From here on all runs in the recorder's thread, but `_tell`
+
+    def _turn(self) -> bool:
+        """Write one batch; True when nothing more waits. A turn is short: queries go between two."""
+        now_s = self._clock()
+        self._take_in(now_s - MINUTE_GRACE_S)
+        if not self._try(self._write_batch):
+            return True
         if self._waiting:
-            log.error("%d records could not be written: %s", len(self._waiting), self._error)
-            with self._door:
-                self._rows_dropped += len(self._waiting)
-            self._waiting.clear()
-        await self._try(self._close)
-        self._thread.shutdown(wait=True, cancel_futures=True)
-        self._tell()
+            return False
+        if now_s >= self._retention_due_s and self._try(lambda: self._opened().apply_retention(self._retention, now_s)):
+            self._retention_due_s = now_s + RETENTION_S
+        return True
+
+    def _finish(self) -> None:
+        """Write all that is left, the minute in progress too; give up after a few seconds, and say so."""
+        give_up_s = time.monotonic() + LAST_TRIES_S
+        while True:
+            self._take_in(math.inf)
+            if self._try(self._write_batch):
+                if not self._waiting:
+                    break
+            elif not isinstance(self._failure, StoreLockedError) or time.monotonic() > give_up_s:
+                log.error("%d records could not be written: %s", len(self._waiting), self._failure)
+                with self._door:
+                    self._rows_dropped += len(self._waiting)
+                self._waiting.clear()
+                break
+            else:
+                time.sleep(min(self._retry_s, 0.2))
+        self._close()
+        self._is_finished = True
 
     def _take_in(self, minutes_before_s: float) -> None:
         """Move the inbox to what waits; a minute that is over becomes a row."""
@@ -178,86 +188,72 @@ class Recorder:
                 self._waiting.pop()
                 self._rows_dropped += 1
 
-    async def _write_waiting(self) -> bool:
-        """Write batch after batch until nothing waits; False as soon as the database refuses."""
-        while self._waiting or self._error:
-            count = min(1 if self._alone else BATCH_RECORDS, len(self._waiting))
-            done = await self._try(partial(self._write, list(islice(self._waiting, count))))
-            if done is None:
-                return False
-            for _record in range(done):
-                self._waiting.popleft()
-        return True
+    def _write_batch(self) -> None:
+        """Write what has waited longest.
 
-    def _write(self, batch: list[Written]) -> int:
-        """In the recorder's thread: write a batch; the number of records done with.
-
-        Where one of them is such that no database can take it, nothing is written and each goes alone from there
-        on: the one is given up, the others are not.
+        Where one record is such that no database can take it, nothing is written and each goes alone from there on:
+        the one is given up, the others are not.
         """
+        if not self._waiting and self._failure is None:
+            return  # with an error an empty batch is written: it says whether the error is still there
+        batch = list(islice(self._waiting, 1 if self._alone else BATCH_RECORDS))
         try:
             self._rows_written += self._opened().write(batch)
         except UnwritableError as error:
             if len(batch) > 1:
                 self._alone = len(batch)
-                return 0
+                return
             with self._door:
                 self._rows_dropped += 1
             log.error("a record could not be written and is given up: %s", error)
         self._alone = max(0, self._alone - len(batch))
-        return len(batch)
+        for _record in batch:
+            self._waiting.popleft()
 
-    async def _try(self, work: Callable[[], int]) -> int | None:
-        """What `work` returns from the recorder's thread; None, the error kept in words, where the store refuses."""
-        loop = asyncio.get_running_loop()
+    def _try(self, work: Callable[[], object]) -> bool:
+        """Do `work`; False, and the error kept in words, where the store refuses."""
         try:
-            found = await loop.run_in_executor(self._thread, work)
+            work()
         except StoreError as error:
-            if str(error) != self._error:
+            if str(error) != str(self._failure):
                 log.warning("%s", error)
-            self._error = str(error)
+            self._failure = error
             if not isinstance(error, StoreLockedError | StoreFullError):
-                await loop.run_in_executor(self._thread, self._abandon)
-            return None
-        self._error = None
-        return found
+                self._close()  # the next try opens it anew
+            return False
+        self._failure = None
+        return True
 
     def _opened(self) -> History:
+        if self._is_finished:
+            raise StoreError(_("the history is closed"))
         if self._history is None:
             history = self._open_history()
             history.wait_for_others(LOCK_TIMEOUT_S)
             self._history = history
         return self._history
 
-    def _close(self) -> int:
+    def _close(self) -> None:
         if self._history is not None:
             history, self._history = self._history, None
-            history.close()
-        return 0
-
-    def _abandon(self) -> None:
-        """Close what fails; the next try opens it anew."""
-        with contextlib.suppress(StoreError):
-            self._close()
-
-    async def _keep_retention(self) -> None:
-        now_s = self._clock()
-        if self._error is not None or now_s < self._retention_due_s:
-            return
-        if await self._try(lambda: self._opened().apply_retention(self._retention, now_s)) is not None:
-            self._retention_due_s = now_s + RETENTION_S
+            try:
+                history.close()
+            except StoreError as error:
+                log.warning("%s", error)
 
     def _tell(self) -> None:
+        """In the loop's thread: what changed since it was told last."""
         waiting = len(self._waiting) + len(self._inbox)
-        state = (self._rows_written, self._rows_dropped, waiting, self._error)
+        error = None if self._failure is None else str(self._failure)
+        state = (self._rows_written, self._rows_dropped, waiting, error)
         if state != self._told:
             self._told = state
             self._publish(
                 StoreReport(
                     time_s=self._clock(),
                     rows_waiting=waiting,
-                    rows_written=self._rows_written,
-                    rows_dropped=self._rows_dropped,
-                    error=self._error,
+                    rows_written=state[0],
+                    rows_dropped=state[1],
+                    error=error,
                 )
             )

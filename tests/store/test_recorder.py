@@ -146,6 +146,20 @@ def test_what_is_left_is_written_at_the_end(site: Site) -> None:
     assert site.count("measurements") == 100
 
 
+def test_a_loop_that_cancels_all_its_tasks_loses_nothing_and_writes_nothing_twice(site: Site) -> None:
+    """As `asyncio.run` and the window's threads end: in the middle of a batch."""
+
+    async def story() -> None:
+        task = asyncio.create_task(site.recorder.run())
+        for second in range(900):
+            site.recorder.put(Event(time_s=NOW + second, source="m1", kind="x", severity=Severity.INFO, text="x"))
+        await asyncio.sleep(0.03)
+        assert not task.done()
+
+    asyncio.run(story())
+    assert site.count("events") == 900
+
+
 def test_records_that_are_not_kept_take_no_room(site: Site) -> None:
     async def story() -> None:
         for _number in range(5000):
