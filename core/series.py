@@ -305,10 +305,10 @@ STATUS_FIELDS = (
     "memory_percent",
     "memory_used_bytes",
     "swap_used_bytes",
-    "received_bytes_per_s",
-    "sent_bytes_per_s",
-    "read_bytes_per_s",
-    "written_bytes_per_s",
+    "network_received_bytes_per_s",
+    "network_sent_bytes_per_s",
+    "disk_read_bytes_per_s",
+    "disk_written_bytes_per_s",
     "process_count",
 )
 """Series of a machine."""

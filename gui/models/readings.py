@@ -10,9 +10,10 @@ from PyQt5.QtGui import QColor
 from core.language import N_, _
 from core.records import Quality, Reading
 from gui import numbers
+from gui.plain_text import one_line, plain_tip
 from gui.theme import theme
 
-COLUMNS = (N_("OBIS"), N_("Quantity"), N_("Value"), N_("Unit"), N_("Meter time"), N_("Quality"), N_("Scaler from"))
+COLUMNS = (N_("OBIS"), N_("Quantity"), N_("Value"), N_("Unit"), N_("Quality"), N_("Scaler from"), N_("Meter time"))
 _VALUE = 2
 _QUANTITIES = {
     "active_energy_import": N_("Active energy, import"),
@@ -87,13 +88,13 @@ class ReadingsModel(QAbstractTableModel):
         """Text, alignment, colour of doubtful values, and in the tool-tip the number before its scaler."""
         reading = self._readings[index.row()]
         if role == Qt.DisplayRole:
-            return self._text(reading, index.column())
+            return one_line(self._text(reading, index.column()))
         if role == Qt.TextAlignmentRole:
             return _alignment(index.column())
         if role == Qt.ForegroundRole and reading.quality is not Quality.GOOD:
             return QColor(theme().warning if reading.quality is Quality.WARNING else theme().critical)
         if role == Qt.ToolTipRole and reading.raw is not None:
-            return _("before the scaler: {raw}").format(raw=reading.raw)
+            return plain_tip(_("before the scaler: {raw}").format(raw=reading.raw))
         return None
 
     def _text(self, reading: Reading, column: int) -> str:
@@ -104,9 +105,9 @@ class ReadingsModel(QAbstractTableModel):
             quantity_words(reading.quantity),
             "",
             reading.unit or "",
-            (reading.time or "").replace("T", " "),
             _(_QUALITIES[reading.quality]),
             _(_SCALERS[reading.scaler_source]) if reading.scaler_source in _SCALERS else "",
+            (reading.time or "").replace("T", " "),
         )[column]
 
 

@@ -17,12 +17,10 @@ from PyQt5.QtWidgets import (
     QComboBox,
     QGridLayout,
     QHBoxLayout,
-    QHeaderView,
     QPushButton,
     QScrollArea,
     QSplitter,
     QStackedLayout,
-    QTableView,
     QVBoxLayout,
     QWidget,
 )
@@ -33,9 +31,11 @@ from gui import numbers
 from gui.models.readings import ReadingsModel
 from gui.widgets.card import GAP, Card
 from gui.widgets.export_button import ExportButton
-from gui.widgets.labels import plain_label, set_role
-from gui.widgets.number_card import ElidedLabel, NumberCard, NumberRow, PhaseCard
+from gui.widgets.labels import ElidedLabel, plain_label, set_role
+from gui.widgets.number_card import NumberCard, NumberRow, PhaseCard
 from gui.widgets.probe_start import ProbeStart
+from gui.widgets.process_table import align_header
+from gui.widgets.row_table import RowTable
 from gui.widgets.time_range import RangeBar, TimeRange, next_request_id
 
 if TYPE_CHECKING:
@@ -49,6 +49,7 @@ _STALE_AFTER_PERIODS = 3
 _STALE_AFTER_S = 15.0
 _TICK_MS = 1_000
 _DRAWER_PX = 560
+_WIDE_DRAWER_PX = 700
 _REGISTER = "active_energy_import_wh"
 
 
@@ -266,8 +267,7 @@ class EnergyPage(QWidget):
         self.meter_box = QComboBox()
         self.meter_box.setAccessibleName(_("Meter"))
         self.meter_box.activated.connect(self._on_meter_chosen)
-        self._description = ElidedLabel()
-        self._description.setAlignment(Qt.AlignLeft | Qt.AlignVCenter)
+        self._description = ElidedLabel("dim")
         self._simulated = plain_label(_("simulated"), "warning")
         self.read_button = QPushButton(_("Read now"))
         self.read_button.setToolTip(_("Ask the meter for a reading now"))
@@ -345,22 +345,13 @@ class EnergyPage(QWidget):
     def _make_drawer(self) -> QWidget:
         self._drawer = Card(_("All readings of the last telegram"))
         self._readings_model = ReadingsModel(self)
-        self.readings_view = QTableView()
-        view = self.readings_view
-        view.setModel(self._readings_model)
-        view.setShowGrid(False)
-        view.setSelectionBehavior(QAbstractItemView.SelectRows)
-        view.setEditTriggers(QAbstractItemView.NoEditTriggers)
-        view.setVerticalScrollMode(QAbstractItemView.ScrollPerPixel)
-        view.verticalHeader().hide()
-        view.verticalHeader().setDefaultSectionSize(26)
-        view.verticalHeader().setSectionResizeMode(QHeaderView.Fixed)
-        view.horizontalHeader().setHighlightSections(False)
-        view.horizontalHeader().setStretchLastSection(True)
-        view.setAccessibleName(_("All readings of the last telegram"))
+        self.readings_view = RowTable(self._readings_model, _("All readings of the last telegram"))
+        self.readings_view.setVerticalScrollMode(QAbstractItemView.ScrollPerPixel)
+        self.readings_view.horizontalHeader().setStretchLastSection(True)
+        align_header(self.readings_view)
         self._errors = plain_label("", "critical", wrap=True, selectable=True)
         self._errors.hide()
-        self._drawer.body.addWidget(view, 1)
+        self._drawer.body.addWidget(self.readings_view, 1)
         self._drawer.body.addWidget(self._errors)
         self._drawer.hide()
         self._sized_columns = False
@@ -488,7 +479,7 @@ class EnergyPage(QWidget):
             words = [_("since {time}").format(time=numbers.clock(meter.time_s, with_seconds=True))] if is_stale else []
         for card in self._cards.values():
             card.set_stale(words[0] if words else "")
-        self._description.set_full_text(self._describe(meter, now_s))
+        self._description.set_text(self._describe(meter, now_s))
 
     def _describe(self, meter: _Meter, now_s: float) -> str:
         identity = meter.readings.meter if meter.readings is not None else None
@@ -509,8 +500,6 @@ class EnergyPage(QWidget):
         if transport and protections:
             transport = f"{transport} ({', '.join(protections)})"
         age = numbers.age(now_s - meter.time_s) if meter.time_s is not None else ""
-        if meter.time_s is not None:
-            self._description.setToolTip(numbers.exact_time(meter.time_s))
         parts = [maker or meter.name, report.line if report is not None else "", transport, age]
         return " · ".join(part for part in parts if part)
 
@@ -534,7 +523,8 @@ class EnergyPage(QWidget):
         self._drawer.setVisible(is_open)
         self._scroll.setVisible(not (is_open and is_narrow))
         if is_open and not is_narrow and self._splitter.sizes()[1] < 200:
-            self._splitter.setSizes([max(1, self.width() - _DRAWER_PX), _DRAWER_PX])
+            wide_px = _WIDE_DRAWER_PX if self.width() > 2 * _WIDE_DRAWER_PX else _DRAWER_PX
+            self._splitter.setSizes([max(1, self.width() - wide_px), wide_px])
 
     # Today
 

@@ -1,53 +1,20 @@
-"""One number that matters, with its unit and a detail; and the row that such cards stand in."""
+"""Cards of one number that matters, or of one for each phase; and the row that such cards stand in."""
 
 from __future__ import annotations
 
 from PyQt5.QtCore import QRect, QSize, Qt
-from PyQt5.QtGui import QFontMetrics, QResizeEvent
+from PyQt5.QtGui import QResizeEvent
 from PyQt5.QtWidgets import QHBoxLayout, QLabel, QSizePolicy, QVBoxLayout, QWidget
 
 from core.language import _
 from gui import numbers
 from gui.theme import notifier, scaled_font, theme
+from gui.widgets.big_number import BigNumber
 from gui.widgets.card import GAP, Card
 from gui.widgets.labels import plain_label, set_role
 
-_BIG = 1.9
 _NARROWEST_PX = 150
 PHASES = ("l1", "l2", "l3")
-
-
-class BigNumber(QWidget):
-    """A big number, its unit dimmed beside it, and a detail at the right end of the line."""
-
-    def __init__(self, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
-        self.number = plain_label(numbers.NO_VALUE)
-        self.number.setFont(scaled_font(_BIG, bold=True))
-        self.unit = plain_label("", "dim")
-        self.detail = ElidedLabel()
-        layout = QHBoxLayout(self)
-        layout.setContentsMargins(0, 0, 0, 0)
-        layout.setSpacing(6)
-        drop = QFontMetrics(self.number.font()).descent() - QFontMetrics(self.unit.font()).descent()
-        for label in (self.unit, self.detail):
-            label.setContentsMargins(0, 0, 0, max(0, drop))
-        layout.addWidget(self.number, 0, Qt.AlignBottom)
-        layout.addWidget(self.unit, 0, Qt.AlignBottom)
-        layout.addWidget(self.detail, 1, Qt.AlignBottom)
-
-    def set_value(self, text: str, unit: str) -> None:
-        """Show a number and its unit."""
-        self.number.setText(text)
-        self.unit.setText(unit)
-
-    def set_detail(self, text: str) -> None:
-        """Words at the right end."""
-        self.detail.set_full_text(text)
-
-    def set_stale(self, is_stale: bool) -> None:
-        """Grey the number while it is old."""
-        set_role(self.number, "dim" if is_stale else None)
 
 
 class NumberCard(Card):
@@ -63,7 +30,7 @@ class NumberCard(Card):
 
     def set_value(self, value: tuple[str, str], detail: str = "") -> None:
         """Show (number, unit) and what belongs to it."""
-        self.big.set_value(*value)
+        self.big.set_number(*value)
         self._detail = detail
         self._show_context()
         self.setAccessibleDescription(f"{value[0]} {value[1]} {detail}".strip())
@@ -200,35 +167,3 @@ def _shared_out(widths: list[int], available: int) -> list[list[int]]:
         if all(sum(widths[index] for index in line) + GAP * (len(line) - 1) <= available for line in lines):
             return lines
     return [[index] for index in range(len(widths))]
-
-
-class ElidedLabel(QLabel):
-    """A dim label at the right that ends in … where the place is too narrow; the tool-tip has all of it."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.setTextFormat(Qt.PlainText)
-        self.setAlignment(Qt.AlignRight | Qt.AlignVCenter)
-        self.setProperty("role", "dim")
-        self.setSizePolicy(QSizePolicy.Ignored, QSizePolicy.Preferred)
-        self._full = ""
-
-    def set_full_text(self, text: str) -> None:
-        """Show as much of the text as fits."""
-        self._full = text
-        self._elide()
-
-    def full_text(self) -> str:
-        """All of it."""
-        return self._full
-
-    def resizeEvent(self, event: QResizeEvent) -> None:
-        """Fit anew."""
-        super().resizeEvent(event)
-        self._elide()
-
-    def _elide(self) -> None:
-        shown = QFontMetrics(self.font()).elidedText(self._full, Qt.ElideRight, max(0, self.width()))
-        if shown != self.text():
-            self.setText(shown)
-        self.setToolTip(self._full if shown != self._full else "")

@@ -31,9 +31,7 @@ class ProbeStart(QWidget):
         headline = plain_label(_("No meter is connected yet"))
         headline.setFont(scaled_font(1.4, bold=True))
         sentence = plain_label(
-            _(
-                "Put the optical probe on the meter, plug it in and connect it: protocol and speed are found by trying."
-            ),
+            _("Put the optical probe on the meter, plug it in and connect it: protocol and speed are found by trying."),
             "dim",
             wrap=True,
         )
@@ -126,6 +124,7 @@ class ProbeStart(QWidget):
         set_role(self._state, "warning" if is_bad else None)
         self._busy.setVisible(is_busy and not waits_for_key)
         self.key_button.setVisible(waits_for_key)
+        set_role(self.simulate_button, None if waits_for_key or is_busy else "primary")
         self.stop_button.setVisible(is_busy)
         for button in self.port_buttons:
             button.setEnabled(not (is_busy and report is not None and report.port == button.property("device")))

@@ -113,7 +113,7 @@ class Axis(pg.AxisItem):
         self._font = scaled_font(FONT_FACTOR)
         metrics = QFontMetricsF(self._font)
         if self.orientation == "bottom":
-            self.setHeight(int(metrics.height()) + 8)
+            self.setHeight(int(metrics.height()) + 5)
         else:
             self.setWidth(int(metrics.horizontalAdvance(numbers.number(-10_000))) + 12)
         self.update()
@@ -145,7 +145,7 @@ class Axis(pg.AxisItem):
                 if left < taken + 6:
                     continue
                 taken = left + width
-                painter.drawText(QPointF(left, area.top() + metrics.ascent() + 5), tick.label)
+                painter.drawText(QPointF(left, area.top() + metrics.ascent() + 4), tick.label)
             else:
                 y = area.bottom() - share * area.height()
                 painter.drawText(

@@ -17,7 +17,7 @@ from PyQt5.QtWidgets import QWidget
 from core.language import _
 from gui import numbers
 from gui.theme import notifier
-from gui.widgets.card import Card
+from gui.widgets.card import MARGIN, Card
 from gui.widgets.curve_legend import CurveLegend, LegendEntry
 from gui.widgets.time_axis import nice_range
 from gui.widgets.time_plot_view import Canvas, Frame, Gap, Mark, Stroke
@@ -98,6 +98,7 @@ class TimePlot(Card):
         self.canvas = Canvas()
         self.canvas.setAccessibleName(title)
         self.body.addWidget(self.canvas, 1)
+        self.layout().setContentsMargins(MARGIN, 8, MARGIN, 8)
         self._show_words()
         canvas = self.canvas
         canvas.zoomed.connect(time_range.zoom)

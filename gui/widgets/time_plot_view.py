@@ -157,13 +157,13 @@ class _Drawing(pg.GraphicsObject):
         painter.setFont(label_font())
         metrics = QFontMetricsF(label_font())
         taken: list[QRectF] = []
-        for gap in self._frame.gaps:
-            place = self._place_for(gap, metrics) if gap.text else None
-            if place is None or any(place.intersects(other) for other in taken):
-                continue
-            painter.setPen(colours.color("dim"))
-            painter.drawText(place, Qt.AlignCenter, gap.text)
-            taken.append(place.adjusted(-8, 0, 8, 0))
+        for gap in reversed(self._frame.gaps):  # the latest one matters most where two have no room
+            places = self._places_for(gap, metrics) if gap.text else []
+            place = next((place for place in places if not any(place.intersects(other) for other in taken)), None)
+            if place is not None:
+                painter.setPen(colours.color("dim"))
+                painter.drawText(place, Qt.AlignCenter, gap.text)
+                taken.append(place.adjusted(-8, 0, 8, 0))
         for mark in self._frame.marks:
             x, y = self.x(mark.time_s), self.y(mark.value)
             painter.setPen(Qt.NoPen)
@@ -190,29 +190,27 @@ class _Drawing(pg.GraphicsObject):
             painter.setPen(colours.color("dim"))
             painter.drawText(QRectF(0, 0, width, height), Qt.AlignCenter | Qt.TextWordWrap, self._frame.message)
 
-    def _place_for(self, gap: Gap, metrics: QFontMetricsF) -> QRectF | None:
-        """Where the reason of a gap can be read: beside or in the band, clear of the curves, or nowhere."""
+    def _places_for(self, gap: Gap, metrics: QFontMetricsF) -> list[QRectF]:
+        """Where the reason of a gap can be read: in the band or beside it, clear of the curves, best first."""
         width, height = self._size
-        size = metrics.boundingRect(gap.text)
-        text_width, text_height = size.width() + 10, metrics.height()
-        right, left = self.x(gap.end_s), self.x(gap.start_s)
-        shown_left, shown_right = max(0.0, left), min(width, right)
-        if shown_right <= 0 or shown_left >= width:
-            return None
-        candidates = []
-        if shown_right - shown_left > text_width:
-            candidates.append((shown_left + shown_right - text_width) / 2)
-        candidates += [shown_right + 4, shown_left - text_width - 4]
+        text_width, text_height = metrics.horizontalAdvance(gap.text) + 10, metrics.height()
+        left, right = max(0.0, self.x(gap.start_s)), min(width, self.x(gap.end_s))
+        if right <= 0 or left >= width:
+            return []
+        candidates = [right + 4, left - text_width - 4]
+        if right - left > text_width:
+            candidates.insert(0, (left + right - text_width) / 2)
+        places = []
         for x in candidates:
             if x < 0 or x + text_width > width:
                 continue
             top, bottom = self._curves_between(x, x + text_width)
-            for y in ((top + 4 - text_height) / 2 if top < height else (height - text_height) / 3, 2.0):
+            for y in (top / 2 - text_height / 2, 2.0):
                 if y >= 0 and y + text_height < top - 2:
-                    return QRectF(x, y, text_width, text_height)
-            if bottom + text_height + 4 < height and not self._fills:
-                return QRectF(x, bottom + 3, text_width, text_height)
-        return None
+                    places.append(QRectF(x, y, text_width, text_height))
+            if not self._fills and bottom + text_height + 4 < height:
+                places.append(QRectF(x, bottom + 3, text_width, text_height))
+        return places
 
     def _curves_between(self, left: float, right: float) -> tuple[float, float]:
         """(highest, lowest) pixel that the curves and limits touch between two places."""
@@ -323,7 +321,7 @@ class Canvas(pg.PlotWidget):
         """Paint a frame."""
         self._frame = frame
         ticks_x = time_ticks(frame.start_s, frame.end_s, max(2, int(self._box.width() / 84)))
-        ticks_y = value_ticks(frame.low, frame.high, max(2, int(self._box.height() / 30)))
+        ticks_y = value_ticks(frame.low, frame.high, max(2, int(self._box.height() / 26)))
         self._time_axis.show_ticks(ticks_x, frame.start_s, frame.end_s)
         self._value_axis.show_ticks(ticks_y, frame.low, frame.high)
         self._drawing.show_frame(frame, ticks_x, ticks_y)

@@ -1,0 +1,48 @@
+"""The plots of the Machine page; imported after the first paint."""
+
+from __future__ import annotations
+
+from core.language import _
+from gui.widgets.time_plot import Curve, Scale, TimePlot
+from gui.widgets.time_range import TimeRange
+
+_PERCENT = (Scale("%"),)
+_RATE = (Scale("kB/s", 0, 1e3), Scale("MB/s", 1, 1e6, 1e6))
+
+
+def machine_plots(time_range: TimeRange) -> dict[str, TimePlot]:
+    """CPU, RAM, network and disks by name, in their order on the page."""
+    return {
+        "cpu": TimePlot(
+            _("CPU"),
+            _PERCENT,
+            (Curve("cpu_percent", "", "accent", is_filled=True),),
+            time_range,
+            at_least=(0.0, 100.0),
+        ),
+        "memory": TimePlot(
+            _("RAM"),
+            _PERCENT,
+            (Curve("memory_percent", "", "accent", is_filled=True),),
+            time_range,
+            at_least=(0.0, 100.0),
+        ),
+        "network": TimePlot(
+            _("Network"),
+            _RATE,
+            (
+                Curve("network_received_bytes_per_s", _("received"), "accent", is_filled=True),
+                Curve("network_sent_bytes_per_s", _("sent"), "power"),
+            ),
+            time_range,
+        ),
+        "disks": TimePlot(
+            _("Disks"),
+            _RATE,
+            (
+                Curve("disk_read_bytes_per_s", _("read"), "accent", is_filled=True),
+                Curve("disk_written_bytes_per_s", _("written"), "power"),
+            ),
+            time_range,
+        ),
+    }
