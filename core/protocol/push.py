@@ -38,6 +38,8 @@ LLC_FROM_METER = b"\xe6\xe7\x00"
 LLC_TO_METER = b"\xe6\xe6\x00"
 APDU_TAGS = (DATA_NOTIFICATION, GENERAL_BLOCK_TRANSFER, GENERAL_GLO_CIPHERING, GENERAL_DED_CIPHERING)
 _PUSH_TAGS = tuple(bytes((tag,)) for tag in APDU_TAGS)
+_CHECKED_TAGS = tuple(bytes((tag,)) for tag in APDU_TAGS if tag != DATA_NOTIFICATION)
+"""Messages that show by themselves whether they are whole: blocks by number, ciphered ones by length."""
 
 FRAME_GAP_S = 1.5
 """Silence after which a frame that has begun is given up: IEC 62056-46 lets octets be far closer."""
@@ -115,6 +117,7 @@ class PushSession:
         self._frames = HdlcReader()
         self._segments = bytearray()
         self._addresses: tuple[bytes, bytes] | None = None
+        self._is_passing_over = False
         self._blocks = BlockAssembly()
         self._events: deque[Event] = deque()
         self._noise = 0
@@ -143,35 +146,56 @@ class PushSession:
             if frame is None:
                 break
             self.frames += 1
-            self._tell_noise(0)
+            if self._frames.skipped > self._noise:
+                self._drop_segments()  # what was skipped may have been one of them
+                self._tell_noise()
             if not (frame.is_unnumbered_information or self._is_numbered_push(frame)):
                 self.other_frames += 1
                 continue
-            addresses = (frame.destination, frame.source)
-            if self._segments and addresses != self._addresses:
-                self._drop_segments()
-            if not frame.is_segmented and not self._segments:
-                self._receive_message(frame.information)
-                continue
-            self._addresses = addresses
-            self._segments += frame.information
-            if len(self._segments) > MAXIMUM_MESSAGE:
-                self._segments.clear()
-                self._reject(
-                    RemoteProtocolError(
-                        _("a segmented message is longer than {count} octets").format(count=MAXIMUM_MESSAGE)
-                    )
-                )
-            elif not frame.is_segmented:
-                message = bytes(self._segments)
-                self._segments.clear()
-                self._receive_message(message)
+            self._receive_frame(frame)
         if self._frames.skipped - self._noise >= NOISE_TOLD_EVERY:
-            self._tell_noise(0)
+            self._drop_segments()
+            self._tell_noise()
 
-    def receive_message(self, data: bytes) -> None:
-        """Take a saved message without HDLC in: LLC octets or the APDU itself first."""
-        self._receive_message(data)
+    def _receive_frame(self, frame: HdlcFrame) -> None:
+        """Take the whole message of one frame, or one more segment of it."""
+        information = frame.information
+        is_beginning = information[:3] in (LLC_FROM_METER, LLC_TO_METER)
+        if self._is_passing_over:
+            self._is_passing_over = frame.is_segmented and not is_beginning
+            if not is_beginning:
+                return
+        addresses = (frame.destination, frame.source)
+        if self._segments and (addresses != self._addresses or is_beginning):
+            self._drop_segments()
+            self._is_passing_over = False
+            if not is_beginning:
+                self._is_passing_over = frame.is_segmented
+                return
+        if not self._segments and not is_beginning and information[:1] not in _CHECKED_TAGS:
+            # UI frames have no numbers: without its LLC octets this may be the rest of a message, or nothing
+            self._is_passing_over = frame.is_segmented
+            self._reject(
+                RemoteProtocolError(_("a message of {count} octets has no beginning").format(count=len(information)))
+            )
+            return
+        if not frame.is_segmented and not self._segments:
+            self.receive_message(information)
+            return
+        self._addresses = addresses
+        self._segments += information
+        if len(self._segments) > MAXIMUM_MESSAGE:
+            self._segments.clear()
+            self._is_passing_over = True
+            self._reject(
+                RemoteProtocolError(
+                    _("a segmented message is longer than {count} octets").format(count=MAXIMUM_MESSAGE)
+                )
+            )
+        elif not frame.is_segmented:
+            message = bytes(self._segments)
+            self._segments.clear()
+            self.receive_message(message)
 
     def finish(self) -> None:
         """Nothing more will come: what has begun is told or rejected now.
@@ -180,7 +204,9 @@ class PushSession:
         `is_complete` False; a message in blocks, or ciphered, is rejected.
         """
         waiting = self._frames.drop()
-        self._tell_noise(0)
+        if self._frames.skipped > self._noise:
+            self._drop_segments()
+            self._tell_noise()
         if self._segments:
             self._finish_segments()
         if waiting:
@@ -210,9 +236,10 @@ class PushSession:
     def _give_up_if_silent(self) -> None:
         silence_s = self._now_s - self._heard_s
         if silence_s >= FRAME_GAP_S and self._frames.waiting:
+            self._drop_segments()
             self._reject(_broke_off(self._frames.drop()))
         if silence_s >= MESSAGE_GAP_S:
-            self._tell_noise(0)
+            self._tell_noise()
             self._drop_segments()
             if self._blocks.is_open:
                 self._give_up_blocks()
@@ -228,6 +255,7 @@ class PushSession:
         if self._segments:
             count = len(self._segments)
             self._segments.clear()
+            self._is_passing_over = True
             self._reject(
                 RemoteProtocolError(
                     _("a segmented message broke off after {count} octets; it is dropped").format(count=count)
@@ -246,10 +274,10 @@ class PushSession:
         else:
             self._events.append(Told(PushTelegram((notification,), is_complete=False, warnings=(text,))))
 
-    def _tell_noise(self, least: int) -> None:
+    def _tell_noise(self) -> None:
         """Say that octets were skipped, once for a run of them."""
         count = self._frames.skipped - self._noise
-        if count <= least:
+        if not count:
             return
         self._noise = self._frames.skipped
         text = ngettext(
@@ -265,7 +293,8 @@ class PushSession:
     def _reject(self, error: RemoteProtocolError) -> None:
         self._events.append(Rejected(error))
 
-    def _receive_message(self, message: bytes) -> None:
+    def receive_message(self, message: bytes) -> None:
+        """Take a message without HDLC in, as from a file: LLC octets or the APDU itself first."""
         reading = _Reading([], [])
         try:
             self._read_apdus(_without_llc(message), reading, is_whole=False)
