@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from core.meter.quality import quality_of, worse
+from core.meter.quality import FREQUENCY_POSSIBLE_HZ, quality_of, worse
 from core.records import Measurement, Quality, Reading
 
 _FACTORS: dict[str, dict[str | None, float]] = {
@@ -50,6 +50,9 @@ _FIELDS = {
     "active_energy_import_t3": "active_energy_import_t3_wh",
     "active_energy_import_t4": "active_energy_import_t4_wh",
 }
+
+_WITHOUT_UNIT = {"power_factor": (-1.0, 1.0), "frequency": FREQUENCY_POSSIBLE_HZ}
+"""What a number without a unit must look like: a raw 980 is no power factor, a raw 499 no frequency."""
 
 _PHASE_POWERS = tuple(
     (f"active_power_l{phase}_w", f"active_power_import_l{phase}", f"active_power_export_l{phase}")
@@ -95,6 +98,9 @@ def measurement_of(readings: Iterable[Reading]) -> Measurement | None:
         if factor is None:
             continue
         scaled = value * factor
+        limits = _WITHOUT_UNIT.get(quantity) if not reading.unit else None
+        if limits is not None and not limits[0] <= scaled <= limits[1]:
+            continue
         field = _FIELDS.get(quantity)
         if field is not None:
             fields.setdefault(field, scaled)

@@ -136,7 +136,7 @@ def _texts(telegram: PushTelegram, found: Sequence[Sequence[Entry]]) -> list[str
             value = entry.value
             if isinstance(value, str):
                 texts.append(value)
-            elif isinstance(value, bytes) and len(value) != 12 and value[:3].isalnum():
+            elif isinstance(value, bytes) and value[:3].isalnum():
                 texts.append(value.decode("latin-1"))
     if any(notification.is_clock_tagged for notification in telegram.notifications):
         texts.append(_TAGGED_CLOCK)

@@ -340,7 +340,7 @@ class PushSession:
             )
         content = open_apdu(apdu, self._key, self._auth_key)
         is_authenticated = apdu.has_tag and self._auth_key is not None
-        count = len(reading.notifications)
+        count, warnings = len(reading.notifications), len(reading.warnings)
         try:
             self._read_apdus(content, reading, is_whole=True)
         except RemoteProtocolError as error:
@@ -349,7 +349,7 @@ class PushSession:
             raise WrongKeyError(
                 _("the key does not open the data of meter {title}").format(title=title_text(apdu.system_title))
             ) from error
-        if not is_authenticated and apdu.is_encrypted and len(reading.warnings):
+        if not is_authenticated and apdu.is_encrypted and len(reading.warnings) > warnings:
             del reading.notifications[count:]
             raise WrongKeyError(
                 _("the key does not open the data of meter {title}").format(title=title_text(apdu.system_title))
@@ -360,11 +360,13 @@ class PushSession:
         reading.invocation_counter = apdu.invocation_counter
         reading.is_authenticated = is_authenticated and reading.is_authenticated is not False
         if not is_authenticated:
-            reading.warnings.append(
+            doubt = (
                 _("nothing vouches for these values: without the authentication key the meter's tag is not checked")
                 if apdu.has_tag
                 else _("nothing vouches for these values: the meter sends no authentication tag")
             )
+            if doubt not in reading.warnings:
+                reading.warnings.append(doubt)
 
     def _check_counter(self, apdu: CipheredApdu) -> None:
         last = self._counters.get(apdu.system_title)
