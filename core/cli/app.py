@@ -10,7 +10,6 @@ import argparse
 import importlib
 import json
 import logging
-import logging.handlers
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -20,6 +19,7 @@ import core
 from core.errors import BeffroiError, ConfigError
 from core.home import Home, default_home
 from core.language import _, use_language
+from core.log_file import BoundedLogHandler
 
 GROUPS = {
     "agent": "core.cli.agent",
@@ -147,9 +147,7 @@ def _use_configured_language(home: Home) -> None:
 def _write_log_to(home: Home) -> None:
     """Log to the home's file, 1 MiB at most and one older file; nothing secret is ever logged."""
     if not log.handlers:
-        handler = logging.handlers.RotatingFileHandler(
-            home.log_path, maxBytes=1 << 20, backupCount=1, encoding="utf-8", delay=True
-        )
+        handler = BoundedLogHandler(home.log_path, encoding="utf-8", delay=True)
         handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
         log.addHandler(handler)
         log.setLevel(logging.INFO)
