@@ -106,7 +106,10 @@ def _parse(words: list[str]) -> argparse.Namespace:
     console = commands.add_parser("console", parents=[common], help=_("open the window (the default)"))
     console.add_argument("--demo", action="store_true", default=argparse.SUPPRESS, help=_("show it moving"))
     typed = _typed_group(words)
-    modules = dict.fromkeys(GROUPS.values() if typed is None else [GROUPS[typed]])
+    if typed is not None:
+        modules = [GROUPS[typed]]
+    else:
+        modules = [] if _opens_window(words) else list(dict.fromkeys(GROUPS.values()))
     for name in modules:
         try:
             importlib.import_module(name).register(commands, common)
@@ -142,6 +145,12 @@ def _use_configured_language(home: Home) -> None:
             use_language(load_config(home)[0].language)
         except ConfigError:
             log.info("the settings cannot be read yet")
+
+
+def _opens_window(words: list[str]) -> bool:
+    """True for the words that open the window, so that no group of commands is loaded before its first paint."""
+    rest = [word for at, word in enumerate(words) if word != "--home" and (at == 0 or words[at - 1] != "--home")]
+    return all(word in ("console", "--demo", "--json") or word.startswith("--home=") for word in rest)
 
 
 def _write_log_to(home: Home) -> None:
