@@ -178,7 +178,9 @@ class AgentPoller:
             else:
                 for execution in prepared:
                     watch = self._watches.get(execution.machine)
-                    if watch is None or watch.link is None:
+                    if run.is_cancelled:
+                        run.take(_cancelled_unsent(execution.machine))
+                    elif watch is None or watch.link is None:
                         run.take(_not_sent(execution.machine, watch))
                     else:
                         watch.start(execution)
@@ -195,7 +197,10 @@ class AgentPoller:
     def cancel(self, request_id: str) -> None:
         """End a command wherever it still runs."""
         run = self._runs.get(request_id)
-        for name in run.names if run is not None else ():
+        if run is None:
+            return
+        run.is_cancelled = True
+        for name in run.names:
             if name in self._watches:
                 self._watches[name].cancel(request_id)
 
@@ -306,6 +311,7 @@ class _Run:
         self.request = request
         self.names = names
         self.results: dict[str, CommandResult] = {}
+        self.is_cancelled = False
         self.finished: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._publish = publish
 
@@ -320,6 +326,10 @@ class _Run:
         for name in self.names:
             if name not in self.results:
                 self.take(CommandResult(machine=name, state=CommandState.UNKNOWN, message=message))
+
+
+def _cancelled_unsent(name: str) -> CommandResult:
+    return CommandResult(machine=name, state=CommandState.CANCELLED, message=_("cancelled before it was sent"))
 
 
 def _not_sent(name: str, watch: MachineWatch | None) -> CommandResult:

@@ -34,6 +34,16 @@ from core.services.commands import new_request
 ONLINE, LATE, OFFLINE = MachineState.ONLINE, MachineState.LATE, MachineState.OFFLINE
 
 
+class _SlowAudit(AuditLog):
+    """A log on a slow disk."""
+
+    def __init__(self) -> None:
+        super().__init__(Path("nowhere"))
+
+    def append(self, entries: object) -> None:
+        time.sleep(0.05)
+
+
 def request(*words: str, machines: tuple[str, ...] = ("m1",), timeout_s: float = 5.0) -> CommandRequest:
     return new_request(words, machines, timeout_s, "Ada", time.time())
 
@@ -446,6 +456,18 @@ async def test_a_command_is_cancelled(site: Site, agents: SimulatedAgents) -> No
         results = await running
     assert [result.state for result in results] == [CommandState.CANCELLED] * 2
     assert results[0].stdout == "x\n"
+
+
+@in_a_site
+async def test_a_command_cancelled_before_it_is_sent_is_never_sent(site: Site, agents: SimulatedAgents) -> None:
+    async with site.polling(site.machine("m1", agents.port), audit=_SlowAudit()) as poller:
+        await poller.settled(5)
+        wanted = request("echo", "hi")
+        running = asyncio.create_task(poller.execute(wanted))
+        await asyncio.sleep(0)
+        poller.cancel(wanted.id)
+        assert (await running)[0].state is CommandState.CANCELLED
+    assert agents.starts == []
 
 
 @in_a_site

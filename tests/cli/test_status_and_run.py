@@ -1,0 +1,280 @@
+"""`status`, `processes` and `run` over simulated agents in another process."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from core.cli.app import main
+from core.home import Home
+from core.records import Machine
+from core.store.history import History
+from core.transport.identity import Identity, ensure_identity
+
+ROOT = Path(__file__).resolve().parents[2]
+Run = Callable[..., tuple[int, str, str]]
+
+STATUS_KEYS = {
+    "machine": None, "address": None, "state": None, "error": None,
+    "system": {"hostname", "os", "os_version", "kernel", "architecture", "ip_addresses", "uptime_s", "python"},
+    "cpu": {"percent", "per_core_percent", "load_average"},
+    "memory": {"total_bytes", "used_bytes", "free_bytes", "available_bytes", "percent"},
+    "swap": {"total_bytes", "used_bytes"},
+    "disks": None,
+    "disk_io": {"read_bytes_per_s", "written_bytes_per_s"},
+    "network": {"received_bytes_per_s", "sent_bytes_per_s"},
+    "process_count": None,
+    "top_process": {"name", "pid", "cpu_percent"},
+    "time": None,
+}  # fmt: skip
+RESULT_KEYS = {"machine", "state", "exit_status", "stdout", "stderr", "duration_s", "truncated_bytes", "message"}
+
+
+@pytest.fixture(scope="module")
+def agents(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, int, Identity]]:
+    """A console's folder, the port of agents that know it, and their identity."""
+    folder = tmp_path_factory.mktemp("agents")
+    console, agent = ensure_identity(folder / "console", "Ada"), ensure_identity(folder / "agent", "simulated")
+    words = [sys.executable, "-m", "bench.simulated_agents", str(folder / "agent"), str(console.certificate_path)]
+    with subprocess.Popen(words, stdout=subprocess.PIPE, text=True, cwd=ROOT) as child:
+        assert child.stdout is not None
+        yield folder / "console", int(child.stdout.readline().rpartition(":")[2]), agent
+        child.terminate()
+
+
+@pytest.fixture
+def run(home: Home, agents: tuple[Path, int, Identity], capsys: pytest.CaptureFixture[str]) -> Run:
+    """Runs a command line in a home with m1, m2 (group lab) and m3, and gives status, stdout and stderr."""
+    folder, port, agent = agents
+    home.console_path.mkdir(mode=0o700)
+    for name in ("key.pem", "certificate.pem"):
+        (home.console_path / name).write_bytes((folder / name).read_bytes())
+        (home.console_path / name).chmod(0o600)
+    with History.open(home.database_path) as history:
+        for name, groups in (("m1", ("lab",)), ("m2", ("lab", "first")), ("m3", ())):
+            history.save_machine(
+                Machine(
+                    name=name,
+                    host="127.0.0.1",
+                    port=port,
+                    groups=groups,
+                    fingerprint=agent.fingerprint,
+                    certificate_pem=agent.certificate_pem,
+                )
+            )
+
+    def typed(*words: str) -> tuple[int, str, str]:
+        capsys.readouterr()
+        try:
+            status = main(["--home", str(home.path), *words])
+        except SystemExit as ended:
+            status = int(ended.code or 0)
+        printed = capsys.readouterr()
+        return status, printed.out, printed.err
+
+    return typed
+
+
+def add_offline(home: Home, agent: Identity) -> None:
+    with socket.socket() as probe, History.open(home.database_path) as history:
+        probe.bind(("127.0.0.1", 0))
+        history.save_machine(
+            Machine(
+                name="off",
+                host="127.0.0.1",
+                port=probe.getsockname()[1],
+                fingerprint=agent.fingerprint,
+                certificate_pem=agent.certificate_pem,
+            )
+        )
+
+
+def test_status_prints_every_key_and_records_what_it_learned(run: Run, home: Home) -> None:
+    status, out, err = run("status", "--json")
+    assert (status, err) == (0, "")
+    document = json.loads(out)
+    assert [entry["machine"] for entry in document] == ["m1", "m2", "m3"]
+    for entry in document:
+        assert list(entry) == list(STATUS_KEYS)
+        for key, inner in STATUS_KEYS.items():
+            assert inner is None or set(entry[key]) == inner
+        assert entry["state"] == "online"
+        assert entry["time"].endswith("Z")
+        assert entry["memory"]["total_bytes"] == 16 << 30
+    with History.open(home.database_path) as history:
+        assert "machine/m1/cpu_percent" in [series.name for series in history.series()]
+
+
+def test_an_offline_machine_has_all_keys_and_ends_with_1(run: Run, home: Home, agents: Any) -> None:
+    add_offline(home, agents[2])
+    status, out, _err = run("status", "off", "m1", "--json")
+    assert status == 1
+    off, online = json.loads(out)
+    assert (off["state"], online["state"]) == ("offline", "online")
+    assert "nothing listens" in off["error"]
+    assert set(off["system"]) == STATUS_KEYS["system"]
+    assert off["system"]["hostname"] is None
+    assert off["time"] is None
+
+
+@pytest.mark.parametrize(
+    ("targets", "names"),
+    [
+        (["m2"], ["m2"]),
+        (["@lab"], ["m1", "m2"]),
+        (["m[23]"], ["m2", "m3"]),
+        (["all"], ["m1", "m2", "m3"]),
+        (["m3", "m*"], ["m3", "m1", "m2"]),
+        (["M1"], ["m1"]),
+    ],
+)
+def test_targets_are_names_patterns_groups_or_all(run: Run, targets: list[str], names: list[str]) -> None:
+    status, out, _err = run("status", *targets, "--json")
+    assert status == 0
+    assert [entry["machine"] for entry in json.loads(out)] == names
+
+
+@pytest.mark.parametrize("words", [["status", "nobody"], ["run", "@none", "--", "os"], ["processes", "@lab"]])
+def test_a_target_that_means_nothing_is_bad_usage(run: Run, words: list[str]) -> None:
+    status, out, err = run(*words)
+    assert status == 2
+    assert out == ""
+    assert "m1" in err or "means 2 machines" in err
+
+
+def test_without_machines_it_says_what_to_do_next(home: Home, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--home", str(home.path), "status", "--json"]) == 0
+    printed = capsys.readouterr()
+    assert json.loads(printed.out) == []
+    assert "beffroi machines add" in printed.err
+    assert main(["--home", str(home.path), "--json", "run", "all", "--", "os"]) == 2
+
+
+def test_status_for_people_is_a_table(run: Run) -> None:
+    status, out, _err = run("status")
+    assert status == 0
+    lines = out.splitlines()
+    assert lines[0].split()[:2] == ["machine", "state"]
+    assert [line.split()[0] for line in lines[1:]] == ["m1", "m2", "m3"]
+
+
+def test_processes_are_sorted_and_limited(run: Run) -> None:
+    status, out, _err = run("processes", "m1", "--sort", "cpu", "--limit", "1", "--json")
+    assert status == 0
+    assert json.loads(out) == [
+        {
+            "pid": 2, "parent_pid": 0, "name": "init [2J", "user": "root", "cpu_percent": 1.0, "memory_bytes": 2 << 20,
+            "status": "sleeping", "started": "2023-11-14T22:13:20.000Z", "command_line": "/sbin/init splash",
+        }
+    ]  # fmt: skip
+    status, out, _err = run("processes", "m1", "--sort", "pid")
+    assert [line.split()[0] for line in out.splitlines()] == ["PID", "1", "2"]
+
+
+def test_processes_of_an_offline_machine_are_an_empty_list_and_1(run: Run, home: Home, agents: Any) -> None:
+    add_offline(home, agents[2])
+    status, out, err = run("processes", "off", "--json")
+    assert (status, json.loads(out)) == (1, [])
+    assert "nothing listens" in err
+
+
+def test_run_gives_a_result_for_every_target_and_keeps_it(run: Run, home: Home, agents: Any) -> None:
+    add_offline(home, agents[2])
+    status, out, _err = run("run", "all", "--json", "--timeout", "7", "--", "echo", "a b", "--json")
+    assert status == 1
+    document = json.loads(out)
+    assert list(document) == ["id", "command", "results"]
+    assert document["command"] == 'echo "a b" --json'
+    assert [(result["machine"], result["state"]) for result in document["results"]] == [
+        ("m1", "ok"), ("m2", "ok"), ("m3", "ok"), ("off", "offline"),
+    ]  # fmt: skip
+    assert all(set(result) == RESULT_KEYS for result in document["results"])
+    assert document["results"][0]["stdout"] == "a b --json\n"
+    with History.open(home.database_path) as history:
+        kept = history.command_runs()[0]
+        assert (kept.id, kept.line) == (document["id"], document["command"])
+        assert len(history.command_results(kept.id)) == 4
+
+
+def test_a_refused_command_ends_with_3_and_names_the_line_to_add(run: Run) -> None:
+    status, _out, err = run("run", "m1", "--", "reboot")
+    assert status == 3
+    assert "policy.toml" in err
+    status, out, _err = run("run", "@lab", "--json", "--", "reboot")
+    assert status == 3
+    assert {result["state"] for result in json.loads(out)["results"]} == {"not_allowed"}
+
+
+def test_when_failures_differ_the_exit_status_is_1(run: Run, home: Home, agents: Any) -> None:
+    add_offline(home, agents[2])
+    assert run("run", "m1", "off", "--json", "--", "reboot")[0] == 1
+
+
+def test_one_machine_prints_its_output_as_it_is(run: Run) -> None:
+    assert run("run", "m1", "--", "echo", "hello")[:2] == (0, "hello\n")
+    assert run("run", "m1", "--timeout", "5", "--", "Linux:echo", "hello")[:2] == (0, "hello\n")
+    assert run("run", "m1", "--", "Linux:echo 'a  b'")[:2] == (0, "a  b\n")
+
+
+def test_gathered_answers_are_folded(run: Run) -> None:
+    status, out, _err = run("run", "all", "--gather", "--", "echo", "hello")
+    assert status == 0
+    assert out.splitlines()[0].startswith("--- m[1-3] (3 machines): done")
+    assert out.splitlines()[1:] == ["hello", "=== 3 done"]
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["run", "m1", "ls"],
+        ["run", "--", "ls"],
+        ["run", "m1", "--"],
+        ["run", "m1", "--timeout", "0", "--", "ls"],
+        ["run", "m1", "--timeout", "nan", "--", "ls"],
+        ["run", "m1", "--timeout", "601", "--", "ls"],
+        ["run", "m1", "--unknown", "--", "ls"],
+        ["run", "m1", "--", ""],
+        ["run", "m1", "--", "Linux:"],
+        ["run", "m1", "--", "x" * 5000],
+        ["status", "--watch", "0"],
+        ["processes"],
+    ],
+)
+def test_words_that_mean_nothing_end_with_2(run: Run, words: list[str]) -> None:
+    status, _out, err = run(*words)
+    assert status == 2
+    assert "Traceback" not in err
+
+
+def test_watch_prints_an_object_a_line_and_ends_with_0_on_a_signal(run: Run, home: Home) -> None:
+    words = [sys.executable, "main.py", "--home", str(home.path), "status", "m1", "--watch", "0.2", "--json"]
+    with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=ROOT) as child:
+        assert child.stdout is not None
+        entries = [json.loads(child.stdout.readline()) for _line in range(4)]
+        child.send_signal(signal.SIGTERM)
+        _rest, err = child.communicate(timeout=10)
+    assert (child.returncode, err) == (0, "")
+    assert {entry["machine"] for entry in entries} == {"m1"}
+    assert entries[-1]["state"] == "online"
+
+
+def test_an_interrupted_run_is_cancelled_everywhere(run: Run, home: Home) -> None:
+    words = [sys.executable, "main.py", "--home", str(home.path), "run", "m1", "--json", "--", "hang", "x"]
+    with subprocess.Popen(words, stdout=subprocess.PIPE, text=True, cwd=ROOT) as child:
+        audit = home.console_path / "audit.log"
+        while not (audit.exists() and b"command" in audit.read_bytes()):
+            time.sleep(0.01)
+        os.kill(child.pid, signal.SIGINT)
+        out, _err = child.communicate(timeout=15)
+    assert child.returncode == 1
+    assert json.loads(out)["results"][0]["state"] == "cancelled"
