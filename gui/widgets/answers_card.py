@@ -9,6 +9,7 @@ from PyQt5.QtGui import QGuiApplication
 from PyQt5.QtWidgets import (
     QButtonGroup,
     QHBoxLayout,
+    QHeaderView,
     QPushButton,
     QStackedWidget,
     QVBoxLayout,
@@ -226,7 +227,7 @@ def _answers_table(model: AnswersTable, parent: QWidget) -> RowTable:
     table = RowTable(model, _("Answers, one row for each machine"), parent)
     columns = table.horizontalHeader()
     if columns is not None:
-        columns.setStretchLastSection(True)
+        columns.setSectionResizeMode(len(AnswersTable.HEADERS) - 1, QHeaderView.Stretch)
         for column, width in enumerate((130, 105, 60, 75)):
             columns.resizeSection(column, width)
         columns.setSortIndicator(-1, Qt.AscendingOrder)
