@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ctypes
-import ctypes.util
 import logging
 import os
 import shutil
@@ -223,19 +222,18 @@ def display_complaint() -> str:
 
 
 def _can_connect(display: str) -> bool:
-    """True when an X server takes us at `display` (libxcb, xcb_connect and xcb_connection_has_error)."""
-    found = ctypes.util.find_library("xcb") if not Path("/usr/lib").exists() else "libxcb.so.1"
+    """True when an X server takes us at `display` (libxcb, xcb_connect and xcb_connection_has_error).
+
+    The connection stays open: a server that resets itself when its last client leaves would refuse Qt just after.
+    """
     try:
-        xcb = ctypes.CDLL(found or "libxcb.so.1")
+        xcb = ctypes.CDLL("libxcb.so.1")
     except OSError:
         return True  # no library to ask with: Qt brings its own words
     xcb.xcb_connect.restype = ctypes.c_void_p
     xcb.xcb_connection_has_error.argtypes = [ctypes.c_void_p]
-    xcb.xcb_disconnect.argtypes = [ctypes.c_void_p]
     connection = xcb.xcb_connect(display.encode(), None)
-    is_open = xcb.xcb_connection_has_error(connection) == 0
-    xcb.xcb_disconnect(connection)
-    return is_open
+    return bool(xcb.xcb_connection_has_error(connection) == 0)
 
 
 def _say(text: str) -> None:

@@ -108,14 +108,14 @@ class ConnectProbeDialog(FormDialog):
         if not self._name or report.name != self._name:
             return
         self._key.setVisible(report.needs_key)
-        if report.state is MeterState.READING and not report.needs_key:
+        if report.state is MeterState.READING:
             self.set_busy(False)
             self.accept()
-        elif report.state is MeterState.FAILED:
+        elif report.state in (MeterState.FAILED, MeterState.DISCONNECTED):
             self.set_busy(False)
-            self.say(report.text, "critical")
+            self.say(report.text, "warning" if report.needs_key else "critical")
         else:
-            self.say(report.text, "warning" if report.needs_key or report.state is MeterState.SILENT else None)
+            self.say(report.text, "warning" if report.state is MeterState.SILENT else None)
 
     def apply_failed(self, error: BaseException) -> None:
         """It could not even be begun."""

@@ -7,13 +7,15 @@ from typing import TYPE_CHECKING
 
 from PyQt5.QtCore import QObject, pyqtSignal
 
-from core.config import MeterConfig
+from core.config import MeterConfig, read_secret, secret_path
+from core.errors import ConfigError
 from core.home import Home
+from core.language import _
 from core.records import Record
 from gui.runtime.loop_thread import LoopThread
 
 if TYPE_CHECKING:
-    from core.services.meter_reader import MeterReader
+    from core.services.meter_reader import MeterSource
 
 
 class MeterThreads(QObject):
@@ -26,7 +28,6 @@ class MeterThreads(QObject):
         self._home = home
         self._publish = publish
         self._threads: dict[str, LoopThread] = {}
-        self._readers: dict[str, MeterReader] = {}
         self._ending: list[LoopThread] = []
 
     def names(self) -> list[str]:
@@ -35,31 +36,23 @@ class MeterThreads(QObject):
 
     def connect_meter(self, meter: MeterConfig) -> None:
         """Read this meter; one of the same name is let go first. Raises ConfigError for a key that cannot be read."""
-        from core.services.meter_reader import MeterReader, source_of
+        from core.services.meter_reader import MeterReader
 
-        self.disconnect_meter(meter.name)
         reader = MeterReader(source_of(meter, self._home), self._publish)
+        self.disconnect_meter(meter.name)
         thread = LoopThread(f"meter {meter.name}", self)
         thread.crashed.connect(self.crashed)
         thread.finished.connect(lambda: self._on_finished(thread))
         self._threads[meter.name] = thread
-        self._readers[meter.name] = reader
         thread.start()
         thread.spawn(reader.run())
 
     def disconnect_meter(self, name: str) -> None:
         """Stop reading; the port is free soon after."""
         thread = self._threads.pop(name, None)
-        self._readers.pop(name, None)
         if thread is not None:
             self._ending.append(thread)
             thread.request_stop()
-
-    def read_now(self, name: str) -> None:
-        """Ask a meter that is asked; one that sends by itself does so anyway."""
-        thread, reader = self._threads.get(name), self._readers.get(name)
-        if thread is not None and reader is not None:
-            thread.call(reader.read_now)
 
     def request_stop(self) -> None:
         """Ask all to end."""
@@ -75,3 +68,30 @@ class MeterThreads(QObject):
     def _on_finished(self, thread: LoopThread) -> None:
         if thread in self._ending:
             self._ending.remove(thread)
+
+
+def source_of(meter: MeterConfig, home: Home) -> MeterSource:
+    """What a reader needs to know of a configured meter, its keys included; raises ConfigError."""
+    from core.services.meter_reader import MeterSource
+
+    return MeterSource(
+        port=meter.port,
+        name=meter.name,
+        protocol=meter.protocol,
+        baud=meter.baud,
+        parity=meter.parity,
+        key=_key(meter.key_file, home),
+        auth_key=_key(meter.auth_key_file, home),
+        preset=meter.preset,
+        home=home.path,
+    )
+
+
+def _key(name: str | None, home: Home) -> bytes | None:
+    if name is None:
+        return None
+    path = secret_path(home, name)
+    try:
+        return bytes.fromhex(read_secret(path))
+    except ValueError as error:
+        raise ConfigError(_("{path} does not hold a key in hexadecimal digits").format(path=path)) from error

@@ -55,10 +55,12 @@ class StatusLine(QStatusBar):
 
     def apply_probe(self, report: MeterReport) -> None:
         """A probe's state."""
-        if report.state is MeterState.DISCONNECTED:
-            self._probes.pop(report.name, None)
-        else:
-            self._probes[report.name] = report
+        self._probes[report.name] = report
+        self._tell_probes(self._probes.values())
+
+    def forget_probe(self, name: str) -> None:
+        """A probe was let go."""
+        self._probes.pop(name, None)
         self._tell_probes(self._probes.values())
 
     def apply_store(self, report: StoreReport) -> None:
@@ -81,7 +83,7 @@ class StatusLine(QStatusBar):
             state = _probe_words(report.state)
             words.append(_("probe {name}: {state}").format(name=one_line(report.name), state=state))
             tips.append(f"{report.name}: {report.text}")
-            if report.state in (MeterState.FAILED, MeterState.SILENT):
+            if report.state in (MeterState.FAILED, MeterState.SILENT, MeterState.DISCONNECTED):
                 worst = "warning"
         self._probe.setText("   ".join(words))
         self._probe.setToolTip(plain_tip("\n".join(tips)))
@@ -117,6 +119,6 @@ def _probe_words(state: MeterState) -> str:
         MeterState.SEARCHING: _("searching"),
         MeterState.READING: _("reading"),
         MeterState.SILENT: _("silent"),
-        MeterState.DISCONNECTED: _("disconnected"),
+        MeterState.DISCONNECTED: _("unplugged"),
         MeterState.FAILED: _("failed"),
     }[state]

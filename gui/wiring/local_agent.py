@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import platform
 import re
+from pathlib import Path
 from typing import Any
 
 from msgspec.structs import replace
 from PyQt5.QtCore import QObject, QTimer, pyqtSignal
 
-from core.home import Home
+from core.home import Home, Lock
 from core.language import _
 from core.records import Machine
 from gui.runtime.child_program import ChildProgram
@@ -46,9 +48,7 @@ class LocalAgent(QObject):
 
     def start(self) -> None:
         """Find the agent of this home, or start it; called once the machines are known."""
-        from core.agent.listening import running_agent
-
-        address = running_agent(self._home.agent_path)
+        address = _running_at(self._home.agent_path)
         if address is not None:
             self._on_listening(*address)
             if self._is_unpaired():
@@ -110,7 +110,7 @@ class LocalAgent(QObject):
     def _on_paired(self, agent: Any) -> None:
         assert self._address is not None
         local = self._desk.local()
-        name = local.name if local is not None else self._desk.free_name(platform.node().partition(".")[0])
+        name = local.name if local is not None else self._desk.free_name(platform.node().partition(".")[0], "localhost")
         self._desk.save(
             Machine(
                 name=name,
@@ -138,3 +138,16 @@ class LocalAgent(QObject):
 
     def _on_died(self, words: str) -> None:
         self.failed.emit(_("this machine's own agent does not stay alive: {reason}").format(reason=words))
+
+
+def _running_at(folder: Path) -> tuple[str, int] | None:
+    """Where an agent of that folder listens now; it holds a lock as long as it lives."""
+    lock = Lock(folder / "lock")
+    try:
+        if lock.take():
+            lock.release()
+            return None
+        host, _colon, port = json.loads((folder / "listening").read_bytes())["address"].rpartition(":")
+        return host.strip("[]"), int(port)
+    except (OSError, ValueError, KeyError, TypeError):
+        return None

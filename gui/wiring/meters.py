@@ -185,11 +185,19 @@ class MeterDesk(QObject):
                 )
             )
         if self._window is not None:
+            self._window.status_line.forget_probe(name)
             self._window.set_probe_connected(bool(self._wanted))
 
     def read_now(self, name: str) -> None:
-        """Ask the meter now."""
-        self._services.meters.read_now(name)
+        """Ask the meter now; one that sends by itself is not asked."""
+        meter, report = self._wanted.get(name), self._reports.get(name)
+        if meter is None:
+            return
+        if report is not None and report.protocol == "push" and report.state is MeterState.READING:
+            if self._window is not None:
+                self._window.status_line.showMessage(_("this meter sends by itself; nothing is asked"), 4000)
+            return
+        self.connect_meter(meter)
 
     def open_key(self, name: str) -> KeyDialog:
         """Key of the meter…"""

@@ -180,7 +180,7 @@ def test_a_probe_is_chosen_and_followed_in_words(qtbot, show):
     assert wanted == [(MeterConfig(name="ttyUSB0", port="/dev/ttyUSB0"),)]
     dialog.apply_report(probe_report(MeterState.SEARCHING, "listening at 9600 8N1"))
     assert words(dialog) == "listening at 9600 8N1"
-    dialog.apply_report(probe_report(MeterState.READING, "the key is missing", needs_key=True))
+    dialog.apply_report(probe_report(MeterState.FAILED, "the key is missing", needs_key=True))
     assert dialog._key.isVisible()
     with qtbot.waitSignal(dialog.key_wanted):
         qtbot.mouseClick(dialog._key, Qt.LeftButton)
