@@ -198,6 +198,7 @@ QHeaderView { background: transparent; }
 QHeaderView::section { background: transparent; color: $dim; border: 0; border-bottom: 1px solid $line;
     padding: 4px 9px; }
 QSplitter::handle { background: transparent; }
+QAbstractScrollArea::corner { background: transparent; border: 0; }
 QScrollBar:vertical { background: transparent; width: 12px; margin: 0; }
 QScrollBar:horizontal { background: transparent; height: 12px; margin: 0; }
 QScrollBar::handle { background: $line; border-radius: 4px; min-height: 28px; min-width: 28px; margin: 2px; }
