@@ -50,6 +50,7 @@ _STALE_AFTER_S = 15.0
 _TICK_MS = 1_000
 _DRAWER_PX = 560
 _WIDE_DRAWER_PX = 700
+_NARROW_PX = 1_000
 _REGISTER = "active_energy_import_wh"
 
 
@@ -92,6 +93,7 @@ class EnergyPage(QWidget):
         self._book: SeriesBook | None = None
         self._meters: dict[str, _Meter] = {}
         self._current: str | None = None
+        self._is_narrow = False
         self._pane = QStackedLayout(self)
         self._pane.setContentsMargins(0, 0, 0, 0)
         self.start = ProbeStart()
@@ -252,9 +254,13 @@ class EnergyPage(QWidget):
             self.group.stop()
 
     def resizeEvent(self, event: QResizeEvent) -> None:
-        """The drawer of readings takes the whole width where there is little."""
+        """Where there is little width, the drawer takes all of it, and the description a line of its own."""
         super().resizeEvent(event)
         self._place_drawer()
+        is_narrow = self.width() < _NARROW_PX
+        if is_narrow != self._is_narrow:
+            self._is_narrow = is_narrow
+            self._header.addWidget(self._description, *((1, 0, 1, 7) if is_narrow else (0, 2, 1, 1)))
 
     def minimumSizeHint(self) -> QSize:
         """Small: the page scrolls."""
@@ -277,18 +283,21 @@ class EnergyPage(QWidget):
         self.readings_button.setCheckable(True)
         self.readings_button.toggled.connect(self._place_drawer)
         self.export_button = ExportButton(self.write_export, self._export_name)
-        header = QHBoxLayout()
-        header.setSpacing(GAP)
-        header.addWidget(self.range_bar)
-        header.addWidget(self.meter_box)
-        header.addWidget(self._description, 1)
-        for widget in (self._simulated, self.read_button, self.readings_button, self.export_button):
-            header.addWidget(widget)
+        self._header = QGridLayout()
+        self._header.setHorizontalSpacing(GAP)
+        self._header.setVerticalSpacing(6)
+        self._header.setColumnStretch(2, 1)
+        self._header.addWidget(self.range_bar, 0, 0)
+        self._header.addWidget(self.meter_box, 0, 1)
+        self._header.addWidget(self._description, 0, 2)
+        buttons = (self._simulated, self.read_button, self.readings_button, self.export_button)
+        for column, widget in enumerate(buttons, 3):
+            self._header.addWidget(widget, 0, column)
         page = QWidget()
         layout = QVBoxLayout(page)
         layout.setContentsMargins(GAP, GAP, GAP, GAP)
         layout.setSpacing(GAP)
-        layout.addLayout(header)
+        layout.addLayout(self._header)
         layout.addWidget(self._make_banner())
         self._splitter = QSplitter(Qt.Horizontal)
         self._splitter.setChildrenCollapsible(False)

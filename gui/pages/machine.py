@@ -39,7 +39,8 @@ if TYPE_CHECKING:
     from gui.widgets.time_plot_group import PlotGroup
 
 _PROCESSES_MS = 5_000
-_LEAST_PLOT_PX = 148
+_LEAST_PLOT_PX = 152
+_LEAST_CANVAS_PX = 68
 _STALE_STATES = {MachineState.OFFLINE, MachineState.UNPAIRED, MachineState.NOT_TRUSTED}
 
 
@@ -80,7 +81,7 @@ class MachinePage(QWidget):
         self._name, self._report = name, None
         self._pane.setCurrentIndex(0 if name is None else 1)
         self._title.setText(name or "")
-        self._description.set_text("")
+        self._description.setText("")
         self._banner.hide()
         self.processes.clear("")
         self._show_status(None, is_stale=False)
@@ -95,7 +96,7 @@ class MachinePage(QWidget):
             return
         before, self._report = self._report, report
         is_away = report.state in _STALE_STATES
-        self._description.set_text(_describe(report))
+        self._description.setText(_describe(report))
         self._banner.setVisible(bool(report.state is not MachineState.ONLINE))
         self._banner.setText(_state_words(report))
         set_role(self._banner, "warning" if report.state is MachineState.LATE else "critical")
@@ -139,7 +140,7 @@ class MachinePage(QWidget):
         for index, (name, plot) in enumerate(self._plots.items()):
             plot.body.insertWidget(0, self._heads[name])
             self._heads[name].show()
-            plot.setMinimumHeight(_LEAST_PLOT_PX)
+            plot.canvas.setMinimumHeight(_LEAST_CANVAS_PX)
             self._plot_grid.addWidget(plot, index // 2, index % 2)
             group.add(plot)
         group.history_wanted.connect(self.history_wanted)
@@ -208,9 +209,9 @@ class MachinePage(QWidget):
     # Making
 
     def _make_content(self) -> QWidget:
-        self._title = plain_label(selectable=True)
+        self._title = plain_label()
         self._title.setFont(scaled_font(1.5, bold=True))
-        self._description = ElidedLabel("dim")
+        self._description = plain_label("", "dim", wrap=True, selectable=True)
         self.range_bar = RangeBar(self.range)
         self.command_button = QPushButton(_("Command…"))
         self.command_button.setToolTip(_("Send a command to this machine"))
@@ -219,7 +220,7 @@ class MachinePage(QWidget):
         header = QHBoxLayout()
         header.setSpacing(GAP)
         header.addWidget(self._title)
-        header.addWidget(self._description, 1)
+        header.addStretch(1)
         for widget in (self.range_bar, self.command_button, self.export_button):
             header.addWidget(widget)
         self._banner = plain_label("", "critical", wrap=True, selectable=True)
@@ -247,6 +248,7 @@ class MachinePage(QWidget):
         layout.setContentsMargins(GAP, GAP, GAP, GAP)
         layout.setSpacing(GAP)
         layout.addLayout(header)
+        layout.addWidget(self._description)
         layout.addWidget(self._banner)
         layout.addWidget(splitter, 1)
         return page

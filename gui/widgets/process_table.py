@@ -12,13 +12,17 @@ from gui.widgets.card import Card
 from gui.widgets.empty_state import EmptyState
 from gui.widgets.row_table import RowTable
 
-_WIDTHS = {PID: 76, NAME: 170, USER: 100, CPU: 76, MEMORY: 96, SINCE: 84, COMMAND: 400}
+_WIDTHS = {PID: 76, NAME: 170, USER: 100, CPU: 76, MEMORY: 96, SINCE: 84, COMMAND: 120}
 _CELL_MARGIN_PX = 9
 
 
 def align_header(view: QTableView) -> None:
     """Put the words of the header where those of the cells begin and end."""
-    view.horizontalHeader().setStyleSheet(f"QHeaderView::section {{ padding: 4px {_CELL_MARGIN_PX}px; }}")
+    view.horizontalHeader().setStyleSheet(
+        f"QHeaderView::section {{ padding: 4px {_CELL_MARGIN_PX}px; }}"
+        "QHeaderView::up-arrow, QHeaderView::down-arrow"
+        " { subcontrol-origin: margin; subcontrol-position: top center; width: 9px; height: 7px; }"
+    )
 
 
 class ProcessCard(Card):

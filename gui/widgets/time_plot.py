@@ -164,6 +164,7 @@ class TimePlot(Card):
             [
                 LegendEntry(curve.label, curve.role, self.text_of(value), is_stale)
                 for curve, value in zip(known, values, strict=True)
+                if curve.label or time_s is not None
             ]
         )
         words: list[str] = []
