@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import os
+import sqlite3
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,7 +14,7 @@ import msgspec
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
-from sqlalchemy import create_engine
+from sqlalchemy import NullPool, create_engine
 
 from core.errors import StoreError
 from core.records import (
@@ -55,8 +57,15 @@ def telegram(
     )
 
 
+def asked(history: History, statement: str) -> list[tuple[object, ...]]:
+    """The rows as another program sees them."""
+    with contextlib.closing(sqlite3.connect(history.path)) as raw:
+        return raw.execute(statement).fetchall()
+
+
 def test_the_migrations_make_the_schema(history: History) -> None:
-    with create_engine(f"sqlite:///{history.path}").connect() as connection, warnings.catch_warnings():
+    engine = create_engine(f"sqlite:///{history.path}", poolclass=NullPool)
+    with engine.connect() as connection, warnings.catch_warnings():
         warnings.simplefilter("ignore")
         context = MigrationContext.configure(connection, opts={"compare_type": True})
         assert compare_metadata(context, metadata) == []
@@ -101,8 +110,7 @@ def test_unknown_readings_are_kept_as_they_are(history: History) -> None:
         Reading(obis="0-0:96.7.21*255", quantity=None, value=4, quality=Quality.WARNING, time="2024-01-01T00:00:00"),
     )
     history.write([telegram(T0, readings=readings, active_power_import_w=5)])
-    with create_engine(f"sqlite:///{history.path}").connect() as connection:
-        others, meter_time = connection.exec_driver_sql("SELECT others, meter_time FROM measurements").one()
+    ((others, meter_time),) = asked(history, "SELECT others, meter_time FROM measurements")
     assert msgspec.json.decode(others) == [
         {"obis": "F.F", "value": "00000000"},
         {"obis": "0-0:96.7.21*255", "value": 4, "quality": "warning"},
@@ -240,9 +248,7 @@ def test_machines_are_saved_changed_and_removed(history: History) -> None:
     assert history.remove_machine("a")
     assert not history.remove_machine("a")
     assert history.machines() == [second]
-    with create_engine(f"sqlite:///{history.path}").connect() as connection:
-        kept = connection.exec_driver_sql("SELECT certificate_pem, fingerprint FROM machines WHERE name = 'a'").one()
-    assert tuple(kept) == (None, None)
+    assert asked(history, "SELECT certificate_pem, fingerprint FROM machines WHERE name = 'a'") == [(None, None)]
 
 
 def request(run_id: str, *machines: str, line: str = "uname -a", time_s: float = T0) -> CommandRequest:
