@@ -138,9 +138,10 @@ def decode_capture(
 
 def octets_of(data: bytes) -> bytes:
     """The octets of a capture, from hexadecimal text where it is that; raises UsageError for broken hexadecimal."""
+    data = data.removeprefix(b"\xef\xbb\xbf")
     if any(octet not in _PRINTABLE for octet in data[:4096]) or b"(" in data or b"/" in data:
         return data
-    words = _HEX_SIGNS.sub(b" ", data.removeprefix(b"\xef\xbb\xbf")).split()
+    words = _HEX_SIGNS.sub(b" ", data).split()
     if words and all(len(word) <= 2 for word in words):  # octets one by one, some without their leading zero
         words = [word.rjust(2, b"0") for word in words]
     digits = b"".join(words)
