@@ -14,6 +14,7 @@ from core.errors import RemoteProtocolError
 from core.language import _
 from core.meter.e450 import quantity_of
 from core.meter.measurement import measurement_of
+from core.meter.quality import quality_of, worse
 from core.obis import ObisCode
 from core.protocol.iec62056_21 import Check, DataSet, Telegram
 from core.records import MeterIdentity, MeterReadings, Quality, Reading
@@ -128,7 +129,7 @@ def _reading(data_set: DataSet, quantity: str | None, time: str | None, quality:
         raw=value if isinstance(value, (int, float)) else text,
         unit=unit,
         time=time,
-        quality=quality,
+        quality=worse(quality, quality_of(quantity, value)),
         scaler_source="meter" if unit is not None and value is not None else None,
     )
 

@@ -1,0 +1,135 @@
+"""What the simulated E450 sends: its readout in IEC 62056-21, and its pushes in the four layouts."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from core.meter.e450 import SIMULATED_TITLE
+from core.meter.readings_21 import SIMULATED_TEXT
+from core.meter.virtual_e450 import VirtualE450, VirtualMoment
+from core.protocol.iec62056_21 import encode_block
+from core.protocol.push_encoder import PushValue, clock_octets, encode_push
+
+BAUD_CHARACTERS = {300: "0", 600: "1", 1200: "2", 2400: "3", 4800: "4", 9600: "5", 19200: "6"}
+
+
+def identification_line(baud: int) -> bytes:
+    """Answer to a sign-on, proposing `baud`; it names the model SIMULATED-E450."""
+    return f"/LGZ{BAUD_CHARACTERS[baud]}\\2{SIMULATED_TEXT}-E450\r\n".encode()
+
+
+def readout(meter: VirtualE450, time_s: float) -> bytes:
+    """The data message of a readout at `time_s`, from STX to BCC."""
+    now = meter.moment(time_s)
+    clock = datetime.fromtimestamp(time_s, UTC)
+    month = datetime(clock.year, clock.month, 1, tzinfo=UTC).timestamp()
+    billed = meter.moment(month)
+    lines = [
+        "F.F(00000000)",
+        f"0.0.0({meter.serial_number})",
+        f"0.9.1({clock:%H:%M:%S})",
+        f"0.9.2({clock:%y-%m-%d})",
+        f"1.8.0({now.energy_import_wh / 1000:010.3f}*kWh)",
+        f"1.8.1({now.import_by_tariff_wh[0] / 1000:010.3f}*kWh)",
+        f"1.8.2({now.import_by_tariff_wh[1] / 1000:010.3f}*kWh)",
+        f"1.8.0*01({billed.energy_import_wh / 1000:010.3f}*kWh)",
+        f"2.8.0({now.energy_export_wh / 1000:010.3f}*kWh)",
+        f"2.8.0*01({billed.energy_export_wh / 1000:010.3f}*kWh)",
+        f"3.8.0({now.reactive_import_varh / 1000:010.3f}*kvarh)",
+        f"4.8.0({now.reactive_export_varh / 1000:010.3f}*kvarh)",
+        f"1.7.0({max(0.0, now.power_w) / 1000:06.3f}*kW)",
+        f"2.7.0({max(0.0, -now.power_w) / 1000:06.3f}*kW)",
+        f"16.7.0({now.power_w / 1000:+07.3f}*kW)",
+        f"3.7.0({max(0.0, now.reactive_var) / 1000:06.3f}*kvar)",
+        f"4.7.0({max(0.0, -now.reactive_var) / 1000:06.3f}*kvar)",
+        f"9.7.0({now.apparent_va / 1000:06.3f}*kVA)",
+    ]
+    for phase in range(3):
+        code = 20 * (phase + 1)
+        power = now.active_power_w[phase] / 1000
+        lines += [
+            f"{code + 1}.7.0({max(0.0, power):06.3f}*kW)",
+            f"{code + 2}.7.0({max(0.0, -power):06.3f}*kW)",
+            f"{code + 12}.7.0({now.voltage_v[phase]:05.1f}*V)",
+            f"{code + 11}.7.0({now.current_a[phase]:06.2f}*A)",
+        ]
+    lines += [
+        f"14.7.0({now.frequency_hz:05.2f}*Hz)",
+        f"13.7.0({now.power_factor:05.3f})",
+        f"12.7.124({now.thd_voltage_percent:04.1f}*%)",
+        f"11.7.124({now.thd_current_percent:04.1f}*%)",
+        "C.1.0()",
+        "!",
+    ]
+    return encode_block("".join(f"{line}\r\n" for line in lines).encode())
+
+
+def push(
+    meter: VirtualE450,
+    time_s: float,
+    layout: int,
+    *,
+    key: bytes | None = None,
+    auth_key: bytes | None = None,
+    invocation_counter: int = 1,
+) -> bytes:
+    """One push at `time_s` as it goes over the line, ciphered where there is a key."""
+    now = meter.moment(time_s)
+    number = PushValue("0-0:96.1.0*255", meter.serial_number, class_id=1)
+    clock = clock_octets(time_s, 0)
+    values = _positional(now, number) if layout == 3 else _coded(now, number)
+    return encode_push(
+        values,
+        layout,
+        clock=None if layout == 3 else clock,
+        system_title=SIMULATED_TITLE,
+        key=key,
+        auth_key=auth_key,
+        invocation_counter=invocation_counter,
+    )
+
+
+def _coded(now: VirtualMoment, number: PushValue) -> list[PushValue]:
+    """All fields with their codes; W, var, VA, Wh, 0.1 V, 0.01 A, 0.001, as an E450 counts them."""
+    values = [
+        number,
+        _value("1.8.0", now.energy_import_wh),
+        _value("2.8.0", now.energy_export_wh),
+        _value("3.8.0", now.reactive_import_varh),
+        _value("4.8.0", now.reactive_export_varh),
+        _value("1.8.1", now.import_by_tariff_wh[0]),
+        _value("1.8.2", now.import_by_tariff_wh[1]),
+        _value("1.7.0", max(0.0, now.power_w)),
+        _value("2.7.0", max(0.0, -now.power_w)),
+        _value("3.7.0", max(0.0, now.reactive_var)),
+        _value("4.7.0", max(0.0, -now.reactive_var)),
+        _value("9.7.0", now.apparent_va),
+        _value("13.7.0", now.power_factor * 1000, is_short=True),
+        _value("14.7.0", now.frequency_hz * 1000, is_short=True),
+    ]
+    for phase in range(3):
+        code = 20 * (phase + 1)
+        values += [
+            _value(f"{code + 1}.7.0", max(0.0, now.active_power_w[phase])),
+            _value(f"{code + 2}.7.0", max(0.0, -now.active_power_w[phase])),
+            _value(f"{code + 12}.7.0", now.voltage_v[phase] * 10, is_short=True),
+            _value(f"{code + 11}.7.0", now.current_a[phase] * 100, is_short=True),
+        ]
+    return values
+
+
+def _positional(now: VirtualMoment, number: PushValue) -> list[PushValue]:
+    """Eleven positions without codes: U, I, P+, P-, A+, A-, and the number, which tells that it is simulated."""
+    return [
+        *(_value("32.7.0", volts * 10, is_short=True) for volts in now.voltage_v),
+        *(_value("31.7.0", amperes * 100, is_short=True) for amperes in now.current_a),
+        _value("1.7.0", max(0.0, now.power_w)),
+        _value("2.7.0", max(0.0, -now.power_w)),
+        _value("1.8.0", now.energy_import_wh),
+        _value("2.8.0", now.energy_export_wh),
+        number,
+    ]
+
+
+def _value(code: str, number: float, *, is_short: bool = False) -> PushValue:
+    return PushValue(f"1-0:{code}*255", round(number), is_short=is_short)

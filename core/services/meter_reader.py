@@ -1,0 +1,368 @@
+"""Reads one meter for as long as it is asked to, whatever its protocol: finds it, reads it, tells when it is silent.
+
+`MeterReader.run` is a coroutine of any loop; cancelled, it lets the port go within 200 ms. It publishes
+MeterReadings as they come and a MeterReport, in words, whenever the state changes. Unplugging is a state, not an end.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from core.errors import BeffroiError, NoiseError, SerialPortMissingError, TransportError, WrongKeyError
+from core.language import _
+from core.meter.presets import load_presets
+from core.meter.readings import readings_of_push
+from core.meter.readings_21 import readings_of_data_sets
+from core.protocol.iec62056_21 import Telegram
+from core.protocol.mode_c import ReadoutSession
+from core.protocol.push import PushSession, PushTelegram
+from core.protocol.session import Finished, Rejected, SetLine, Told
+from core.records import Event, MeterIdentity, MeterReadings, MeterReport, MeterState, Record, Severity
+from core.services.meter_line import conversation
+from core.services.probe_search import PUSH_LINES, SIGN_ON_LINE, RememberedLines, search
+from core.transport.serial_port import LineSettings, Port, open_port
+
+SILENT_S = 8.0
+"""A meter that should have sent is called silent after this time at the latest."""
+STALE_PERIODS = 3.0
+LEAST_SILENCE_S = 2.0
+REPLUG_S = 0.5
+"""Between two looks whether the port is back."""
+READOUT_INTERVAL_S = 15.0
+RETRY_S = 2.0
+SEARCH_PAUSE_S = 5.0
+PROBES_FILE = "probes.json"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MeterSource:
+    """What is read and how; None leaves it to the reader.
+
+    `name` as configured (else the meter's serial number, else the port); `interval_s` between readouts of a meter
+    that is asked; `home` holds the user's presets and what was found on each port before.
+    """
+
+    port: str
+    name: str | None = None
+    protocol: str = "auto"
+    baud: int | None = None
+    parity: str | None = None
+    interval_s: float = READOUT_INTERVAL_S
+    key: bytes | None = None
+    auth_key: bytes | None = None
+    system_title: bytes | None = None
+    preset: str | None = None
+    address: str = ""
+    home: Path | None = None
+
+
+class MeterReader:
+    """Reads the meter `source`; raises ConfigError or UsageError at once for a preset that is not there."""
+
+    def __init__(
+        self,
+        source: MeterSource,
+        publish: Callable[[Record], None],
+        *,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._source = source
+        self._publish = publish
+        self._clock = clock
+        self._presets = load_presets(source.home)
+        self._preset = self._presets.named(source.preset) if source.preset is not None else None
+        self._remembered = RememberedLines(None if source.home is None else source.home / PROBES_FILE)
+        self._identity: MeterIdentity | None = None
+        self._name = source.name
+        self._state: MeterState | None = None
+        self._told: MeterReport | None = None
+        self._protocol: str | None = None if source.protocol == "auto" else source.protocol
+        self._line: LineSettings | None = None
+        self._is_ciphered: bool | None = None
+        self._is_authenticated: bool | None = None
+        self._is_simulated = False
+        self._arrivals: deque[float] = deque(maxlen=6)
+        self._silent_at_s: float | None = None
+        self._period_s: float | None = None
+        self._highest_baud = 19200
+
+    @property
+    def name(self) -> str:
+        """The meter's name in the console, as far as it is known."""
+        return self._name or self._source.port
+
+    async def run(self) -> None:
+        """Read until cancelled."""
+        watch = asyncio.create_task(self._watch_silence())
+        try:
+            while True:
+                await self._visit()
+        except asyncio.CancelledError:
+            self._report(MeterState.DISCONNECTED, _("disconnected"))
+            raise
+        finally:
+            watch.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await watch
+
+    async def _visit(self) -> None:
+        """Open the port and read until something breaks; then wait a moment, so that a replug is found."""
+        source = self._source
+        try:
+            port = await open_port(source.port, self._first_line())
+        except TransportError as error:
+            is_gone = isinstance(error, SerialPortMissingError)
+            self._report(MeterState.DISCONNECTED if is_gone else MeterState.FAILED, str(error))
+            await asyncio.sleep(REPLUG_S)
+            return
+        try:
+            if source.protocol == "iec62056-21":
+                await self._read_out(port, None)
+            elif source.protocol == "push" and (source.baud is not None or not port.has_speed):
+                self._tell_search(
+                    _("waiting for the meter to send, at {line}").format(
+                        line=self._first_line() if port.has_speed else port.url
+                    ),
+                    self._first_line(),
+                )
+                await self._listen(port, self._new_push())
+            else:
+                await self._search(port)
+        except TransportError as error:
+            self._report(MeterState.DISCONNECTED, str(error))
+            await asyncio.sleep(REPLUG_S)
+        finally:
+            self._silent_at_s = None
+            port.close()
+
+    def _first_line(self) -> LineSettings:
+        source = self._source
+        if source.protocol == "iec62056-21":
+            return SIGN_ON_LINE
+        if source.baud is None:
+            return PUSH_LINES[0]
+        return LineSettings(source.baud, 8, source.parity or ("E" if source.baud == 2400 else "N"))
+
+    def _new_push(self) -> PushSession:
+        source = self._source
+        return PushSession(source.key, source.auth_key, system_title=source.system_title)
+
+    async def _search(self, port: Port) -> None:
+        source = self._source
+        lines = PUSH_LINES if source.baud is None else (self._first_line(),)
+        outcome = await search(
+            port,
+            self._new_push,
+            self._tell_search,
+            remembered=self._remembered.line_of(source.port) if source.protocol == "auto" else None,
+            lines=lines,
+            is_signing_on=source.protocol == "auto",
+            address=source.address,
+        )
+        found = outcome.found
+        if found is None:
+            self._report(
+                MeterState.SILENT,
+                _("no meter was found on {port}: {what}; check that the probe sits on the meter's port").format(
+                    port=source.port, what=outcome.text
+                ),
+            )
+            await self._rest(port, SEARCH_PAUSE_S)
+            return
+        self._remembered.remember(source.port, found.protocol, found.line)
+        self._protocol = found.protocol
+        self._line = found.line
+        if found.push is not None:
+            await self._listen(port, found.push)
+        else:
+            self._highest_baud = found.baud or self._highest_baud
+            await self._read_out(port, found.telegram)
+
+    async def _listen(self, port: Port, session: PushSession) -> None:
+        """Take pushes in until the port is gone."""
+        self._protocol = "push"
+        self._line = self._line or self._first_line()
+        self._expect(SILENT_S)
+        async with contextlib.aclosing(conversation(session, port)) as events:
+            async for event in events:
+                if isinstance(event, Told) and isinstance(event.telegram, PushTelegram):
+                    telegram = event.telegram
+                    self._is_ciphered = telegram.is_ciphered
+                    self._is_authenticated = telegram.is_authenticated
+                    self._take(
+                        readings_of_push(
+                            telegram,
+                            name=self._source.name,
+                            time_s=self._clock(),
+                            preset=self._preset,
+                            presets=self._presets,
+                            identity=self._identity,
+                        )
+                    )
+                elif isinstance(event, Rejected):
+                    self._tell_rejected(event.error)
+
+    async def _read_out(self, port: Port, first: Telegram | None) -> None:
+        """Ask the meter again and again until the port is gone."""
+        loop = asyncio.get_running_loop()
+        self._protocol = "iec62056-21"
+        self._line = None
+        if first is not None:
+            self._take_readout(first)
+            await self._rest(port, self._source.interval_s)
+        while True:
+            began_s = loop.time()
+            if self._state in (None, MeterState.SEARCHING, MeterState.DISCONNECTED, MeterState.FAILED):
+                self._tell_search(_("signing on with /?! at {line}…").format(line=SIGN_ON_LINE), SIGN_ON_LINE)
+            is_read = await self._read_out_once(port)
+            pause_s = began_s + self._source.interval_s - loop.time() if is_read else RETRY_S
+            await self._rest(port, max(pause_s, 0.5))
+
+    async def _read_out_once(self, port: Port) -> bool:
+        session = ReadoutSession(self._source.address, highest_baud=self._source.baud or self._highest_baud)
+        async with contextlib.aclosing(conversation(session, port)) as events:
+            async for event in events:
+                if isinstance(event, Told) and isinstance(event.telegram, Telegram):
+                    self._highest_baud = max(session.baud, 300)
+                    self._take_readout(event.telegram)
+                elif isinstance(event, SetLine):
+                    self._line = LineSettings(event.baud, event.data_bits, event.parity)
+                elif isinstance(event, Rejected):
+                    self._tell_failed_attempt(event.error)
+                elif isinstance(event, Finished):
+                    if event.error is not None:
+                        self._highest_baud = 19200
+                        self._tell_failed_attempt(event.error)
+                    return event.error is None
+        return False
+
+    async def _rest(self, port: Port, seconds: float) -> None:
+        """Let `seconds` pass with an eye on the port; what comes meanwhile was not asked for."""
+        loop = asyncio.get_running_loop()
+        end_s = loop.time() + seconds
+        while (left_s := end_s - loop.time()) > 0:
+            await port.read(left_s)
+
+    def _take_readout(self, telegram: Telegram) -> None:
+        self._take(readings_of_data_sets(telegram, name=self._source.name, time_s=self._clock()))
+
+    def _take(self, readings: MeterReadings) -> None:
+        """Publish what a telegram said, and note when the next one is due."""
+        self._identity = readings.meter
+        self._is_simulated = readings.is_simulated
+        if self._name is None:
+            self._name = readings.name or None
+        if readings.name != self.name:
+            readings = _named(readings, self.name)
+        self._publish(readings)
+        now_s = asyncio.get_running_loop().time()
+        self._arrivals.append(now_s)
+        if len(self._arrivals) > 1:
+            period_s = median(later - earlier for earlier, later in pairwise(self._arrivals))
+            if self._period_s is None or not 0.8 < period_s / max(self._period_s, 0.001) < 1.25:
+                self._period_s = period_s  # a new one only where it is another: jitter is not worth a report
+        if self._protocol == "iec62056-21":
+            due_s = self._source.interval_s + SILENT_S
+        elif self._period_s is not None:
+            due_s = max(LEAST_SILENCE_S, min(STALE_PERIODS * self._period_s, self._period_s + SILENT_S))
+        else:
+            due_s = 900.0 + SILENT_S  # the longest period of a push; the next telegram tells the real one
+        self._expect(due_s)
+        meter = readings.meter.serial_number or readings.meter.model or self.name
+        self._report(
+            MeterState.READING,
+            _("simulated meter {meter} is read").format(meter=meter)
+            if self._is_simulated
+            else _("meter {meter} is read").format(meter=meter),
+        )
+
+    def _tell_rejected(self, error: BeffroiError) -> None:
+        if isinstance(error, WrongKeyError):
+            self._expect(None)
+            self._report(MeterState.FAILED, str(error), needs_key=True)
+        elif not isinstance(error, NoiseError) or self._state is not MeterState.READING:
+            self._report(self._state or MeterState.SEARCHING, str(error))
+
+    def _tell_failed_attempt(self, error: BeffroiError) -> None:
+        state = MeterState.SILENT if isinstance(error, TransportError) else MeterState.FAILED
+        self._report(state, _("{reason}; trying again").format(reason=error))
+
+    def _tell_search(self, text: str, line: LineSettings) -> None:
+        self._line = line
+        self._report(MeterState.SEARCHING, text)
+
+    def _expect(self, seconds: float | None) -> None:
+        self._silent_at_s = None if seconds is None else asyncio.get_running_loop().time() + seconds
+
+    async def _watch_silence(self) -> None:
+        """Tell a meter that has stopped, within its time."""
+        loop = asyncio.get_running_loop()
+        while True:
+            await asyncio.sleep(0.25)
+            if self._silent_at_s is None or loop.time() < self._silent_at_s:
+                continue
+            self._silent_at_s = None
+            if self._arrivals:
+                since_s = loop.time() - self._arrivals[-1]
+                self._report(
+                    MeterState.SILENT, _("nothing has come from the meter for {seconds:.0f} s").format(seconds=since_s)
+                )
+            else:
+                self._report(
+                    MeterState.SILENT,
+                    _("nothing comes on {port} at {line}; does the meter push, at this speed?").format(
+                        port=self._source.port, line=self._line
+                    ),
+                )
+
+    def _report(self, state: MeterState, text: str, *, needs_key: bool = False) -> None:
+        """Publish where the reading stands, if anything of it is new; a change of state is an event too."""
+        report = MeterReport(
+            name=self.name,
+            port=self._source.port,
+            state=state,
+            text=text,
+            time_s=self._clock(),
+            protocol=self._protocol,
+            line=None if self._line is None or self._source.port.startswith("socket://") else str(self._line),
+            period_s=None if self._period_s is None else round(self._period_s, 1),
+            is_ciphered=self._is_ciphered,
+            is_authenticated=self._is_authenticated,
+            needs_key=needs_key,
+            is_simulated=self._is_simulated,
+        )
+        told, was = self._told, self._state
+        self._told, self._state = report, state
+        if told is not None and _same(told, report):
+            return
+        self._publish(report)
+        if state is not was and state is not MeterState.SEARCHING:
+            is_bad = state in (MeterState.SILENT, MeterState.FAILED)
+            self._publish(
+                Event(
+                    time_s=report.time_s,
+                    source=f"meter/{self.name}",
+                    kind=f"meter_{state.value}",
+                    severity=Severity.WARNING if is_bad else Severity.INFO,
+                    text=text,
+                )
+            )
+
+
+def _same(first: MeterReport, second: MeterReport) -> bool:
+    return _named(first, "", time_s=0.0) == _named(second, "", time_s=0.0) and first.name == second.name
+
+
+def _named(record: Any, name: str, **changes: Any) -> Any:
+    from msgspec.structs import replace
+
+    return replace(record, name=name, **changes)
