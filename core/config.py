@@ -317,13 +317,15 @@ def save_meter(home: Home, meter: MeterConfig) -> None:
     def change(document: Any) -> None:
         import tomlkit
 
-        if "meter" not in document:
-            document["meter"] = tomlkit.aot()
-        table = next((one for one in document["meter"] if one.get("name") == meter.name), None)
+        meters = document.setdefault("meter", tomlkit.aot())
+        values = msgspec.to_builtins(meter)
+        table = next((one for one in meters if one.get("name") == meter.name), None)
         if table is None:
-            table = tomlkit.table()
-            document["meter"].append(table)
-        for key, value in msgspec.to_builtins(meter).items():
+            table = tomlkit.table() if isinstance(meters, tomlkit.items.AoT) else tomlkit.inline_table()
+            table.update({key: value for key, value in values.items() if value is not None})
+            meters.append(table)
+            return
+        for key, value in values.items():
             if value is None:
                 table.pop(key, None)
             elif table.get(key) != value:
@@ -339,6 +341,8 @@ def remove_meter(home: Home, name: str) -> None:
         meters = document.get("meter", [])
         for number in [number for number, one in enumerate(meters) if one.get("name") == name]:
             del meters[number]
+        if "meter" in document and not meters:
+            del document["meter"]  # an empty list of tables would be written as `meter = []`, which takes none
 
     _change(home, change)
 
@@ -349,7 +353,7 @@ def _change(home: Home, change: Callable[[Any], None]) -> None:
     path = home.config_path
     load_config(home)  # a broken file is the user's to mend, not ours to write over
     try:
-        document = tomlkit.parse(path.read_text(encoding="utf-8-sig") if path.exists() else "")
+        document = tomlkit.parse(path.read_bytes().decode("utf-8-sig") if path.exists() else "")
         change(document)
         content = tomlkit.dumps(document).encode()
         _parsed(content, path)
@@ -390,5 +394,6 @@ def read_secret(path: Path) -> str:
 def save_secret(home: Home, name: str, secret: str) -> str:
     """Keep `secret` in the home's `secrets` folder, 0600; what to give as `key_file` and the like."""
     folder = make_private_folder(home.path / "secrets")
+    name = re.sub(r"[/\\\x00-\x1f]|^\.+", "_", name)
     write_private(folder / name, f"{secret}\n".encode())
     return f"secrets/{name}"

@@ -193,6 +193,33 @@ def test_a_meter_is_added_changed_and_removed(home: Home):
     assert [meter.name for meter in load_config(home)[0].meters] == ["b"]
 
 
+def test_the_last_meter_goes_and_another_comes(home: Home) -> None:
+    save_meter(home, MeterConfig(name="a", port="p"))
+    remove_meter(home, "a")
+    remove_meter(home, "a")
+    save_meter(home, MeterConfig(name="b", port="p", baud=300))
+    save_meter(home, MeterConfig(name="b", port="q"))
+    assert load_config(home)[0].meters == (MeterConfig(name="b", port="q"),)
+
+
+def test_a_list_written_in_one_line_is_changed_too(home: Home) -> None:
+    written(home, 'meter = [{name = "a", port = "p"}]\n')
+    save_meter(home, MeterConfig(name="b", port="q", parity="E"))
+    save_meter(home, MeterConfig(name="a", port="r", baud=300))
+    assert [(meter.name, meter.port) for meter in load_config(home)[0].meters] == [("a", "r"), ("b", "q")]
+
+
+def test_the_ends_of_lines_stay(home: Home) -> None:
+    home.config_path.write_bytes(b'# mine\r\noperator = "A"\r\n')
+    save_setting(home, "operator", "B")
+    assert home.config_path.read_bytes() == b'# mine\r\noperator = "B"\r\n'
+
+
+def test_the_name_of_a_secret_leads_nowhere_else(home: Home) -> None:
+    name = save_secret(home, "../../dev/tty.key", "00")
+    assert secret_path(home, name).parent == home.path / "secrets"
+
+
 def test_a_secret_is_kept_private_and_read_back(home: Home):
     name = save_secret(home, "main.key", "00 11 22")
     path = secret_path(home, name)
