@@ -1,0 +1,30 @@
+"""The settings of a home, `config.toml`: read by tomllib, checked whole, changed by tomlkit so that comments stay.
+
+What the user can mend is a ConfigError that names file, line and key; an unknown key is a warning, since a newer
+version may have written it.
+"""
+
+from __future__ import annotations
+
+from core.config.lines import line_of
+from core.config.reading import database_location, load_config
+from core.config.secret_files import read_secret, save_secret, secret_path
+from core.config.settings import AgentSettings, Config, MeterConfig, Polling, Retention
+from core.config.writing import remove_meter, save_meter, save_setting
+
+__all__ = [
+    "AgentSettings",
+    "Config",
+    "MeterConfig",
+    "Polling",
+    "Retention",
+    "database_location",
+    "line_of",
+    "load_config",
+    "read_secret",
+    "remove_meter",
+    "save_meter",
+    "save_secret",
+    "save_setting",
+    "secret_path",
+]

@@ -1,0 +1,100 @@
+"""The settings as records, and what each key must be in words."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Literal
+
+from msgspec import Meta, Struct
+
+from core.language import N_
+from core.records import Level
+
+Seconds = Annotated[float, Meta(ge=0.2, le=3600)]
+Days = Annotated[int, Meta(ge=1, le=36500)]
+Text = Annotated[str, Meta(max_length=1024)]
+ListenAddress = Annotated[str, Meta(pattern=r"^(\[[^\]]+\]|[^:\s]+):[0-9]{1,5}$")]
+
+
+class Polling(Struct, frozen=True, kw_only=True):
+    """How often an agent sends its status: to a machine in the background, to one that is shown."""
+
+    interval_s: Seconds = 5.0
+    visible_interval_s: Seconds = 1.0
+
+
+class Retention(Struct, frozen=True, kw_only=True):
+    """Days that rows are kept: meter readings as they came, minute rows of machines, quarters of an hour."""
+
+    raw_days: Days = 30
+    minute_days: Days = 90
+    quarter_days: Days = 1100
+
+
+class AgentSettings(Struct, frozen=True, kw_only=True):
+    """The agent of this home: where it listens, and the most that it lets a console do."""
+
+    listen: ListenAddress = "0.0.0.0:17450"
+    max_level: Level = Level.RUN
+
+
+class MeterConfig(Struct, frozen=True, kw_only=True):
+    """One `[[meter]]`; None leaves the choice to the reader. Files are relative to the home."""
+
+    name: Annotated[str, Meta(min_length=1, max_length=64, pattern=r"^[^/\x00-\x1f]+$")]
+    port: Annotated[str, Meta(min_length=1, max_length=1024)]
+    protocol: Literal["auto", "push", "iec62056-21"] = "auto"
+    baud: Annotated[int, Meta(ge=50, le=4_000_000)] | None = None
+    parity: Literal["N", "E", "O"] | None = None
+    client: Annotated[int, Meta(ge=0, le=16383)] | None = None
+    password_file: Text | None = None
+    key_file: Text | None = None
+    auth_key_file: Text | None = None
+    preset: Text | None = None
+
+
+class Config(Struct, frozen=True, kw_only=True, rename={"meters": "meter"}):
+    """All settings; `database` None is `beffroi.db` in the home, else a path or a URL such as `sqlite:///FILE`."""
+
+    operator: Annotated[str, Meta(min_length=1, max_length=128)] = ""
+    language: Literal["system", "en", "fr"] = "system"
+    theme: Literal["system", "light", "dark"] = "system"
+    database: Annotated[str, Meta(min_length=1, max_length=1024)] | None = None
+    polling: Polling = Polling()
+    retention: Retention = Retention()
+    agent: AgentSettings = AgentSettings()
+    meters: tuple[MeterConfig, ...] = ()
+
+    def meter(self, name: str) -> MeterConfig | None:
+        """The meter of that name."""
+        return next((meter for meter in self.meters if meter.name == name), None)
+
+
+EXPECTED: Mapping[str, str] = {
+    "operator": N_("a name in quotes"),
+    "language": N_('"system", "en" or "fr"'),
+    "theme": N_('"system", "light" or "dark"'),
+    "database": N_("a path or a URL in quotes"),
+    "polling.interval_s": N_("a number of seconds from 0.2 to 3600"),
+    "polling.visible_interval_s": N_("a number of seconds from 0.2 to 3600"),
+    "retention.raw_days": N_("a whole number of days from 1 to 36500"),
+    "retention.minute_days": N_("a whole number of days from 1 to 36500"),
+    "retention.quarter_days": N_("a whole number of days from 1 to 36500"),
+    "agent.listen": N_('an address such as "0.0.0.0:17450"'),
+    "agent.max_level": N_('"view", "run", "manage" or "raw"'),
+    "meter": N_("a list of tables, each under [[meter]]"),
+    "meter.name": N_("a name in quotes, without a slash"),
+    "meter.port": N_('a port in quotes, such as "/dev/ttyUSB0"'),
+    "meter.protocol": N_('"auto", "push" or "iec62056-21"'),
+    "meter.baud": N_("a whole number such as 2400"),
+    "meter.parity": N_('"N", "E" or "O"'),
+    "meter.client": N_("a whole number from 0 to 16383"),
+    "meter.password_file": N_("the name of a file, in quotes"),
+    "meter.key_file": N_("the name of a file, in quotes"),
+    "meter.auth_key_file": N_("the name of a file, in quotes"),
+    "meter.preset": N_("the name of a preset, in quotes"),
+}
+"""What each key must be, in words; also the list of keys that this version knows."""
+
+TABLES = frozenset({"polling", "retention", "agent"})
+"""Keys that are tables of their own."""
