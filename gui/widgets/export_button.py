@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from PyQt5.QtCore import pyqtSignal
+from PyQt5.QtCore import Qt, pyqtSignal
 from PyQt5.QtWidgets import QFileDialog, QMenu, QMessageBox, QPushButton, QWidget
 
 from core.language import _
@@ -54,7 +54,9 @@ class ExportButton(QPushButton):
             self._write(kind, path)
         except OSError as error:
             message = _("{path} cannot be written: {reason}").format(path=path, reason=error.strerror or error)
-            QMessageBox.warning(self, _("Export"), message)
+            box = QMessageBox(QMessageBox.Warning, _("Export"), message, QMessageBox.Ok, self)
+            box.setTextFormat(Qt.PlainText)
+            box.exec_()
             return
         self.folder = path.parent
         self.written.emit(str(path))
