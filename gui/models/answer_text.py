@@ -179,15 +179,15 @@ def _answer_lines(answer: AnswerGroup | CommandResult, key: str, limit: int, unf
     output = [_output_line(text) for text in _split(answer.stdout)]
     errors = [_output_line(text) for text in _split(answer.stderr)]
     if output and errors:
-        errors.insert(0, Line((Span(_("  on its error output:"), "dim"),)))
+        errors.insert(0, Line((Span("  " + _("on its error output:"), "dim"),)))
     if not lines and not output and not errors:
         if answer.state is CommandState.OK:
-            lines.append(Line((Span(_("  prints nothing"), "dim"),)))
+            lines.append(Line((Span("  " + _("prints nothing"), "dim"),)))
         return lines
     lines += _folded(output + errors, key, limit, unfolded)
     if answer.truncated_bytes:
         amount = " ".join(size(answer.truncated_bytes))
-        lines.append(Line((Span(_("  {amount} of the answer left out").format(amount=amount), "warning"),)))
+        lines.append(Line((Span("  " + _("{amount} of the answer left out").format(amount=amount), "warning"),)))
     return lines
 
 
@@ -281,8 +281,8 @@ def _folded(lines: list[Line], key: str, limit: int, unfolded: frozenset[str]) -
         return [*lines[:limit], _action(words, key)]
     shown = lines[:LINES_UNFOLDED]
     if len(lines) > len(shown):
-        words = _("  {count} lines more; copy the answers to read them").format(count=number(len(lines) - len(shown)))
-        shown.append(Line((Span(words, "warning"),)))
+        words = _("{count} lines more; copy the answers to read them").format(count=number(len(lines) - len(shown)))
+        shown.append(Line((Span(f"  {words}", "warning"),)))
     return [*shown, _action(_("show fewer lines"), key)]
 
 
