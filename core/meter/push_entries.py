@@ -46,6 +46,13 @@ def _walk(elements: Sequence[Value], found: list[Entry]) -> None:
         if element is None:
             continue
         if isinstance(element, tuple):
+            if len(element) == 3:  # by far the most frequent: code, value, (scaler, unit)
+                code, value, pair = element
+                if type(code) is bytes and len(code) == 6 and type(pair) is tuple and len(pair) == 2:
+                    scaler, unit = pair
+                    if type(scaler) is int and type(unit) is Enumerated and not isinstance(value, (tuple, list)):
+                        found.append(Entry(code, value, scaler, unit))
+                        continue
             entry = _structured(element)
             if entry is not None:
                 found.append(entry)
@@ -69,14 +76,7 @@ def _walk(elements: Sequence[Value], found: list[Entry]) -> None:
 
 def _structured(element: tuple[Value, ...]) -> Entry | None:
     """The value of a structure that names its code; None where it names none."""
-    size = len(element)
-    if size == 3:  # by far the most frequent: code, value, (scaler, unit)
-        code, value, pair = element
-        if isinstance(code, bytes) and len(code) == 6 and isinstance(pair, tuple):
-            known = _scaler_and_unit(pair)
-            if known is not None and not isinstance(value, (tuple, list)):
-                return Entry(code, value, known[0], known[1])
-    if size < 2:
+    if len(element) < 2:
         return None
     first = element[0]
     if isinstance(first, AttributeDescriptor):

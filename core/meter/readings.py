@@ -40,13 +40,16 @@ class _Known(NamedTuple):
     quantity: str | None
     family: str | None
     is_clock: bool
+    is_watched: bool
+    """True where a value that is not negative can still be out of the ordinary."""
 
 
 @lru_cache(maxsize=4096)
 def _known(octets: bytes) -> _Known:
     code = ObisCode.from_octets(octets)
     is_clock = code.a == 0 and code.cde == (1, 0, 0)
-    return _Known(code, str(code), quantity_of(code), family_of(code), is_clock)
+    family = family_of(code)
+    return _Known(code, str(code), quantity_of(code), family, is_clock, family in _PLAUSIBLE)
 
 
 @lru_cache(maxsize=1024)
@@ -183,19 +186,21 @@ def _exponents(entries: Iterable[Entry], preset: Preset | None, errors: list[str
     if preset is None or not preset.units:
         return {}
     exponents = {family: unit.exponents[0] for family, unit in preset.units.items()}
+    watched = [
+        (entry, known.family)
+        for entry in entries
+        if entry.code is not None
+        and entry.unit is None
+        and (known := _known(entry.code)).is_watched
+        and known.quantity is not None
+    ]
+    if not watched:
+        return exponents
     for family, (low, high) in _PLAUSIBLE.items():
         unit = preset.units.get(family)
         if unit is None or len(unit.exponents) < 2:
             continue
-        numbers = [
-            entry.value
-            for entry in entries
-            if entry.code is not None
-            and entry.unit is None
-            and isinstance(entry.value, (int, float))
-            and (known := _known(entry.code)).family == family
-            and known.quantity is not None
-        ]
+        numbers = [entry.value for entry, found in watched if found == family and isinstance(entry.value, (int, float))]
         if not numbers:
             continue
         best = max(unit.exponents, key=lambda power: sum(low <= _scaled(number, power) <= high for number in numbers))
@@ -249,24 +254,28 @@ def _publish(
             text = "" if is_logical_name(entry) else text_of(value)
             readings.append(Reading(obis=known and known.text, quantity=None, value=text, time=clock, quality=least))
             continue
-        number = int(value) if isinstance(value, int) else value
+        number = value if type(value) is int or isinstance(value, float) else int(value)
         if known is None:
             readings.append(
                 Reading(obis=None, quantity=None, value=number, raw=number, time=clock, quality=Quality.WARNING)
             )
             continue
+        family = known.family
         unit: str | None = None
         scaled: float | int = number
         scaler_source: str | None = None
         if unit_number is not None or scaler is not None:
             unit = unit_text(unit_number) if unit_number is not None else None
-            scaled = _scaled(number, scaler or 0)
+            scaled = _scaled(number, scaler) if scaler else number
             scaler_source = "meter"
-        elif known.family is not None and known.family in exponents:
-            unit = units.get(known.family, _NO_UNIT).unit
-            scaled = _scaled(number, exponents[known.family])
+        elif family is not None and family in exponents:
+            unit = units.get(family, _NO_UNIT).unit
+            exponent = exponents[family]
+            scaled = _scaled(number, exponent) if exponent else number
             scaler_source = source
-        quality = worse(least, _flag(known, scaled, unit, scaler_source, errors))
+        quality = least
+        if known.is_watched or not scaled >= 0:
+            quality = worse(least, _flag(known, scaled, unit, scaler_source, errors))
         readings.append(
             Reading(
                 obis=known.text,
