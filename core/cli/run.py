@@ -196,7 +196,7 @@ class _Show:
 
     def _tell(self, result: CommandResult) -> None:
         if self._is_live:
-            if result.message:
+            if result.message and result.message not in result.stderr:
                 self._write(f"beffroi: {result.machine}: {result.message}\n", sys.stderr)
             elif result.state not in (CommandState.OK, CommandState.FAILED):
                 self._write(f"beffroi: {result.machine}: {_(STATE_WORDS[result.state])}\n", sys.stderr)
@@ -223,7 +223,7 @@ def _heading(result: CommandResult) -> str:
 
 
 def _print_answer(stdout: str, stderr: str, message: str | None) -> None:
-    for text in (stdout, stderr, message or ""):
+    for text in (stdout, stderr, message if message and message not in stderr else ""):
         for line in text.splitlines():
             print_text(line)
 

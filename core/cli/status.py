@@ -202,7 +202,7 @@ def _print_reports(reports: Sequence[MachineReport]) -> None:
                 bytes_text(memory.total_bytes) if memory else "-",
                 status.process_count if status else None,
                 top.name if top else "-",
-                status.system.os if status and status.system else "-",
+                status.system.os_version or status.system.os if status and status.system else "-",
                 report.error or "",
             ]
         )

@@ -206,15 +206,15 @@ class Execution:
     def audit_entry(self, result: CommandResult) -> dict[str, object]:
         """Audit line of the result: its size and the hash of what came."""
         return {
-            "event": "command_result",
-            "id": self.request.id,
+            "event": "result",
+            "exec_id": self.request.id,
             "operator": self.request.operator,
             "machine": self.machine,
-            "words": list(self.request.words),
+            "argv": list(self.request.words),
             "state": result.state.value,
             "exit_status": result.exit_status,
-            "output_bytes": self._octets + result.truncated_bytes,
-            "output_sha256": self._digest.hexdigest(),
+            "octets": self._octets + result.truncated_bytes,
+            "sha256": self._digest.hexdigest(),
         }
 
 
@@ -223,11 +223,11 @@ def sending_entries(request: CommandRequest, console: str, decisions: Mapping[st
     return [
         {
             "event": "command",
-            "id": request.id,
+            "exec_id": request.id,
             "console": console,
             "operator": request.operator,
             "machine": machine,
-            "words": list(request.words),
+            "argv": list(request.words),
             "decision": decision,
         }
         for machine, decision in decisions.items()

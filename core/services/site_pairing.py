@@ -18,7 +18,7 @@ from core.transport.identity import Identity
 AT_ONCE = 8
 """Pairings that run at once: each makes a key by scrypt, 32 MiB and a tenth of a second."""
 
-PAIR_TIMEOUT_S = 10.0
+PAIR_TIMEOUT_S = 5.0
 
 
 class PairProgress(Struct, frozen=True, kw_only=True):

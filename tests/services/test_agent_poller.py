@@ -495,10 +495,10 @@ def test_commands_are_written_down_before_they_are_sent(site: Site, tmp_path: Pa
     entries = list(read(path))
     assert verify(path).is_whole
     assert [(entry["event"], entry["machine"]) for entry in entries] == [
-        ("command", "m1"), ("command", "gone"), ("command_result", "m1"), ("command_result", "gone"),
+        ("command", "m1"), ("command", "gone"), ("result", "m1"), ("result", "gone"),
     ]  # fmt: skip
     assert [entry.get("decision") for entry in entries[:2]] == ["send", "offline"]
-    assert entries[0]["words"] == ["echo", "$(id)"]
+    assert entries[0]["argv"] == ["echo", "$(id)"]
     assert entries[0]["operator"] == "Ada"
     assert entries[2]["state"] == "ok"
 
