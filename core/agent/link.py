@@ -82,6 +82,7 @@ class AgentLink(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """The handshake holds: compare the certificate, if one was shown, with the list as it is now."""
         self._transport = cast(asyncio.Transport, transport)
+        self._server.remember(self)
         self._transport.set_write_buffer_limits(high=WRITE_BUFFER_OCTETS)
         self._timer = asyncio.get_running_loop().call_later(HELLO_TIMEOUT_S, self.close, "it said nothing in time")
         fingerprint = peer_fingerprint(cast(ssl.SSLObject, transport.get_extra_info("ssl_object")))

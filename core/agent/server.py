@@ -185,7 +185,7 @@ class AgentServer:
             link.setblocking(False)
             _watch_for_silence(link)
             await asyncio.get_running_loop().connect_accepted_socket(
-                lambda: self._new_link(host),
+                lambda: AgentLink(self, host),
                 link,
                 ssl=self._context,
                 ssl_handshake_timeout=HANDSHAKE_TIMEOUT_S,
@@ -196,10 +196,9 @@ class AgentServer:
         except (OSError, ssl.SSLError) as error:
             log.info("handshake with %s failed: %s", host, error)
 
-    def _new_link(self, host: str) -> AgentLink:
-        link = AgentLink(self, host)
+    def remember(self, link: AgentLink) -> None:
+        """The handshake of a link holds."""
         self._links[link] = None
-        return link
 
     def forget(self, link: AgentLink) -> None:
         """A link has ended."""
