@@ -169,11 +169,13 @@ class ReadoutSession:
         """Take an optical head's echo out, exactly the octets sent; False while it may still be one."""
         size = min(len(self._buffer), len(self._echo))
         if self._buffer[:size] != self._echo[:size]:
-            self._echo = b""
+            self._echo = b""  # an answer, that may begin like the echo does
             return True
+        if size < len(self._echo):
+            return False
         del self._buffer[:size]
-        self._echo = self._echo[size:]
-        return not self._echo
+        self._echo = b""
+        return True
 
     def _receive_identification(self, now_s: float) -> None:
         match = _IDENTIFICATION.search(self._buffer)

@@ -24,6 +24,7 @@ from core.transport.serial_port import LineSettings
 
 SIGN_ON_LINE = LineSettings(300, 7, "E")
 REACTION_S = 0.2
+SETTLE_S = 0.5
 ACKNOWLEDGEMENT_S = 2.5
 """How long the meter waits for an acknowledgement before it forgets the sign-on."""
 
@@ -126,10 +127,9 @@ class MeterSimulator:
         if self._simulation.protocol != "push":
             while True:
                 await self._answer(wire)
-        while self._simulation.is_once and not wire.is_open:
-            await asyncio.sleep(0.05)  # a capture that is sent once waits for its listener
         if self._simulation.is_once:
-            await asyncio.sleep(0.5)
+            await wire.opened()  # a capture that is sent once waits for its listener
+            await asyncio.sleep(SETTLE_S)
         await self._push(wire)
 
     async def _push(self, wire: Wire) -> None:

@@ -76,6 +76,11 @@ class PtyWire:
         poll.register(self._master, 0)
         return not any(mask & (select.POLLHUP | select.POLLERR) for _fd, mask in poll.poll(0))
 
+    async def opened(self) -> None:
+        """Return when someone has the other end open."""
+        while not self.is_open:  # noqa: ASYNC110  # no event tells that a terminal was opened
+            await asyncio.sleep(LOOK_S)
+
     def speed(self) -> int | None:
         """Speed that the other side has set."""
         import termios
@@ -88,8 +93,7 @@ class PtyWire:
 
     async def read(self, line: LineSettings) -> bytes:
         """See `Wire.read`."""
-        while not self.is_open:
-            await asyncio.sleep(LOOK_S)
+        await self.opened()
         while True:
             try:
                 data = os.read(self._master, 4096)
@@ -162,7 +166,12 @@ async def _paced(data: bytes, line: LineSettings, put: Callable[[bytes, LineSett
 async def _readable(descriptor: int) -> None:
     loop = asyncio.get_running_loop()
     ready: asyncio.Future[None] = loop.create_future()
-    loop.add_reader(descriptor, lambda: ready.done() or ready.set_result(None))
+
+    def on_readable() -> None:
+        if not ready.done():
+            ready.set_result(None)
+
+    loop.add_reader(descriptor, on_readable)
     try:
         await ready
     finally:

@@ -1,0 +1,332 @@
+"""`meter ports|read|watch|decode|simulate`: a probe read and recorded, or a meter simulated."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from core.cli.meter_decode import add_decode, add_keys, given_keys, octets_of_option
+from core.cli.output import iso_time, local_time, print_json, print_problem, print_table, print_text
+from core.config import Config, database_location, load_config
+from core.errors import UsageError, WrongKeyError
+from core.home import Home
+from core.language import _
+from core.records import MeterReadings, MeterReport, MeterState, Reading, Record, StoreReport
+from core.services.meter_reader import READOUT_INTERVAL_S, MeterReader, MeterSource
+from core.services.recorder import Recorder
+from core.store.history import History
+
+PROTOCOLS = ("auto", "push", "iec62056-21")
+LAST_WORD_S = 3.0
+"""How long the end of a command waits for the history."""
+
+NOTHING: dict[str, object] = {
+    "protocol": None,
+    "meter": {"manufacturer": None, "model": None, "serial_number": None},
+    "time": None,
+    "readings": [],
+    "errors": [],
+}
+
+
+def register(commands: Any, common: argparse.ArgumentParser) -> None:
+    """Add the group `meter`."""
+    meter = commands.add_parser("meter", parents=[common], help=_("read, decode or simulate an electricity meter"))
+    parsers = meter.add_subparsers(metavar=_("ACTION"), required=True)
+    ports = parsers.add_parser("ports", parents=[common], help=_("list the serial ports"))
+    ports.set_defaults(handler=_ports, empty_document=[])
+    read = parsers.add_parser("read", parents=[common], help=_("read a meter once"))
+    read.set_defaults(handler=_read, empty_document=NOTHING)
+    watch = parsers.add_parser("watch", parents=[common], help=_("show every reading of a meter as it comes"))
+    watch.set_defaults(handler=_watch)
+    for parser in (read, watch):
+        _add_source(parser)
+    add_decode(parsers, common)
+    _add_simulate(parsers, common)
+
+
+def _add_source(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("name", nargs="?", metavar="NAME", help=_("a meter of config.toml"))
+    parser.add_argument("--port", metavar="URL", help=_("a serial device, or socket://HOST:PORT"))
+    parser.add_argument("--protocol", choices=PROTOCOLS, help=_("what the meter speaks (found by itself)"))
+    parser.add_argument("--baud", type=_baud, metavar="N", help=_("speed of a meter that pushes"))
+    parser.add_argument("--parity", choices=("N", "E", "O"), help=_("parity of a meter that pushes"))
+    parser.add_argument(
+        "--interval", type=_seconds, metavar="S", help=_("seconds between readouts of a meter that is asked")
+    )
+    parser.add_argument("--address", default="", metavar="TEXT", help=_("address of the meter on a shared line"))
+    add_keys(parser)
+
+
+def _add_simulate(parsers: Any, common: argparse.ArgumentParser) -> None:
+    parser = parsers.add_parser("simulate", parents=[common], help=_("simulate an E450, or replay a capture"))
+    place = parser.add_mutually_exclusive_group(required=True)
+    place.add_argument("--link", type=Path, metavar="PATH", help=_("make a serial port under this name"))
+    place.add_argument("--listen", metavar="HOST:PORT", help=_("serve over TCP; port 0 picks one"))
+    parser.add_argument("--protocol", choices=PROTOCOLS[1:], default="push", help=_("how the meter speaks"))
+    parser.add_argument("--layout", type=int, choices=(1, 2, 3, 4), default=2, help=_("form of a push"))
+    parser.add_argument("--baud", type=_baud, metavar="N", help=_("speed of the line (9600)"))
+    parser.add_argument("--key", metavar="HEX", help=_("cipher the pushes with this key"))
+    parser.add_argument("--auth-key", metavar="HEX", help=_("and authenticate them with this one"))
+    parser.add_argument("--seed", type=int, default=1, metavar="N", help=_("which meter; the same seed, the same day"))
+    parser.add_argument("--interval", type=_seconds, default=5.0, metavar="S", help=_("seconds between two pushes"))
+    parser.add_argument("--replay", type=Path, metavar="FILE", help=_("send this capture instead, again and again"))
+    parser.add_argument("--once", action="store_true", help=_("send the capture once, then end"))
+    parser.set_defaults(handler=_simulate)
+
+
+def _baud(text: str) -> int:
+    number = int(text)
+    if not 50 <= number <= 4_000_000:
+        raise argparse.ArgumentTypeError(_("a speed lies between 50 and 4000000"))
+    return number
+
+
+def _seconds(text: str) -> float:
+    number = float(text)
+    if not 0.05 <= number <= 86_400:
+        raise argparse.ArgumentTypeError(_("seconds lie between 0.05 and 86400"))
+    return number
+
+
+def _ports(options: argparse.Namespace) -> int:
+    from core.transport.serial_port import serial_ports
+
+    found = serial_ports()
+    if options.json:
+        print_json(found)
+    elif found:
+        print_table(
+            [_("device"), _("description"), _("serial number"), _("stable name")],
+            [tuple(port[key] for key in ("device", "description", "serial_number", "by_id")) for port in found],
+        )
+    else:
+        print_text(_("no serial port was found; plug the probe in and look again"))
+    return 0
+
+
+def _source(options: argparse.Namespace, config: Config) -> MeterSource:
+    """What to read, from the configuration and the options, which count more."""
+    home: Home = options.home
+    if (options.name is None) == (options.port is None):
+        if options.name is not None:
+            raise UsageError(_("give either the NAME of a meter or --port"))
+        if len(config.meters) != 1:
+            raise UsageError(_("name a meter of config.toml, or give --port; “beffroi meter ports” lists the ports"))
+        options.name = config.meters[0].name
+    key, auth_key = given_keys(options)
+    given = {
+        "protocol": options.protocol,
+        "baud": options.baud,
+        "parity": options.parity,
+        "interval_s": options.interval,
+        "key": key,
+        "auth_key": auth_key,
+        "system_title": octets_of_option("--system-title", options.system_title, (8,)),
+        "preset": options.preset,
+        "address": options.address or None,
+    }
+    chosen = {name: value for name, value in given.items() if value is not None}
+    if options.name is None:
+        known = next((meter for meter in config.meters if meter.port == options.port), None)
+        return MeterSource(port=options.port, name=known.name if known else None, home=home.path, **chosen)
+    meter = config.meter(options.name)
+    if meter is None:
+        raise UsageError(
+            _("there is no meter “{name}” in {path}; known are: {names}").format(
+                name=options.name, path=home.config_path, names=", ".join(one.name for one in config.meters) or "-"
+            )
+        )
+    from dataclasses import replace
+
+    from core.services.meter_sources import source_of
+
+    return replace(source_of(meter, home, interval_s=options.interval or READOUT_INTERVAL_S), **chosen)
+
+
+class _Listener:
+    """Takes in what the reader publishes: prints, records, and notices what ends a `read`."""
+
+    def __init__(
+        self, options: argparse.Namespace, recorder: Recorder, signalled: asyncio.Event, *, is_once: bool
+    ) -> None:
+        self._is_json = options.json
+        self._recorder = recorder
+        self._signalled = signalled
+        self._is_once = is_once
+        self.ended = asyncio.Event()
+        self.readings: MeterReadings | None = None
+        self.failure: MeterReport | None = None
+
+    def publish(self, record: Record) -> None:
+        """Called in the reader's loop."""
+        if self._is_once and self.ended.is_set():
+            return
+        self._recorder.put(record)
+        if isinstance(record, MeterReadings):
+            self.readings = record
+            _print_readings(record, self._is_json)
+            if self._is_once:
+                self.ended.set()
+        elif isinstance(record, MeterReport) and record.state is not MeterState.READING:
+            if not self._signalled.is_set():
+                print_problem(record.text)
+            if record.state is not MeterState.SEARCHING and self._is_once and not self.ended.is_set():
+                self.failure = record
+                self.ended.set()
+
+
+def _read(options: argparse.Namespace) -> int:
+    listener = _run_reader(options, is_once=True)
+    if listener.readings is not None:
+        return 0
+    failure = listener.failure
+    if options.json:
+        print_json({**NOTHING, "errors": [] if failure is None else [failure.text]})
+    return WrongKeyError.exit_status if failure is not None and failure.needs_key else 1
+
+
+def _watch(options: argparse.Namespace) -> int:
+    _run_reader(options, is_once=False)
+    return 0
+
+
+def _run_reader(options: argparse.Namespace, *, is_once: bool) -> _Listener:
+    from core.cli.console import first_of, run_until_signalled
+
+    config, warnings = load_config(options.home)
+    for warning in warnings:
+        print_problem(warning)
+    source = _source(options, config)
+    location = database_location(config, options.home)
+    listeners: list[_Listener] = []
+
+    async def main(signalled: asyncio.Event) -> int:
+        recorder = Recorder(lambda: History.open(location), config.retention, _store_teller())
+        listener = _Listener(options, recorder, signalled, is_once=is_once)
+        listeners.append(listener)
+        reader = MeterReader(source, listener.publish)
+        recording = asyncio.create_task(recorder.run())
+        try:
+            await first_of(reader.run(), listener.ended.wait(), signalled.wait())
+            listener.ended.set()
+        finally:
+            recording.cancel()
+            with contextlib.suppress(asyncio.CancelledError, TimeoutError):
+                await asyncio.wait_for(asyncio.shield(recording), LAST_WORD_S)
+        return 0
+
+    run_until_signalled(main)
+    return listeners[0]
+
+
+def _store_teller() -> Callable[[StoreReport], None]:
+    """Says an error of the history once, until it is another."""
+    told: list[str | None] = [None]
+
+    def tell(report: StoreReport) -> None:
+        if report.error is not None and report.error != told[0]:
+            print_problem(report.error)
+        told[0] = report.error
+
+    return tell
+
+
+def _print_readings(readings: MeterReadings, is_json: bool) -> None:
+    if is_json:
+        print_json(_document(readings))
+        return
+    meter = readings.meter
+    who = " ".join(part for part in (meter.manufacturer, meter.model, meter.serial_number) if part) or readings.name
+    words = [local_time(readings.time_s), readings.protocol, who, _("simulated") if readings.is_simulated else ""]
+    print_text("  ".join(word for word in words if word))
+    if readings.readings:
+        print_table(
+            [_("code"), _("quantity"), _("value"), _("unit")],
+            [(one.obis, one.quantity, _shown(one), one.unit) for one in readings.readings],
+        )
+    sys.stdout.flush()
+    for error in readings.errors:
+        print_problem(error)
+
+
+def _shown(reading: Reading) -> object:
+    value = reading.value
+    return f"{value:.10g}" if isinstance(value, float) else value
+
+
+def _document(readings: MeterReadings) -> dict[str, object]:
+    """The JSON that other programs rely on."""
+    return {
+        "protocol": readings.protocol,
+        "meter": {
+            "manufacturer": readings.meter.manufacturer,
+            "model": readings.meter.model,
+            "serial_number": readings.meter.serial_number,
+        },
+        "time": iso_time(readings.time_s),
+        "readings": [
+            {
+                "obis": one.obis,
+                "quantity": one.quantity,
+                "value": one.value,
+                "raw": one.raw,
+                "unit": one.unit,
+                "time": one.time,
+                "quality": one.quality.value,
+            }
+            for one in readings.readings
+        ],
+        "errors": list(readings.errors),
+    }
+
+
+def _simulate(options: argparse.Namespace) -> int:
+    from core.cli.console import first_of, run_until_signalled
+    from core.services.decode import octets_of
+    from core.services.meter_simulator import MeterSimulator, Simulation
+
+    replay = None
+    if options.replay is not None:
+        try:
+            replay = octets_of(options.replay.read_bytes())
+        except OSError as error:
+            raise UsageError(
+                _("{path} cannot be read: {reason}").format(path=options.replay, reason=error.strerror)
+            ) from error
+    simulator = MeterSimulator(
+        Simulation(
+            protocol=options.protocol,
+            link=options.link,
+            listen=options.listen,
+            layout=options.layout,
+            baud=options.baud,
+            key=octets_of_option("--key", options.key, (16, 32)),
+            auth_key=octets_of_option("--auth-key", options.auth_key, (16, 32)),
+            seed=options.seed,
+            interval_s=options.interval,
+            replay=replay,
+            is_once=options.once,
+        )
+    )
+    failures: list[BaseException] = []
+
+    async def main(signalled: asyncio.Event) -> int:
+        async def simulate() -> None:
+            try:
+                await simulator.run(lambda place: print(f"listening on {place}", flush=True))
+            except Exception as error:  # told by whoever called us, in the main thread
+                failures.append(error)
+
+        await first_of(simulate(), signalled.wait())
+        return 0
+
+    run_until_signalled(main)
+    if failures:
+        raise failures[0]
+    return 0
