@@ -11,6 +11,7 @@ boolean `bool`, null-data `None`.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from struct import Struct, error
 from typing import Union
 
@@ -120,6 +121,11 @@ def value_at(data: bytes, position: int = 0) -> tuple[Value, int]:
             elif tag == 2 or tag == 1:
                 count = data[position]
                 position += 1
+                if count == 2 and data[position] == 15 and data[position + 2] == 22 and tag == 2:
+                    # a scaler and a unit stand behind most values of most meters: the pairs are few and made once
+                    items.append(_scaler_and_unit(data[position + 1], data[position + 3]))
+                    position += 4
+                    continue
                 if count > 0x7F:
                     count, position = length_at(data, position - 1)
                 if count > size - position:
@@ -153,6 +159,11 @@ def value_at(data: bytes, position: int = 0) -> tuple[Value, int]:
                 items.append(value)
     except (IndexError, error):
         raise _cut_off(position) from None
+
+
+@lru_cache(maxsize=1024)
+def _scaler_and_unit(scaler: int, unit: int) -> tuple[int, Enumerated]:
+    return (scaler - 256 if scaler > 127 else scaler, _ENUMERATED[unit])
 
 
 def whole_children(data: bytes, position: int = 0) -> tuple[Value, ...]:
