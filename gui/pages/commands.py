@@ -173,7 +173,7 @@ class CommandsPage(QWidget):
         """Share the width out anew, unless the user has done so."""
         super().resizeEvent(event)
         if not self._is_split_by_user:
-            history = max(270, min(340, self.width() * 3 // 10))
+            history = max(300, min(340, self.width() * 3 // 10))
             self._splitter.setSizes([self.width() - history, history])
 
     def _build(self) -> None:
