@@ -12,8 +12,9 @@ import math
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
 from itertools import islice
 from typing import TypeVar
 
@@ -87,6 +88,7 @@ class Recorder:
         self._failure: StoreError | None = None
         self._is_finished = False
         self._retention_due_s = 0.0
+        self._cleaning: Iterator[int] | None = None
         self._alone = 0
         self._told: tuple[int, int, int, str | None] = (0, 0, 0, None)
 
@@ -148,9 +150,17 @@ class Recorder:
             return True
         if self._waiting:
             return False
-        if now_s >= self._retention_due_s and self._try(lambda: self._opened().apply_retention(self._retention, now_s)):
-            self._retention_due_s = now_s + RETENTION_S
+        if now_s >= self._retention_due_s and self._try(partial(self._clean, now_s)):
+            return self._cleaning is None
         return True
+
+    def _clean(self, now_s: float) -> None:
+        """One more step of the retention; after the last one it is due again in an hour."""
+        if self._cleaning is None:
+            self._cleaning = self._opened().retention_steps(self._retention, now_s)
+        if next(self._cleaning, None) is None:
+            self._cleaning = None
+            self._retention_due_s = now_s + RETENTION_S
 
     def _finish(self) -> None:
         """Write all that is left, the minute in progress too; give up after a few seconds, and say so."""
@@ -218,6 +228,7 @@ class Recorder:
             if str(error) != str(self._failure):
                 log.warning("%s", error)
             self._failure = error
+            self._cleaning = None
             if not isinstance(error, StoreLockedError | StoreFullError):
                 self._close()  # the next try opens it anew
             return False

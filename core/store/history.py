@@ -209,7 +209,11 @@ class History:
 
     def apply_retention(self, retention: Retention, now_s: float) -> int:
         """Fold and remove what is too old at `now_s`; the number of rows removed."""
-        return rollups.apply_retention(self._connection, retention, now_s)
+        return sum(self.retention_steps(retention, now_s))
+
+    def retention_steps(self, retention: Retention, now_s: float) -> Iterator[int]:
+        """The same in steps of some 50 ms, for who has other things to do between; rows removed by each."""
+        return rollups.retention_steps(self._connection, retention, now_s)
 
     def count(self, table: str) -> int:
         """Number of rows of one table."""
