@@ -397,9 +397,11 @@ class Canvas(pg.PlotWidget):
     def mouseReleaseEvent(self, event: QMouseEvent) -> None:
         """Zoom to the chosen span."""
         pressed, self._pressed = self._pressed, None
-        if self._cursor.chosen_px is not None and pressed is not None:
+        if self._cursor.chosen_px is not None:
             self._cursor.chosen_px = None
             self._cursor.update()
+        is_moving = event.button() != Qt.LeftButton or event.modifiers() & Qt.ShiftModifier
+        if pressed is not None and not is_moving and abs(event.localPos().x() - pressed.x()) > _SHORTEST_DRAG_PX:
             self.span_chosen.emit(*sorted((self.time_at(pressed.x()), self.time_at(event.localPos().x()))))
         event.accept()
 
