@@ -50,7 +50,7 @@ WORDS = {
 class Run:
     """One command on its machines: what came back so far; `now_s` is monotonic everywhere.
 
-    `revision` counts every change, `answers_revision` only results.
+    `revision` counts every change, `answers_revision` only results; `held` is the characters of all answers.
     """
 
     def __init__(self, request: CommandRequest, now_s: float) -> None:
@@ -62,7 +62,8 @@ class Run:
         self._targets = frozenset(request.machines)
         self._started_s = now_s
         self._ended_s: float | None = None
-        self._held = 0
+        self.held = 0
+        self._slowest_s = 0.0
         self._seen: tuple[int, float] | None = None
 
     @classmethod
@@ -80,7 +81,6 @@ class Run:
         for result in results:
             run.add_result(result, 0.0)
         run.give_up(_("the history holds no answer of this machine"), 0.0)
-        run._ended_s = max((result.duration_s or 0.0 for result in results), default=0.0)
         return run
 
     @property
@@ -94,8 +94,10 @@ class Run:
         return [name for name in self.request.machines if name not in self.results]
 
     def elapsed_s(self, now_s: float) -> float:
-        """Seconds since the start, until the last result."""
-        return (now_s if self._ended_s is None else self._ended_s) - self._started_s
+        """Seconds since the start, until the last result; never less than the slowest machine took."""
+        if self._ended_s is None:
+            return now_s - self._started_s
+        return max(self._ended_s - self._started_s, self._slowest_s)
 
     def add_output(self, machine: str, text: str) -> None:
         """Keep the end of what a machine prints while it still runs."""
@@ -112,6 +114,7 @@ class Run:
         if result.machine not in self._targets or (known is not None and known.state is not CommandState.UNKNOWN):
             return
         self.results[result.machine] = self._bounded(result)
+        self._slowest_s = max(self._slowest_s, result.duration_s or 0.0)
         self.tails.pop(result.machine, None)
         self.revision += 1
         self.answers_revision += 1
@@ -148,14 +151,14 @@ class Run:
 
     def _bounded(self, result: CommandResult) -> CommandResult:
         length = len(result.stdout) + len(result.stderr)
-        if self._held + length > HELD and length > CLIPPED:
+        if self.held + length > HELD and length > CLIPPED:
             kept_out, kept_error = result.stdout[:CLIPPED], result.stderr[:CLIPPED]
             left_out = length - len(kept_out) - len(kept_error)
             result = msgspec.structs.replace(
                 result, stdout=kept_out, stderr=kept_error, truncated_bytes=result.truncated_bytes + left_out
             )
             length -= left_out
-        self._held += length
+        self.held += length
         return result
 
 

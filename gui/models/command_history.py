@@ -15,6 +15,9 @@ from gui.numbers import clock, exact_time, number
 from gui.plain_text import plain_tip
 from gui.theme import theme
 
+LIVE_HELD = 200
+"""Runs of this window that are remembered; older ones come from the history."""
+
 _GRAVEST = (
     CommandState.NOT_ALLOWED,
     CommandState.FAILED,
@@ -63,6 +66,8 @@ class CommandHistoryModel(QAbstractTableModel):
         """Take a run of this window; shown from its first moment, before anything is saved."""
         known = self._live.get(summary.id)
         self._live[summary.id] = summary
+        while len(self._live) > LIVE_HELD:
+            del self._live[next(iter(self._live))]
         if known is not None:
             for row, shown in enumerate(self._rows):
                 if shown.id == summary.id:
@@ -121,12 +126,24 @@ class CommandHistoryModel(QAbstractTableModel):
         return "\n".join((summary.line[:300], f"{exact_time(summary.time_s)} · {summary.operator}", names))
 
     def _rebuild(self) -> None:
-        rows = {summary.id: summary for summary in self._saved}
+        found = {summary.id: summary for summary in self._saved}
         for summary in self._live.values():
-            if summary.id in rows or self._is_wanted(summary):
-                rows[summary.id] = summary
+            if summary.id in found or self._is_wanted(summary):
+                found[summary.id] = summary
+        rows = sorted(found.values(), key=lambda summary: -summary.time_s)
+        before, after = [row.id for row in self._rows], [row.id for row in rows]
+        new = len(after) - len(before)
+        if before and new >= 0 and after[new:] == before:
+            # what is read and selected stays where it is
+            if new:
+                self.beginInsertRows(QModelIndex(), 0, new - 1)
+                self._rows = rows
+                self.endInsertRows()
+            self._rows = rows
+            self.dataChanged.emit(self.index(0, 0), self.index(len(rows) - 1, len(self.HEADERS) - 1))
+            return
         self.beginResetModel()
-        self._rows = sorted(rows.values(), key=lambda summary: -summary.time_s)
+        self._rows = rows
         self.endResetModel()
 
     def _is_wanted(self, summary: CommandRunSummary) -> bool:

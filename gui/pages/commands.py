@@ -22,7 +22,7 @@ from core.records import (
     MachineReport,
     MachineState,
 )
-from gui.models.answers import Run, counted, monotonic_s
+from gui.models.answers import HELD, Run, counted, monotonic_s
 from gui.numbers import duration
 from gui.widgets.answers_card import AnswersCard
 from gui.widgets.command_bar import CommandBar
@@ -58,6 +58,7 @@ class CommandsPage(QWidget):
         self._current_id: str | None = None
         self._wanted_id: str | None = None
         self._is_split_by_user = False
+        self._has_recalled = False
         self.controls = CommandBar(self)
         self.bar = SegmentBar(self)
         self.words = plain_label("", "dim", self)
@@ -106,8 +107,7 @@ class CommandsPage(QWidget):
         """A command goes out: show it from now on."""
         run = Run(request, monotonic_s())
         self._runs[request.id] = run
-        while len(self._runs) > RUNS_HELD and not next(iter(self._runs.values())).is_running:
-            self._runs.popitem(last=False)
+        self._forget_old_runs()
         self._current_id = self._wanted_id = request.id
         self.history.model.apply_live(run.summary())
         self._show(run)
@@ -137,7 +137,9 @@ class CommandsPage(QWidget):
         self.history.model.apply_saved(summaries)
         if self.answers.run is not None:
             self.history.mark(self.answers.run.request.id)
-        self.controls.field.remember([summary.line for summary in reversed(summaries)])
+        if not self._has_recalled:
+            self._has_recalled = True
+            self.controls.field.remember([summary.line for summary in reversed(summaries)])
 
     def apply_run(self, summary: CommandRunSummary, results: Sequence[CommandResult]) -> None:
         """The answers of an older run, asked for by `run_wanted`."""
@@ -227,6 +229,15 @@ class CommandsPage(QWidget):
         self._progress.show()
         self.history.mark(run.request.id)
         self._refresh()
+
+    def _forget_old_runs(self) -> None:
+        """The history keeps them all; the window holds the newest, within its share of memory."""
+        while len(self._runs) > 1:
+            oldest = next(iter(self._runs.values()))
+            is_too_much = len(self._runs) > RUNS_HELD or sum(run.held for run in self._runs.values()) > HELD
+            if not is_too_much or oldest.is_running:
+                return
+            del self._runs[oldest.request.id]
 
     def _wake(self, run: Run) -> None:
         if run is self.answers.run:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from PyQt5.QtCore import Qt
+from PyQt5.QtCore import QPersistentModelIndex, Qt
 
 from core.records import CommandRequest, CommandResult, CommandRunSummary, CommandState
 from gui.models.answer_text import Gathered, machine_sections, plain_answers, policy_line
@@ -128,6 +128,13 @@ def test_a_result_fetched_later_replaces_unknown_and_nothing_else_is_replaced():
     assert run.elapsed_s(9.0) == 1.0
 
 
+def test_a_run_told_of_all_at_once_took_at_least_what_its_slowest_machine_took():
+    run = run_on("a", "b")
+    run.add_result(answer("a", duration_s=0.2), 0.001)
+    run.add_result(answer("b", duration_s=0.7), 0.001)
+    assert run.elapsed_s(9.0) == 0.7
+
+
 def test_a_run_without_news_is_stuck_and_any_news_unsticks_it():
     run = run_on("a", "b")
     assert not run.is_stuck(0.0, 60)
@@ -228,3 +235,20 @@ def test_the_history_shows_this_windows_runs_before_they_are_saved_and_only_once
     model.set_search("nothing like it")
     model.apply_saved([])
     assert model.rowCount() == 0
+
+
+def test_a_run_more_is_put_on_top_and_the_rows_below_stay(qtbot, qtmodeltester):
+    model = CommandHistoryModel()
+    old = [
+        CommandRunSummary(id=f"o{n}", line="ram", time_s=9.0 - n, operator="bo", machines=("b",), counts={"ok": 1})
+        for n in range(3)
+    ]
+    model.apply_saved(old)
+    kept = QPersistentModelIndex(model.index(1, 1))
+    newer = CommandRunSummary(id="n", line="os", time_s=99.0, operator="bo", machines=("b",), counts={"ok": 1})
+    model.apply_saved([newer, *old])
+    qtmodeltester.check(model)
+    assert kept.row() == 2
+    assert model.summary_at(model.index(0, 0)).id == "n"
+    model.apply_saved([newer])
+    assert not kept.isValid()

@@ -515,3 +515,18 @@ def test_what_cannot_be_sent_is_said_and_the_lines_after_it_stay(page, site):
     assert page.controls.problem.text() == "Not sent: the command is too long."
     site.answer_all()
     assert len(site.sent) == 1
+
+
+def test_old_runs_leave_the_window_and_come_back_from_the_history(page, site):
+    page.set_targets(["srv-a"])
+    page.set_command("uptime")
+    for _number in range(30):
+        page.send()
+        site.answer_all()
+    wanted = []
+    page.run_wanted.connect(wanted.append)
+    page.history.table.selectRow(29)
+    assert wanted == ["r1"]
+    page.history.table.selectRow(1)
+    assert wanted == ["r1"]
+    assert page.answers.run.request.id == "r29"
