@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
+import platform
 import signal
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Sequence
@@ -47,7 +48,8 @@ class Console:
     def identity(self) -> Identity:
         """Key and certificate of the console, made when first needed."""
         if self._identity is None:
-            self._identity = ensure_identity(self.home.console_path, self.config.operator)
+            name = f"{self.config.operator}@{platform.node() or 'console'}"
+            self._identity = ensure_identity(self.home.console_path, name)
         return self._identity
 
     def record(self, records: Sequence[Record]) -> None:
@@ -84,8 +86,12 @@ def run_until_signalled(main: Callable[[asyncio.Event], Coroutine[Any, Any, int]
     async def guarded() -> int:
         loop, signalled = asyncio.get_running_loop(), asyncio.Event()
         for number in (signal.SIGINT, signal.SIGTERM):
-            with contextlib.suppress(NotImplementedError, RuntimeError, ValueError):  # Windows, or not the main thread
+            try:
                 loop.add_signal_handler(number, signalled.set)
+            except NotImplementedError:  # Windows
+                signal.signal(number, lambda *_frame: loop.call_soon_threadsafe(signalled.set))
+            except (RuntimeError, ValueError):  # not the main thread: signals are not ours
+                break
         return await main(signalled)
 
     return asyncio.run(guarded())

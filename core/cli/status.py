@@ -12,7 +12,7 @@ from core.cli.output import bytes_text, iso_time, local_time, print_json, print_
 from core.cli.targets import choose, no_machines_text
 from core.errors import UsageError
 from core.language import N_, _
-from core.records import Machine, MachineReport, MachineState, Process, ProcessTable, Record
+from core.records import Event, Machine, MachineReport, MachineState, Process, ProcessTable, Record
 
 ANSWER_WITHIN_S = 8.0
 _RECORD_EVERY_S = 10.0
@@ -156,6 +156,8 @@ async def _watch(
     waiting: list[Record] = []
 
     def publish(record: Record) -> None:
+        if isinstance(record, Event):
+            waiting.append(record)
         if not isinstance(record, MachineReport):
             return
         is_told = record.machine in latest or record.is_new or record.state is not MachineState.OFFLINE

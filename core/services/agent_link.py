@@ -313,7 +313,14 @@ async def _handshake(
         )
     except ssl.SSLCertVerificationError:
         raise _another_agent(machine) from None
-    except (ssl.SSLError, ConnectionError, TimeoutError) as error:
+    except (ConnectionAbortedError, TimeoutError):
+        # asyncio says so when the handshake takes too long
+        raise NotAnAgentError(
+            _("{address} takes links and says nothing: its agent hangs, or something else listens there").format(
+                address=address
+            )
+        ) from None
+    except (ssl.SSLError, ConnectionError) as error:
         raise NotAnAgentError(
             _("what answers at {address} is not a Beffroi agent ({reason})").format(
                 address=address, reason=getattr(error, "reason", None) or error or type(error).__name__

@@ -31,7 +31,18 @@ from core.protocol.messages import (
     StatusMessage,
     Subscribe,
 )
-from core.records import CommandResult, CommandState, Level, Machine, MachineReport, MachineState, Record, Status
+from core.records import (
+    CommandResult,
+    CommandState,
+    Event,
+    Level,
+    Machine,
+    MachineReport,
+    MachineState,
+    Record,
+    Severity,
+    Status,
+)
 from core.services.agent_link import ANSWER_TIMEOUT_S, AgentLink, open_link
 from core.services.commands import Execution, refusal_text
 from core.services.peer_records import plain_status
@@ -100,6 +111,7 @@ class MachineWatch:
         self._clock_offset_s = 0.0
         self._late: list[Status] = []
         self._wake = asyncio.Event()
+        self._was_seen = self._is_gone = False
 
     @property
     def state(self) -> MachineState:
@@ -293,7 +305,27 @@ class MachineWatch:
             self._since_s = time.time()
         self._state, self._error = state, error
         self._shard.publish(self.report())
+        self._tell_event()
         self._shard.on_change(self)
+
+    def _tell_event(self) -> None:
+        """Publish that a machine that was here is gone, or is back: for the history, once each."""
+        name = self.machine.name
+        if self._state is MachineState.ONLINE:
+            if self._is_gone:
+                self._publish_event("machine_back", Severity.INFO, _("{machine} is back").format(machine=name))
+            self._was_seen, self._is_gone = True, False
+        elif self._state is not MachineState.LATE and self._was_seen and not self._is_gone:
+            self._is_gone = True
+            severity = Severity.ERROR if self._state is MachineState.NOT_TRUSTED else Severity.WARNING
+            self._publish_event(
+                "machine_lost", severity, _("{machine} is gone: {reason}").format(machine=name, reason=self._error)
+            )
+
+    def _publish_event(self, kind: str, severity: Severity, text: str) -> None:
+        self._shard.publish(
+            Event(time_s=time.time(), source=f"machine/{self.machine.name}", kind=kind, severity=severity, text=text)
+        )
 
     def _settle(self) -> None:
         if not self.is_settled:

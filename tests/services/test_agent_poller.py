@@ -25,6 +25,7 @@ from core.records import (
     CommandRequest,
     CommandResult,
     CommandState,
+    Event,
     Machine,
     MachineState,
     ProcessTable,
@@ -126,6 +127,10 @@ async def test_a_broken_link_is_offline_at_once_and_a_return_online_within_5_s(
         await site.until(lambda: "nothing listens" in (poller.reports()[0].error or ""))
         await agents.start(port)
         await site.until(lambda: poller.reports()[0].state is ONLINE, 5.0)
+    events = [record for record in site.records if isinstance(record, Event)]
+    assert [(event.kind, event.source) for event in events] == [
+        ("machine_lost", "machine/m1"), ("machine_back", "machine/m1"),
+    ]  # fmt: skip
 
 
 @in_a_site
@@ -227,6 +232,37 @@ def test_what_is_no_agent_is_named_so(site: Site, answer: bytes, words: str) -> 
             await poller.settled(8)
             assert poller.reports()[0].state is OFFLINE
             assert words in (poller.reports()[0].error or "")
+
+    asyncio.run(main())
+
+
+def test_what_takes_links_and_says_nothing_is_named_so(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("core.services.agent_link.HANDSHAKE_TIMEOUT_S", 0.2)
+
+    async def main() -> None:
+        ended = asyncio.Event()
+
+        async def say_nothing(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            await ended.wait()
+            writer.close()
+
+        async with listener(say_nothing) as port, site.polling(site.machine("m1", port)) as poller:
+            await poller.settled(5)
+            assert "says nothing" in (poller.reports()[0].error or "")
+            ended.set()
+
+    asyncio.run(main())
+
+
+def test_an_agent_that_says_no_hello_is_named_so(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("core.services.agent_link.HELLO_TIMEOUT_S", 0.2)
+
+    async def main() -> None:
+        async with SimulatedAgents(site.agents[0], site.console.certificate_pem) as agents:
+            agents.answers_hello = False
+            async with site.polling(site.machine("m1", agents.port)) as poller:
+                await poller.settled(5)
+                assert "says no hello" in (poller.reports()[0].error or "")
 
     asyncio.run(main())
 
