@@ -166,10 +166,37 @@ class Console:
         try:
             while True:
                 await self.frame(timeout_s)
-        except (EOFError, ConnectionError, OSError) as error:
-            assert not isinstance(error, TimeoutError), "the link is still open"
+        except TimeoutError:
+            raise AssertionError("the link is still open") from None
+        except (EOFError, OSError):
+            return
 
     async def close(self) -> None:
         """Close from our side."""
         self.writer.transport.abort()
         await asyncio.sleep(0)
+
+
+@asynccontextmanager
+async def serving(answer: Any, context: Any = None) -> AsyncIterator[int]:
+    """A server of the test's own at the port that is given; nothing of it is left behind."""
+    tasks: set[asyncio.Task[None]] = set()
+
+    async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        tasks.add(asyncio.current_task())
+        try:
+            await answer(reader, writer)
+        except (asyncio.CancelledError, OSError, EOFError):
+            pass
+        finally:
+            writer.transport.abort()
+
+    server = await asyncio.start_server(handle, "127.0.0.1", 0, ssl=context)
+    try:
+        yield server.sockets[0].getsockname()[1]
+    finally:
+        server.close()
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await asyncio.sleep(0.05)

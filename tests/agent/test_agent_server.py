@@ -226,9 +226,7 @@ def test_without_a_certificate_pairing_closed_is_all_there_is(agent, who):
     async def talk():
         async with agent.running():
             context = pairing_context()
-            stranger = Console(
-                *await asyncio.open_connection("127.0.0.1", agent.port, ssl=context, server_hostname="")
-            )
+            stranger = Console(*await asyncio.open_connection("127.0.0.1", agent.port, ssl=context, server_hostname=""))
             stranger.send_request("exec.start", {"exec_id": "x", "words": ["os"], "timeout_s": 5})
             told = await stranger.notification("pairing_closed")
             await stranger.ends()
@@ -245,9 +243,7 @@ def test_while_pairing_is_open_a_stranger_still_reaches_nothing_else(agent):
         async with agent.running():
             for method in ("hello", "subscribe", "processes", "exec.start", "pair.prove"):
                 stranger = Console(
-                    *await asyncio.open_connection(
-                        "127.0.0.1", agent.port, ssl=pairing_context(), server_hostname=""
-                    )
+                    *await asyncio.open_connection("127.0.0.1", agent.port, ssl=pairing_context(), server_hostname="")
                 )
                 stranger.send_request(method, {})
                 await stranger.ends()
