@@ -98,10 +98,15 @@ class History:
 
     def save_machine(self, machine: Machine) -> None:
         """Add a machine, or change the one of that name."""
-        row = machine_row(machine)
-        statement = insert(machines).values(row).on_conflict_do_update(index_elements=["name"], set_=row)
+        self.save_machines([machine])
+
+    def save_machines(self, changed: Sequence[Machine]) -> None:
+        """The same for many: all of them or, after an error, none."""
         with one_batch(self._connection):
-            self._connection.execute(statement)
+            for machine in changed:
+                row = machine_row(machine)
+                statement = insert(machines).values(row).on_conflict_do_update(index_elements=["name"], set_=row)
+                self._connection.execute(statement)
 
     def remove_machine(self, name: str) -> bool:
         """Forget a machine's address and keys, and keep its history; False where there is none of that name."""

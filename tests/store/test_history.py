@@ -14,6 +14,8 @@ import msgspec
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from sqlalchemy import NullPool, create_engine
 
 from core.errors import StoreError
@@ -165,6 +167,32 @@ def test_points_keep_every_peak_where_they_are_many(history: History) -> None:
     assert list(points.time_s) == sorted(points.time_s)
 
 
+@settings(max_examples=40, deadline=None)
+@given(
+    steps=st.lists(st.floats(0.01, 500), min_size=1, max_size=120),
+    max_points=st.integers(1, 150),
+    data=st.data(),
+)
+def test_points_tell_the_truth_however_they_are_asked(
+    steps: list[float], max_points: int, data: st.DataObject, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    values = data.draw(st.lists(st.floats(-1e6, 1e6), min_size=len(steps), max_size=len(steps)))
+    times = [T0 + sum(steps[:number]) for number in range(len(steps))]
+    with History.open(tmp_path_factory.mktemp("points") / "beffroi.db") as history:
+        history.write([telegram(time_s, voltage_l1_v=value) for time_s, value in zip(times, values, strict=True)])
+        points = history.points("meter/main/voltage_l1_v", T0, times[-1] + 1, max_points=max_points)
+    kept = [number for number, mean in enumerate(points.mean) if not math.isnan(mean)]
+    assert 1 <= len(kept) <= max_points
+    assert min(points.minimum[number] for number in kept) == min(values)
+    assert max(points.maximum[number] for number in kept) == max(values)
+    for number in kept:
+        assert points.minimum[number] - 1e-6 <= points.mean[number] <= points.maximum[number] + 1e-6
+    assert list(points.time_s) == sorted(points.time_s)
+    assert times[0] <= points.time_s[0] <= points.time_s[-1] <= times[-1]
+    assert not math.isnan(points.mean[0])
+    assert not math.isnan(points.mean[-1])
+
+
 @pytest.mark.parametrize("max_points", [200, 1000])
 def test_a_gap_is_nan(history: History, max_points: int) -> None:
     seconds = [*range(300), *range(330, 600)]
@@ -249,6 +277,12 @@ def test_machines_are_saved_changed_and_removed(history: History) -> None:
     assert not history.remove_machine("a")
     assert history.machines() == [second]
     assert asked(history, "SELECT certificate_pem, fingerprint FROM machines WHERE name = 'a'") == [(None, None)]
+
+
+def test_many_machines_are_saved_at_once(history: History) -> None:
+    many = [Machine(name=f"m{number:04}", host="10.0.0.1") for number in range(500)]
+    history.save_machines(many)
+    assert history.machines() == many
 
 
 def request(run_id: str, *machines: str, line: str = "uname -a", time_s: float = T0) -> CommandRequest:

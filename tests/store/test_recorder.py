@@ -146,6 +146,18 @@ def test_what_is_left_is_written_at_the_end(site: Site) -> None:
     assert site.count("measurements") == 100
 
 
+def test_more_than_a_batch_is_written_at_once(tmp_path: Path) -> None:
+    site = Site(tmp_path / "beffroi.db", limit=20_000)
+
+    async def story() -> None:
+        for second in range(12_000):
+            site.recorder.put(telegram(NOW + second))
+        await site.until(lambda: bool(site.reports) and site.last.rows_written == 12_000)
+
+    site.run(story)
+    assert site.last.rows_dropped == 0
+
+
 def test_a_loop_that_cancels_all_its_tasks_loses_nothing_and_writes_nothing_twice(site: Site) -> None:
     """As `asyncio.run` and the window's threads end: in the middle of a batch."""
 
@@ -425,7 +437,7 @@ asyncio.run(main())
 
 @pytest.mark.skipif(os.name != "posix", reason="kill -9 is POSIX")
 def test_kill_9_loses_no_batch_that_was_told(tmp_path: Path) -> None:
-    for turn in range(4):
+    for turn in range(3):
         path = tmp_path / f"{turn}.db"
         with child(path, "rows") as process:
             assert process.stdout is not None
