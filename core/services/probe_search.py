@@ -29,9 +29,10 @@ LISTEN_S = 12.0
 PUSH_LINES = (LineSettings(9600), LineSettings(2400, 8, "E"))
 """Lines of an E450 that pushes: the optical port of Austrian ones, the wired port of all."""
 SIGN_ON_LINE = LineSettings(300, 7, "E")
-BURST_GAP_S = 0.3
+BURST_GAP_S = 0.15
 NOISY_BURSTS = 2
-"""Bursts without a frame after which a speed is taken for a wrong one."""
+NOISY_OCTETS = 2500
+"""Bursts, or octets without a pause, after which a speed without a frame is taken for a wrong one."""
 
 _MODE_D = re.compile(rb"/[A-Za-z]{3}[^\r\n]{1,60}\r\n\r\n")
 
@@ -119,6 +120,8 @@ async def _listen(
         count += len(data)
         heard = (heard + data)[-512:]
         session.receive_data(data, now_s)
+        if port.has_speed and count > NOISY_OCTETS and not session.frames:
+            break
         if session.frames > session.other_frames:
             tell(_("found: a meter that pushes HDLC frames at {line}").format(line=where), line)
             return Outcome(Found("push", line, push=session))
