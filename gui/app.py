@@ -99,7 +99,7 @@ class Window(QObject):
         self._model = MachineModel(self)
         self._translator: QTranslator | None = None
         self._system_theme = system_theme()
-        self._is_ending = False
+        self._is_running = False
         self.console: Console | None = None
         use_theme(self._theme_named(config.theme))
         self._load_qt_words()
@@ -111,8 +111,10 @@ class Window(QObject):
         sys.excepthook = self._on_exception
         stop_listening = _quit_on_signals(self.close)
         try:
+            self._is_running = True
             return int(QApplication.exec_())
         finally:
+            self._is_running = False
             stop_listening()
             self.end()
             sys.excepthook = before
@@ -130,10 +132,14 @@ class Window(QObject):
 
     # What happens
 
+    def _on_closing(self) -> None:
+        if self._is_running:
+            QApplication.quit()
+
     def _open_window(self) -> MainWindow:
         window = MainWindow(self._settings, self._model)
         window.painted.connect(self._on_first_paint)
-        window.closing.connect(QApplication.quit)
+        window.closing.connect(self._on_closing)
         window.show()
         return window
 
@@ -167,7 +173,7 @@ class Window(QObject):
         model.apply(row.report for row in before.rows() if row.report is not None)
         self._model = model
         self.main_window = MainWindow(self._settings, model)
-        self.main_window.closing.connect(QApplication.quit)
+        self.main_window.closing.connect(self._on_closing)
         if self.console is not None:
             self.console.attach(self.main_window)
         self.main_window.show()

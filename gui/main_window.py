@@ -139,6 +139,9 @@ class MainWindow(QMainWindow):
     def set_page(self, key: str, page: QWidget) -> None:
         """Put `page` in its place; the tab shown stays shown."""
         at = self._place(key)
+        layout = page.layout()
+        if layout is not None and layout.contentsMargins().isNull():
+            layout.setContentsMargins(GAP, GAP, GAP, GAP)
         current = self.tabs.currentIndex()
         blocked = self.tabs.blockSignals(True)
         old = self.tabs.widget(at)

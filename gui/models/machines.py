@@ -190,11 +190,12 @@ class GroupRow:
 
     name: str
     machines: list[MachineRow] = field(default_factory=list)
+    is_alone: bool = False
 
     @property
     def title(self) -> str:
         """What the list calls it."""
-        return self.name or _("no group")
+        return self.name or (_("machines") if self.is_alone else _("no group"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -384,6 +385,8 @@ class MachineModel(QAbstractItemModel):
             if not self._words or row.matches(self._words):
                 groups.setdefault(row.group, GroupRow(row.group)).machines.append(row)
         self._groups = sorted(groups.values(), key=lambda group: (group.name == "", group.name.casefold()))
+        if len(self._groups) == 1:
+            self._groups[0].is_alone = True
         if self._is_problems_first:
             for group in self._groups:
                 group.machines.sort(key=MachineRow.rank)

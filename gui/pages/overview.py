@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Sequence
 
 from PyQt5.QtCore import QTimer, pyqtSignal
-from PyQt5.QtWidgets import QGridLayout, QStackedLayout, QVBoxLayout, QWidget
+from PyQt5.QtWidgets import QGridLayout, QHBoxLayout, QStackedLayout, QVBoxLayout, QWidget
 
 from core.language import _, ngettext
 from core.records import MeterReadings, MeterReport, MeterState, SeriesPoints
@@ -27,6 +27,7 @@ SPAN_S = 3600.0
 TOP = 5
 _STALE_S = 15.0
 _KEPT = 7200
+_FEW = 12
 
 
 class PowerTile(Card):
@@ -258,19 +259,21 @@ class OverviewPage(QWidget):
         self.machines.add_wanted.connect(self.add_machine_wanted)
         for source in (self.machines, self.top_cpu, self.top_memory):
             source.opened.connect(self.machine_opened)
-        layout = QGridLayout(self)
+        self._left, right = QVBoxLayout(), QVBoxLayout()
+        for column, tiles in (
+            (self._left, (self.power, self.machines)),
+            (right, (self.energy, self._cpu_tile, self._memory_tile)),
+        ):
+            column.setSpacing(GAP)
+            for tile in tiles:
+                column.addWidget(tile, 1)
+        layout = QHBoxLayout(self)
         layout.setContentsMargins(GAP, GAP, GAP, GAP)
         layout.setSpacing(GAP)
-        layout.addWidget(self.power, 0, 0, 3, 1)
-        layout.addWidget(self.machines, 3, 0, 3, 1)
-        layout.addWidget(self.energy, 0, 1, 2, 1)
-        layout.addWidget(self._cpu_tile, 2, 1, 2, 1)
-        layout.addWidget(self._memory_tile, 4, 1, 2, 1)
-        layout.setColumnStretch(0, 21)
-        layout.setColumnStretch(1, 11)
-        for row in range(6):
-            layout.setRowStretch(row, 1)
-            layout.setRowMinimumHeight(row, 60)
+        layout.addLayout(self._left, 21)
+        layout.addLayout(right, 11)
+        model.layoutChanged.connect(self._share_height)
+        self._share_height()
         self._timer = QTimer(self)
         self._timer.setInterval(1000)
         self._timer.timeout.connect(self.refresh)
@@ -303,6 +306,12 @@ class OverviewPage(QWidget):
         self.machines.refresh()
         self._cpu_tile.set_items([_cpu_item(row) for row in _busiest(self._model, "cpu_percent")])
         self._memory_tile.set_items([_memory_item(row) for row in _busiest(self._model, "memory_percent")])
+
+    def _share_height(self) -> None:
+        """Few machines leave more of the height to the curve."""
+        count = sum(1 for _row in self._model.rows())
+        self._left.setStretch(0, 3 if count <= _FEW else 1)
+        self._left.setStretch(1, 2 if count <= _FEW else 1)
 
     def showEvent(self, event: object) -> None:
         """At once what a second would bring."""

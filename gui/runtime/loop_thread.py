@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import concurrent.futures
 import logging
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, TypeVar
 
 from PyQt5.QtCore import QObject, Qt, QThread, pyqtSignal
@@ -24,18 +24,40 @@ class LoopThread(QThread):
         super().__init__(parent)
         self.setObjectName(name)
         self._loop = asyncio.new_event_loop()
+        # asyncio.all_tasks reads a WeakSet that all threads change, and has been seen to come back empty.
+        self._tasks: set[asyncio.Task[Any]] = set()
         self._is_stopped = False
 
     def submit(self, coroutine: Coroutine[Any, Any, T]) -> concurrent.futures.Future[T]:
         """Run `coroutine` in this thread's loop; the future is done in that thread."""
+        future: concurrent.futures.Future[T] = concurrent.futures.Future()
         if self._is_stopped:
             coroutine.close()
-            future: concurrent.futures.Future[T] = concurrent.futures.Future()
             future.cancel()
             return future
-        return asyncio.run_coroutine_threadsafe(coroutine, self._loop)
 
-    def call(self, function: Callable[..., None], *arguments: object) -> None:
+        def begin() -> None:
+            task = self._loop.create_task(coroutine)
+            self._tasks.add(task)
+            task.add_done_callback(end)
+            future.add_done_callback(lambda ended: ended.cancelled() and self.call(task.cancel))
+
+        def end(task: asyncio.Task[T]) -> None:
+            self._tasks.discard(task)
+            if task.cancelled():
+                future.cancel()
+            error = None if task.cancelled() else task.exception()
+            if not future.set_running_or_notify_cancel():
+                return
+            if error is not None:
+                future.set_exception(error)
+            else:
+                future.set_result(task.result())
+
+        self._loop.call_soon_threadsafe(begin)
+        return future
+
+    def call(self, function: Callable[..., object], *arguments: object) -> None:
         """Call a plain function in this thread's loop, soon."""
         if not self._is_stopped:
             self._loop.call_soon_threadsafe(function, *arguments)
@@ -51,11 +73,8 @@ class LoopThread(QThread):
         asyncio.set_event_loop(self._loop)
         try:
             self._loop.run_forever()
-            tasks = asyncio.all_tasks(self._loop)
-            for task in tasks:
-                task.cancel()
-            if tasks:
-                self._loop.run_until_complete(asyncio.gather(*tasks, return_exceptions=True))
+            self._cancel(list(self._tasks))
+            self._cancel(list(asyncio.all_tasks(self._loop)))
             self._loop.run_until_complete(self._loop.shutdown_asyncgens())
             self._loop.run_until_complete(self._loop.shutdown_default_executor())
         except Exception:
@@ -63,6 +82,12 @@ class LoopThread(QThread):
         finally:
             asyncio.set_event_loop(None)
             self._loop.close()
+
+    def _cancel(self, tasks: Sequence[asyncio.Task[Any]]) -> None:
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            self._loop.run_until_complete(asyncio.gather(*tasks, return_exceptions=True))
 
     def request_stop(self) -> None:
         """Cancel all coroutines and end the thread, without waiting."""

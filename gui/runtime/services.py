@@ -59,6 +59,7 @@ class Services(QObject):
         self._common.crashed.connect(self.crashed)
         self._recording.crashed.connect(self.crashed)
         self._progressed.connect(_call, Qt.QueuedConnection)
+        self._is_stopped = False
         self._recorder: Recorder | None = None
         self.identity: Identity | None = None
         self.pool: WorkerPool | None = None
@@ -74,6 +75,7 @@ class Services(QObject):
 
     def stop(self) -> None:
         """Stop all; what has been learned is written when this returns."""
+        self._is_stopped = True
         self.mailbox.close()
         self.answers.close()
         self.meters.request_stop()
@@ -107,8 +109,9 @@ class Services(QObject):
 
     def query(self, function: Callable[[History], T], done: Done, failed: Failed | None = None) -> None:
         """Call `done` with what `function` returns, asked in the thread that holds the history."""
-        if self._recorder is not None:
-            self.answers.when(self._recorder.submit(function), done, failed)
+        if self._recorder is None or self._is_stopped:
+            return
+        self.answers.when(self._recorder.submit(function), done, failed)
 
     def run(self, coroutine: Coroutine[Any, Any, T], done: Done, failed: Failed | None = None) -> Callable[[], None]:
         """Run a coroutine in the thread for all things; what is returned cancels it."""

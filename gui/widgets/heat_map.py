@@ -86,9 +86,9 @@ class HeatMap(QWidget):
         if is_named:  # wide cells share the card out among them
             lines = sum(-(-len(rows) // across) for _title, rows in self._groups) or 1
             room = (bottom - len(self._groups) * (title_height + 4 if title_height else 0)) / lines - space
-            height = max(_NAMED_HEIGHT, min(room, 1.7 * _NAMED_HEIGHT))
+            height = max(_NAMED_HEIGHT, min(room, 2 * _NAMED_HEIGHT))
             across = min(across, max((len(rows) for _title, rows in self._groups), default=1))
-            side = min((width + space) // across - space, 2 * _SIDES[0])
+            side = min((width + space) // across - space, 3 * _SIDES[0])
         self._cells, self._titles = [], []
         top = 0.0
         for title, rows in self._groups:
@@ -158,7 +158,9 @@ class HeatMap(QWidget):
             painter.setFont(small)
             words = row.reason()
             if row.cpu_percent is not None and row.shape is not Shape.SQUARE:
-                words = _("CPU {percent} %").format(percent=number(row.cpu_percent))
+                words = _("CPU {cpu} %   RAM {memory} %").format(
+                    cpu=number(row.cpu_percent), memory=number(row.memory_percent)
+                )
             painter.drawText(
                 inner, Qt.AlignLeft | Qt.AlignBottom, small_metrics.elidedText(words, Qt.ElideRight, int(inner.width()))
             )

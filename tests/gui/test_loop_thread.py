@@ -79,3 +79,53 @@ def test_a_thread_never_started_stops_and_takes_no_work(qtbot):
         return 1
 
     assert thread.submit(work()).cancelled()
+
+
+def test_many_threads_that_stop_at_once_leave_no_task_behind(qtbot):
+    threads, ended = [LoopThread(f"t{number}") for number in range(8)], []
+
+    async def busy():
+        try:
+            while True:
+                await asyncio.gather(*(asyncio.sleep(0.001) for _number in range(20)))
+        finally:
+            ended.append(1)
+
+    for thread in threads:
+        thread.start()
+        thread.spawn(busy())
+    qtbot.wait(50)
+    for thread in threads:
+        thread.request_stop()
+    assert all(thread.stop() for thread in threads)
+    assert len(ended) == 8
+
+
+def test_a_future_that_is_cancelled_cancels_the_work(qtbot):
+    thread, cancelled = LoopThread("t"), []
+
+    async def work():
+        try:
+            await asyncio.sleep(3600)
+        except asyncio.CancelledError:
+            cancelled.append(1)
+            raise
+
+    thread.start()
+    future = thread.submit(work())
+    qtbot.wait(20)
+    future.cancel()
+    qtbot.waitUntil(lambda: cancelled != [], timeout=2000)
+    assert thread.stop()
+
+
+def test_work_submitted_just_before_the_stop_is_closed_too(qtbot):
+    thread = LoopThread("t")
+
+    async def work():
+        await asyncio.sleep(3600)
+
+    thread.start()
+    future = thread.submit(work())
+    assert thread.stop()
+    assert future.cancelled()

@@ -1,0 +1,152 @@
+"""The real window on a real home, with a real agent and a simulated meter as its children: first run, then again."""
+
+import os
+import threading
+import time
+
+import pytest
+from PyQt5.QtCore import Qt, QThread
+from PyQt5.QtWidgets import QPushButton
+
+from core.config import load_config
+from core.records import MachineState
+from gui.app import Window
+
+SLOW_MS = 20_000
+
+
+def _is_alive(pid):
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    with open(f"/proc/{pid}/stat", encoding="ascii", errors="replace") as stream:
+        return stream.read().rpartition(")")[2].split()[0] != "Z"
+
+
+@pytest.fixture
+def open_window(qtbot, home):
+    opened = []
+
+    def _open():
+        window = Window(home, load_config(home)[0])
+        opened.append(window)
+        return window
+
+    yield _open
+    for window in opened:
+        window.close()
+        window.end()
+        window.deleteLater()
+
+
+def _python_threads():
+    """Those that Python started; a QThread leaves a dummy behind that says nothing."""
+    return {thread for thread in threading.enumerate() if not thread.name.startswith("Dummy")}
+
+
+def _local(window):
+    return next(iter(window.main_window.model.rows()), None)
+
+
+def _wait_online(qtbot, window):
+    def check():
+        row = _local(window)
+        assert row is not None, window.main_window.notice()
+        assert row.state is MachineState.ONLINE, row.reason()
+        assert row.cpu_percent is not None
+
+    qtbot.waitUntil(check, timeout=SLOW_MS)
+
+
+def _close(window):
+    window.close()
+    window.end()
+
+
+def test_first_run_pairs_this_machine_runs_a_command_shows_a_meter_and_a_restart_finds_it_all(qtbot, home, open_window):
+    threads_before = _python_threads()
+    first = open_window()
+    _wait_online(qtbot, first)
+    name = _local(first).name
+    agent_pid = first.console.local_agent.pid
+    assert _is_alive(agent_pid)
+
+    commands = first.main_window.page("commands")
+    first.main_window.show_page("commands")
+    first.main_window.command_wanted.emit([name], "python --version")
+    send = next(button for button in commands.findChildren(QPushButton) if button.text().startswith("Send to 1"))
+    qtbot.mouseClick(send, Qt.LeftButton)
+    kept = []
+
+    def ask_history():
+        first.console.services.query(lambda history: history.command_runs(), kept.append)
+        qtbot.wait(200)
+        assert kept[-1], "the command is not in the history yet"
+        assert kept[-1][0].counts.get("ok") == 1
+
+    qtbot.waitUntil(ask_history, timeout=SLOW_MS)
+
+    first.console.meters.simulate()
+    qtbot.waitUntil(lambda: first.main_window.overview.power._seen_s > 0, timeout=SLOW_MS)
+    first.main_window.show_page("overview")
+    first.main_window.overview.refresh()
+    assert "simulated" in first.main_window.overview.power._context.text()
+    simulator_pid = first.console.meters._simulator.pid
+    assert first.main_window.notice() == ""
+
+    _close(first)
+    assert not _is_alive(agent_pid)
+    assert not _is_alive(simulator_pid)
+    assert _python_threads() == threads_before
+    assert all(thread.isFinished() for thread in first.findChildren(QThread))
+
+    consoles = (home.agent_path / "authorized_consoles").read_text()
+    second = open_window()
+    _wait_online(qtbot, second)
+    assert _local(second).name == name
+    assert (home.agent_path / "authorized_consoles").read_text() == consoles
+    seen = []
+
+    def ask_again():
+        second.console.services.query(
+            lambda history: (history.command_runs(), history.meters()),
+            seen.append,
+        )
+        qtbot.wait(100)
+        assert seen
+
+    qtbot.waitUntil(ask_again, timeout=SLOW_MS)
+    runs, meters = seen[-1]
+    assert runs[0].line == "python --version"
+    assert len(meters) == 1
+    qtbot.waitUntil(lambda: second.main_window.overview.power._seen_s > 0, timeout=SLOW_MS)
+    assert second.main_window.overview.power._seen_s < time.time()
+
+
+def test_the_language_changes_at_once_and_the_machine_stays(qtbot, home, open_window):
+    window = open_window()
+    _wait_online(qtbot, window)
+    before = window.main_window
+    window.console._on_language("en")
+    assert window.main_window is not before
+    assert _local(window).state is MachineState.ONLINE
+    assert load_config(home)[0].language == "en"
+    assert window.main_window.page("energy") is not None
+
+
+def test_an_agent_that_dies_is_started_again_and_found(qtbot, home, open_window):
+    window = open_window()
+    _wait_online(qtbot, window)
+    pid = window.console.local_agent.pid
+    os.kill(pid, 9)
+    qtbot.waitUntil(lambda: window.console.local_agent.pid not in (0, pid), timeout=SLOW_MS)
+    qtbot.waitUntil(lambda: not _is_alive(pid), timeout=SLOW_MS)
+    _wait_online(qtbot, window)
+
+
+def test_a_slot_that_raises_is_said_and_the_window_goes_on(qtbot, home, open_window):
+    window = open_window()
+    window._on_exception(ValueError, ValueError("odd"), None)
+    assert "ValueError: odd" in window.main_window.notice()
+    assert window.main_window.isVisible()
