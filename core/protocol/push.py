@@ -93,8 +93,8 @@ class _Reading:
 class PushSession:
     """Reads one meter's pushes: `Told` carries a PushTelegram, `Rejected` says what was dropped and why.
 
-    `key` and `auth_key` are the meter's encryption and authentication keys; `system_title` is used where the meter
-    names none. With `is_counter_checked` the invocation counter must rise, so that no telegram counts twice.
+    `key` and `auth_key` are the meter's encryption and authentication keys; `system_title` is the one to take where
+    the meter names none. With `is_counter_checked` the invocation counter must rise, so that no telegram counts twice.
     Raises LocalProtocolError for keys of a wrong size.
     """
 
@@ -272,7 +272,8 @@ class PushSession:
         if notification is None:
             self._reject(RemoteProtocolError(text))
         else:
-            self._events.append(Told(PushTelegram((notification,), is_complete=False, warnings=(text,))))
+            telegram = PushTelegram((notification,), self._system_title, is_complete=False, warnings=(text,))
+            self._events.append(Told(telegram))
 
     def _tell_noise(self) -> None:
         """Say that octets were skipped, once for a run of them."""
@@ -295,7 +296,7 @@ class PushSession:
 
     def receive_message(self, message: bytes) -> None:
         """Take a message without HDLC in, as from a file: LLC octets or the APDU itself first."""
-        reading = _Reading([], [])
+        reading = _Reading([], [], self._system_title)
         try:
             self._read_apdus(_without_llc(message), reading, is_whole=False)
         except RemoteProtocolError as error:

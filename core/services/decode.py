@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -18,6 +18,7 @@ from core.language import _, ngettext
 from core.meter.presets import Preset, Presets
 from core.meter.readings import readings_of_push
 from core.protocol.apdu import BODY_TAGS
+from core.protocol.hdlc import HdlcReader
 from core.protocol.push import APDU_TAGS, LLC_FROM_METER, LLC_TO_METER, PushSession, PushTelegram
 from core.protocol.session import NEED_DATA, Rejected, Told
 from core.records import MeterIdentity, MeterReadings, Reading
@@ -26,6 +27,7 @@ Protocol = Literal["auto", "push", "iec62056-21"]
 PROTOCOLS: tuple[Protocol, ...] = ("auto", "push", "iec62056-21")
 
 _ERRORS_SHOWN = 50
+_PORTION = 1 << 16
 _HEX_SIGNS = re.compile(rb"0[xX]|[\s,;:-]")
 _PRINTABLE = frozenset(range(0x20, 0x7F)) | {0x09, 0x0A, 0x0D}
 
@@ -90,7 +92,8 @@ class _Findings:
     refusals: int = 0
 
     def fail(self, error: BeffroiError) -> None:
-        self.errors.append(str(error))
+        if self.failures < _ERRORS_SHOWN:
+            self.errors.append(str(error))
         self.failures += 1
         self.refusals += isinstance(error, WrongKeyError)
 
@@ -198,29 +201,22 @@ def _decode_push(
     name: str | None,
     found: _Findings,
 ) -> None:
-    is_framed = octets[:1] == b"\x7e" or (
-        octets[0] not in APDU_TAGS and octets[0] not in BODY_TAGS and octets[:3] not in (LLC_FROM_METER, LLC_TO_METER)
-    )
-    if is_framed:
-        session.receive_data(octets, 0.0)
-    else:
-        session.receive_message(octets)
-    session.finish()
     identity: MeterIdentity | None = None
     noise: list[str] = []
-    while (event := session.next_event()) is not NEED_DATA:
-        if isinstance(event, Rejected):
-            if isinstance(event.error, NoiseError):
-                noise.append(str(event.error))
-            else:
-                found.fail(event.error)
-        elif isinstance(event, Told):
-            telegram = event.telegram
-            assert isinstance(telegram, PushTelegram)
-            readings = readings_of_push(telegram, name=name, preset=preset, presets=presets, identity=identity)
-            identity = readings.meter
-            found.telegrams.append(readings)
-            found.failures += not telegram.is_complete
+    for _portion in _fed(session, octets):
+        while (event := session.next_event()) is not NEED_DATA:
+            if isinstance(event, Rejected):
+                if not isinstance(event.error, NoiseError):
+                    found.fail(event.error)
+                elif len(noise) < _ERRORS_SHOWN:
+                    noise.append(str(event.error))
+            elif isinstance(event, Told):
+                telegram = event.telegram
+                assert isinstance(telegram, PushTelegram)
+                readings = readings_of_push(telegram, name=name, preset=preset, presets=presets, identity=identity)
+                identity = readings.meter
+                found.telegrams.append(readings)
+                found.failures += not telegram.is_complete
     found.errors += noise
     if not found.telegrams and not found.failures:
         found.fail(
@@ -234,6 +230,32 @@ def _decode_push(
                 else _("no frame whose check holds")
             )
         )
+
+
+def _fed(session: PushSession, octets: bytes) -> Iterator[None]:
+    """Feed `session` with the capture by portions, so that what it has to tell never piles up."""
+    if octets[:1] == b"\x7e" or not _begins_with_a_message(octets) or _has_frame(octets):
+        for start in range(0, len(octets), _PORTION):
+            session.receive_data(octets[start : start + _PORTION], 0.0)
+            yield
+    else:
+        session.receive_message(octets)
+    session.finish()
+    yield
+
+
+def _begins_with_a_message(octets: bytes) -> bool:
+    return octets[:3] in (LLC_FROM_METER, LLC_TO_METER) or octets[0] in APDU_TAGS or octets[0] in BODY_TAGS
+
+
+def _has_frame(octets: bytes) -> bool:
+    """True where an HDLC frame begins somewhere within the first portion."""
+    reader = HdlcReader()
+    reader.receive_data(octets[:_PORTION])
+    try:
+        return reader.next_frame() is not None
+    except RemoteProtocolError:
+        return True
 
 
 def _decode_data_sets(octets: bytes, name: str | None, found: _Findings) -> None:
@@ -252,8 +274,8 @@ def _decode_data_sets(octets: bytes, name: str | None, found: _Findings) -> None
 def _result(protocol: str | None, found: _Findings) -> DecodeResult:
     readings = tuple(reading for telegram in found.telegrams for reading in telegram.readings)
     notes = dict.fromkeys(note for telegram in found.telegrams for note in telegram.errors)
-    errors = [*found.errors[:_ERRORS_SHOWN], *list(notes)[:_ERRORS_SHOWN]]
-    more = len(found.errors) + len(notes) - len(errors)
+    errors = [*found.errors, *list(notes)[:_ERRORS_SHOWN]]
+    more = max(0, found.failures - _ERRORS_SHOWN) + max(0, len(notes) - _ERRORS_SHOWN)
     if more > 0:
         errors.append(ngettext("{count} more", "{count} more", more).format(count=more))
     return DecodeResult(

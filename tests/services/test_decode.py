@@ -167,6 +167,29 @@ def test_ten_megabytes_of_noise_end_with_few_words():
     assert len(result.errors) < 60
 
 
+def test_a_flood_of_corrupt_frames_is_counted_not_kept():
+    result = decode_capture(bytes.fromhex("7EA0070321930000") * 20_000)
+    assert result.exit_status == 1
+    assert result.failures == 20_000
+    assert len(result.errors) < 60
+    assert "more" in result.errors[-1]
+
+
+def test_a_title_given_for_a_body_decrypted_elsewhere_names_its_layout():
+    values = [PushValue("", CLOCK)] + [PushValue("", 1000 + number) for number in range(8)]
+    body = encode_push(values, 3, transfer="none")[6:]
+    assert body[0] == 2
+    assert decode_capture(body).readings[1].obis is None
+    named = decode_capture(body, system_title=b"LGZ\x01\x02\x03\x04\x05")
+    assert named.readings[1].obis == "1-0:1.8.0*255"
+    assert named.readings[1].unit == "Wh"
+
+
+def test_frames_behind_a_few_stray_octets_are_found_whatever_these_are():
+    for stray in (b"\x0f", b"\x02\x01", b"\xe6\xe7\x00", b"\x7e\x7e"):
+        assert len(decode_capture(stray + PLAIN, protocol="push").telegrams) == 1
+
+
 @settings(max_examples=150)
 @given(st.binary(max_size=300))
 def test_any_octets_are_decoded_or_refused(data):
