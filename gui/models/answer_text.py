@@ -24,6 +24,9 @@ LINES_SHOWN = 40
 LINES_IN_ALL = 3000
 LINES_UNFOLDED = 20_000
 COLUMNS_SHOWN = 2000
+NAMES_SHOWN = 400
+"""Characters of the names of one group before they are cut."""
+
 _POLICY_LINE = re.compile(r"[a-z0-9-]+ = \{ argv = \[.*\] \}")
 """How an agent writes the line of policy.toml that allows what it has refused."""
 
@@ -82,9 +85,9 @@ class Gathered:
             _group_section(group, answered[0], limit, unfolded, is_first=place == 0)
             for place, group in enumerate(answered)
         ]
-        sections += _waiting_sections(run, now_s)
+        sections += _waiting_sections(run, now_s, unfolded)
         for group in unsent:
-            sections += _unsent_sections(group)
+            sections += _unsent_sections(group, unfolded)
         return _spaced(sections)
 
 
@@ -140,8 +143,7 @@ def _group_section(
             else _("differs from {name}").format(name=biggest.folded_names)
         )
     words.append(_ending(group))
-    header = (*_names(group.folded_names, group.state), Span(" · ".join(words), "dim"))
-    lines = [Line(header)]
+    lines = _header(group.folded_names, group.state, " · ".join(words), key, unfolded)
     whole_key = f"whole {key}"
     if is_different and whole_key not in unfolded and _is_telling(group, biggest):
         # what comes before the first difference goes without saying
@@ -205,15 +207,15 @@ def _message_lines(answer: AnswerGroup | CommandResult) -> list[Line]:
     return lines
 
 
-def _waiting_sections(run: Run, now_s: float) -> list[Section]:
+def _waiting_sections(run: Run, now_s: float, unfolded: frozenset[str]) -> list[Section]:
     waiting = run.waiting
     if len(waiting) <= LISTED:
         return [_running_section(run, name, now_s, 3) for name in waiting]
     words = ngettext("{count} machine running, {time}", "{count} machines running, {time}", len(waiting)).format(
         count=number(len(waiting)), time=duration(run.elapsed_s(now_s))
     )
-    header = (*_names(fold_names(waiting), CommandState.RUNNING), Span(words, "dim"))
-    return [Section("waiting", (Line(header),))]
+    lines = _header(fold_names(waiting), CommandState.RUNNING, words, "waiting", unfolded)
+    return [Section("waiting", tuple(lines))]
 
 
 def _running_section(run: Run, name: str, now_s: float, tail: int) -> Section:
@@ -223,10 +225,12 @@ def _running_section(run: Run, name: str, now_s: float, tail: int) -> Section:
     return Section(f"machine {name}", tuple(lines))
 
 
-def _unsent_sections(group: AnswerGroup) -> list[Section]:
+def _unsent_sections(group: AnswerGroup, unfolded: frozenset[str]) -> list[Section]:
     if len(group.machines) <= LISTED:
         return [Section(f"machine {name}", (_unsent_line(name, group.message),)) for name in group.machines]
-    return [Section(f"unsent {group.machines[0]}", (_unsent_line(group.folded_names, group.message),))]
+    key = f"unsent {group.machines[0]}"
+    words = one_line(_unsent_words(group.message))
+    return [Section(key, tuple(_header(group.folded_names, CommandState.OFFLINE, words, key, unfolded)))]
 
 
 def _unsent_line(name: str, message: str | None) -> Line:
@@ -235,6 +239,15 @@ def _unsent_line(name: str, message: str | None) -> Line:
 
 def _unsent_words(message: str | None) -> str:
     return (message or "").strip() or _("not sent")
+
+
+def _header(names: str, state: CommandState, words: str, key: str, unfolded: frozenset[str]) -> list[Line]:
+    """Names and what is said of them; very many names are cut, with an anchor to all of them."""
+    names_key = f"names {key}"
+    if len(names) <= NAMES_SHOWN or names_key in unfolded:
+        return [Line((*_names(names, state), Span(words, "dim")))]
+    cut = names[:NAMES_SHOWN].rsplit(", ", 1)[0]
+    return [Line((*_names(f"{cut} …", state), Span(words, "dim"))), _action(_("show all names"), names_key)]
 
 
 def _names(name: str, state: CommandState) -> tuple[Span, ...]:

@@ -95,8 +95,8 @@ class _Entry(QLineEdit):
         """Take the room that the text, or the hint, needs."""
         is_open = self.is_alone or self.hasFocus() or bool(self.text())
         self.setPlaceholderText(_("name, pattern, @group or all") if is_open else "+")
-        shown = self.text() or self.placeholderText()
-        width = self.fontMetrics().horizontalAdvance(shown) + 18
+        texts = (self.text(), self.placeholderText())
+        width = max(self.fontMetrics().horizontalAdvance(text) for text in texts) + 18
         self.setFixedSize(max(28, width), self.fontMetrics().height() + 6)
 
     def focusInEvent(self, event: QFocusEvent | None) -> None:
@@ -149,6 +149,10 @@ class TargetChips(QFrame):
         completer.setCaseSensitivity(Qt.CaseInsensitive)
         completer.setFilterMode(Qt.MatchContains)
         completer.setMaxVisibleItems(12)
+        popup = completer.popup()
+        if popup is not None:
+            popup.setObjectName("completions")
+            popup.setMinimumWidth(240)
         # queued: the field takes the completion as its own text after this signal
         completer.activated[str].connect(self._on_completed, Qt.QueuedConnection)
         self.entry.setCompleter(completer)

@@ -117,6 +117,17 @@ def test_many_machines_that_run_share_a_line_that_names_them_all():
     assert texts(gathered(run, now_s=12.0)) == ["… m[000-199]  200 machines running, 12 s"]
 
 
+def test_very_many_names_are_cut_and_all_shown_on_demand():
+    names = [f"{'abcdefghij'[number % 10] * 9}{chr(97 + number // 10)}" for number in range(100)]
+    run = run_on(*names)
+    for name in names:
+        run.add_result(answer(name, "same\n"), 1.0)
+    header, more = texts(gathered(run))[:2]
+    assert len(header) < 500
+    assert more == "  show all names"
+    assert all(name in texts(gathered(run, unfolded=frozenset({f"names group {min(names)}"})))[0] for name in names)
+
+
 def test_a_result_fetched_later_replaces_unknown_and_nothing_else_is_replaced():
     run = run_on("a", "b")
     run.add_result(answer("a", state=CommandState.UNKNOWN), 1.0)
