@@ -20,7 +20,7 @@ from typing import TypeVar
 
 import msgspec
 
-from core.errors import StoreError, StoreFullError, StoreLockedError
+from core.errors import BeffroiError, StoreError, StoreFullError, StoreLockedError
 from core.language import _
 from core.records import CommandProgress, CommandRequest, Event, MachineReport, MeterReadings, Record, StoreReport
 from core.store.connection import UnwritableError
@@ -85,7 +85,7 @@ class Recorder:
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="recorder")
         self._rows_written = 0
         self._rows_dropped = 0
-        self._failure: StoreError | None = None
+        self._failure: BeffroiError | None = None
         self._is_finished = False
         self._retention_due_s = 0.0
         self._cleaning: Iterator[int] | None = None
@@ -189,7 +189,7 @@ class Recorder:
             if isinstance(record, MachineReport):
                 self._minutes.add(record)
             elif isinstance(record, MeterReadings):
-                self._waiting.append(msgspec.structs.replace(record, readings=unmapped(record.readings)))
+                self._waiting.append(_slim(record))
             elif isinstance(record, CommandRequest | CommandProgress | Event):
                 self._waiting.append(record)
         self._waiting.extend(self._minutes.take(minutes_before_s))
@@ -221,10 +221,10 @@ class Recorder:
             self._waiting.popleft()
 
     def _try(self, work: Callable[[], object]) -> bool:
-        """Do `work`; False, and the error kept in words, where the store refuses."""
+        """Do `work`; False, and the error kept in words, where the store refuses or cannot be opened."""
         try:
             work()
-        except StoreError as error:
+        except BeffroiError as error:
             if str(error) != str(self._failure):
                 log.warning("%s", error)
             self._failure = error
@@ -268,3 +268,11 @@ class Recorder:
                     error=error,
                 )
             )
+
+
+def _slim(record: MeterReadings) -> MeterReadings:
+    """What the history keeps of a telegram: readings that have a column go, but one that tells the meter's time."""
+    kept = unmapped(record.readings)
+    if all(reading.time is None for reading in kept):
+        kept += tuple(islice((reading for reading in record.readings if reading.time is not None), 1))
+    return msgspec.structs.replace(record, readings=kept)

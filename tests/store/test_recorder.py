@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import signal
 import sqlite3
@@ -144,6 +145,37 @@ def test_what_is_left_is_written_at_the_end(site: Site) -> None:
 
     site.run(story)
     assert site.count("measurements") == 100
+
+
+def test_the_meters_own_time_and_unknown_readings_are_kept(site: Site) -> None:
+    readings = (
+        Reading(obis="1-0:1.7.0*255", quantity="active_power_import", value=1, time="2026-01-01T00:00:00+01:00"),
+        Reading(obis="1-0:2.7.0*255", quantity="active_power_export", value=2, time="2026-01-01T00:00:00+01:00"),
+        Reading(obis="F.F", quantity=None, value="00000000"),
+    )
+
+    async def story() -> None:
+        site.recorder.put(telegram(NOW, readings=readings))
+        site.recorder.put(telegram(NOW + 1, readings=readings[:2]))
+
+    site.run(story)
+    with contextlib.closing(sqlite3.connect(site.path)) as raw:
+        assert raw.execute("SELECT meter_time, others FROM measurements ORDER BY time_s").fetchall() == [
+            ("2026-01-01T00:00:00+01:00", '[{"obis":"F.F","value":"00000000"}]'),
+            ("2026-01-01T00:00:00+01:00", None),
+        ]
+
+
+def test_a_location_that_is_none_is_told(tmp_path: Path) -> None:
+    site = Site(tmp_path / "none.db")
+    site.recorder._open_history = lambda: History.open("postgresql://h/d")
+
+    async def story() -> None:
+        site.recorder.put(telegram(NOW))
+        await site.until(lambda: bool(site.reports) and site.last.error is not None)
+        assert "SQLite" in (site.last.error or "")
+
+    site.run(story)
 
 
 def test_more_than_a_batch_is_written_at_once(tmp_path: Path) -> None:
