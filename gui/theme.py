@@ -186,7 +186,7 @@ QFrame#chip { background: $raised; border: 1px solid $line; border-radius: 4px; 
 QFrame#chip[lost="true"] { border: 1px solid $warning; }
 QToolButton#chip-cross { background: transparent; border: 0; padding: 0; color: $dim; }
 QToolButton#chip-cross:hover, QToolButton#chip-cross:focus { color: $text; background: $line; }
-QListView#completions { background: $card; border: 1px solid $line; padding: 4px; }
+QListView#completions { background: $card; border: 1px solid $line; }
 QLineEdit#chip-entry { background: transparent; border: 0; padding: 0 4px; }
 QPlainTextEdit#answers { background: transparent; border: 0; padding: 0; }
 QToolButton::menu-indicator { image: none; }
