@@ -94,6 +94,7 @@ class Program(asyncio.SubprocessProtocol):
             self._timer.cancel()
         if self._transport is not None:
             _signal_group(self._transport.get_pid(), _KILL)
+            self._transport.close()
         if not self.ended.done():
             self.ended.set_result(None)
 
