@@ -97,7 +97,7 @@ async def test_a_machine_is_online_with_its_status(site: Site, agents: Simulated
 
 @in_a_site
 async def test_a_silent_machine_is_late_then_offline_then_back(site: Site, agents: SimulatedAgents) -> None:
-    async with site.polling(site.machine("m1", agents.port), interval_s=0.4) as poller:
+    async with site.polling(site.machine("m1", agents.port), interval_s=0.25) as poller:
         await poller.settled(5, with_status=True)
         agents.is_mute = True
         last = poller.reports()[0].time_s
@@ -108,9 +108,9 @@ async def test_a_silent_machine_is_late_then_offline_then_back(site: Site, agent
         agents.is_mute = False
         await site.until(lambda: poller.reports()[0].state is ONLINE and poller.reports()[0].time_s != last)
     assert last is not None
-    assert late.since_s - last >= 2 * 0.4
+    assert late.since_s - last >= 2 * 0.25
     assert "no word" in (late.error or "")
-    assert offline.since_s - last >= 6 * 0.4
+    assert offline.since_s - last >= 6 * 0.25
     assert offline.status is not None, "the last status known stays"
     assert site.states("m1")[-2:] == [OFFLINE, ONLINE]
 
@@ -300,7 +300,10 @@ def test_nonsense_ends_the_link_and_the_machine_returns(site: Site, octets: byte
         ):
             await poller.settled(5, with_status=True)
             next(iter(agents.links)).send_raw(octets)
-            await site.until(lambda: site.states("m1") == [OFFLINE, ONLINE, OFFLINE, ONLINE])
+            await site.until(lambda: poller.reports()[0].state is OFFLINE)
+            await asyncio.sleep(0)
+            poller.poll_now(["m1"])
+            await site.until(lambda: poller.reports()[0].state is ONLINE)
 
     asyncio.run(main())
 
