@@ -2,7 +2,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from PyQt5.QtCore import QSettings
+from PyQt5.QtCore import QEvent, QSettings
 
 from gui.theme import use_theme
 
@@ -12,6 +12,9 @@ sys.path.insert(0, str(Path(__file__).parent))
 @pytest.fixture(autouse=True)
 def _dark(qapp):
     use_theme("dark")
+    yield
+    # No event loop runs between tests: without this every closed window stays, and each theme restyles them all.
+    qapp.sendPostedEvents(None, QEvent.DeferredDelete)
 
 
 @pytest.fixture
