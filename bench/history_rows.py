@@ -30,7 +30,7 @@ FIELDS = list(METER_FIELDS)[:17]
 """With meter, time and quality, 20 columns."""
 
 GOAL_OF_RAW = 80 / 287
-"""The goal was set beside the floor of one machine; on another, or a busy one, the share of the floor is what counts."""
+"""The goal was set beside the floor of one machine; on another, or a busy one, the share of that is what counts."""
 
 READ = ("voltage_l1_v", "voltage_l2_v", "voltage_l3_v", "active_power_w")
 
@@ -79,7 +79,7 @@ def run() -> list[Row]:
         fill_orm(orm_all, tuples)
         orm_read = timed(lambda: read_orm(orm_all))
     ours_ms, orm_ms = statistics.median(read) * 1e3, orm_read * 1e3
-    note = f"batches of {BATCH}, each on the disk; {ours / raw:.2f} of raw executemany of the same rows ({raw:,.0f} rows/s)"
+    note = f"batches of {BATCH}, each on the disk; {ours / raw:.2f} of raw executemany of these rows ({raw:,.0f}/s)"
     return [
         Row(
             "history: rows of 20 columns written, peer: ORM, batched",
