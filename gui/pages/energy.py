@@ -124,7 +124,7 @@ class EnergyPage(QWidget):
             meter.measurement = _newest(meter.measurement, readings.measurement)
             meter.time_s = readings.time_s if readings.time_s is not None else time.time()
         self._note_today(meter)
-        if meter.name == self._current:
+        if meter.name == self._current or self.meter_box.count() != len(self._meters):
             self._show_current()
 
     def apply_report(self, report: MeterReport) -> None:
@@ -260,7 +260,7 @@ class EnergyPage(QWidget):
         is_narrow = self.width() < _NARROW_PX
         if is_narrow != self._is_narrow:
             self._is_narrow = is_narrow
-            self._header.addWidget(self._description, *((1, 0, 1, 7) if is_narrow else (0, 2, 1, 1)))
+            self._place_description()
 
     def minimumSizeHint(self) -> QSize:
         """Small: the page scrolls."""
@@ -289,10 +289,15 @@ class EnergyPage(QWidget):
         self._header.setColumnStretch(2, 1)
         self._header.addWidget(self.range_bar, 0, 0)
         self._header.addWidget(self.meter_box, 0, 1)
-        self._header.addWidget(self._description, 0, 2)
-        buttons = (self._simulated, self.read_button, self.readings_button, self.export_button)
-        for column, widget in enumerate(buttons, 3):
+        for column, widget in enumerate((self.read_button, self.readings_button, self.export_button), 3):
             self._header.addWidget(widget, 0, column)
+        self._about = QWidget()
+        about = QHBoxLayout(self._about)
+        about.setContentsMargins(0, 0, 0, 0)
+        about.setSpacing(GAP)
+        about.addWidget(self._description, 1)
+        about.addWidget(self._simulated)
+        self._place_description()
         page = QWidget()
         layout = QVBoxLayout(page)
         layout.setContentsMargins(GAP, GAP, GAP, GAP)
@@ -307,6 +312,9 @@ class EnergyPage(QWidget):
         self._splitter.setStretchFactor(0, 1)
         layout.addWidget(self._splitter, 1)
         return page
+
+    def _place_description(self) -> None:
+        self._header.addWidget(self._about, *((1, 0, 1, 6) if self._is_narrow else (0, 2, 1, 1)))
 
     def _make_banner(self) -> QWidget:
         self._banner = QWidget()
@@ -488,6 +496,7 @@ class EnergyPage(QWidget):
             words = [_("since {time}").format(time=numbers.clock(meter.time_s, with_seconds=True))] if is_stale else []
         for card in self._cards.values():
             card.set_stale(words[0] if words else "")
+        self._row.settle()
         self._description.set_text(self._describe(meter, now_s))
 
     def _describe(self, meter: _Meter, now_s: float) -> str:

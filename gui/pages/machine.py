@@ -39,8 +39,8 @@ if TYPE_CHECKING:
     from gui.widgets.time_plot_group import PlotGroup
 
 _PROCESSES_MS = 5_000
-_LEAST_PLOT_PX = 152
-_LEAST_CANVAS_PX = 68
+_LEAST_PLOT_PX = 156
+_LEAST_CANVAS_PX = 64
 _STALE_STATES = {MachineState.OFFLINE, MachineState.UNPAIRED, MachineState.NOT_TRUSTED}
 
 
@@ -234,7 +234,7 @@ class MachinePage(QWidget):
             self._plot_grid.setColumnStretch(place, 1)
             self._plot_grid.setRowMinimumHeight(place, _LEAST_PLOT_PX)
         self.processes = ProcessCard()
-        self.processes.setMinimumHeight(150)
+        self.processes.setMinimumHeight(140)
         splitter = QSplitter(Qt.Vertical)
         splitter.setChildrenCollapsible(False)
         splitter.setHandleWidth(GAP)

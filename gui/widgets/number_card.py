@@ -128,13 +128,21 @@ class NumberRow(QWidget):
         before = self._shown()
         for card in self._cards:
             card.setVisible(card in cards)
-        if before != self._shown() or self._needs() != self._widths:
+        if before != self._shown():
+            self._widths = []
+            self._place()
+
+    def settle(self) -> None:
+        """Give a card whose words have become longer its room; none shrinks, so that nothing trembles."""
+        if any(need > width for need, width in zip(self._needs(), self._widths, strict=True)):
             self._place()
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         """Share the width out."""
         super().resizeEvent(event)
-        self._place()
+        if event.oldSize().width() != event.size().width():
+            self._widths = []
+            self._place()
 
     def _shown(self) -> list[NumberCard]:
         return [card for card in self._cards if not card.isHidden()]
@@ -145,7 +153,9 @@ class NumberRow(QWidget):
 
     def _place(self) -> None:
         shown = self._shown()
-        self._widths = self._needs()
+        needs = self._needs()
+        held = self._widths if len(self._widths) == len(needs) else needs
+        self._widths = [max(pair) for pair in zip(needs, held, strict=True)]
         height = max((card.sizeHint().height() for card in shown), default=0)
         lines = _shared_out(self._widths, self.width())
         top = 0

@@ -104,6 +104,7 @@ class ProbeStart(QWidget):
             line.addWidget(button, 0, Qt.AlignRight)
             self.port_buttons.append(button)
             self._ports.addWidget(row)
+            row.show()
         self._ports_title.setText(
             _("Serial ports of this machine")
             if ports

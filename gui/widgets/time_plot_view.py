@@ -277,8 +277,11 @@ class _Cursor(pg.GraphicsObject):
             )
 
 
-class Canvas(pg.PlotWidget):
-    """A pyqtgraph plot with our axes; tells what the user does with mouse and keys, and does nothing by itself."""
+class Canvas(pg.GraphicsView):
+    """A pyqtgraph view with our axes; tells what the user does with mouse and keys, and does nothing by itself.
+
+    A `PlotWidget` would bring nine menus and their dialogs for each plot; none of them is ours.
+    """
 
     zoomed = pyqtSignal(float, float)
     moved = pyqtSignal(float)
@@ -289,17 +292,16 @@ class Canvas(pg.PlotWidget):
     resized = pyqtSignal()
 
     def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent, useOpenGL=False, background=theme().card)
         self._time_axis, self._value_axis = Axis("bottom"), Axis("left")
         box = pg.ViewBox(enableMouse=False, enableMenu=False)
-        super().__init__(
-            parent, background=None, viewBox=box, axisItems={"bottom": self._time_axis, "left": self._value_axis}
-        )
-        self.plotItem.hideButtons()
-        self.plotItem.setMenuEnabled(False)
-        self.plotItem.layout.setContentsMargins(0, 7, 6, 0)
-        self.plotItem.layout.setVerticalSpacing(0)
-        box.disableAutoRange()
-        box.setDefaultPadding(0)
+        grid = pg.GraphicsLayout()
+        grid.layout.setContentsMargins(0, 7, 6, 0)
+        grid.layout.setSpacing(0)
+        grid.addItem(self._value_axis, 0, 0)
+        grid.addItem(box, 0, 1)
+        grid.addItem(self._time_axis, 1, 1)
+        self.setCentralItem(grid)
         self._drawing = _Drawing(box)
         self._cursor = _Cursor(box)
         self._box = box
@@ -310,7 +312,6 @@ class Canvas(pg.PlotWidget):
         self.setFrameShape(QFrame.NoFrame)
         self.setFocusPolicy(Qt.StrongFocus)
         self.setMinimumHeight(90)
-        self.setBackground(theme().card)
 
     @property
     def columns(self) -> int:

@@ -8,13 +8,12 @@ import pytest
 from PyQt5.QtGui import QColor
 from pytestqt.qtbot import QtBot
 
-from gui.theme import theme, use_theme
+from gui.theme import theme
 from gui.widgets.sparkline import Sparkline
 
 
 @pytest.fixture
 def sparkline(qtbot: QtBot):
-    use_theme("dark")
     widget = Sparkline()
     qtbot.addWidget(widget)
     widget.resize(200, 60)

@@ -30,7 +30,6 @@ class Page:
     """Two plots over one book, at a clock that stands still until the test moves it."""
 
     def __init__(self, qtbot: QtBot) -> None:
-        use_theme("dark")
         self.now_s = NOW_S
         self.asked: list[tuple[int, str, list[str], float, float]] = []
         self.book = SeriesBook()
