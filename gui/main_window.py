@@ -151,6 +151,8 @@ class MainWindow(QMainWindow):
         self.tabs.setCurrentIndex(current)
         self.tabs.blockSignals(blocked)
         self._pages[key] = page
+        if hasattr(page, "restore_layout"):
+            page.restore_layout(self._settings.value(f"layout/of_{key}", QByteArray(), QByteArray))
         if old is not None:
             old.deleteLater()
 
@@ -222,6 +224,9 @@ class MainWindow(QMainWindow):
         self._settings.setValue("layout/splitter", self._splitter.saveState())
         self._settings.setValue("layout/page", self.current_page())
         self._settings.setValue("layout/problems_first", self.model.is_problems_first)
+        for key, page in self._pages.items():
+            if hasattr(page, "saved_layout"):
+                self._settings.setValue(f"layout/of_{key}", page.saved_layout())
         self._settings.sync()
 
     def _restore(self) -> None:

@@ -78,7 +78,8 @@ class CommandDesk(QObject):
         try:
             self._services.execute(words, machines, timeout_s)
         except BeffroiError as error:
-            self._tell(str(error))
+            if self._page is not None:
+                self._page.apply_not_sent(str(error))
 
     def _on_cancel(self, run_id: str) -> None:
         if self._services.pool is not None:
@@ -110,10 +111,6 @@ class CommandDesk(QObject):
 
     def _on_no_history(self, error: BaseException) -> None:
         log.warning("the history of commands was not read: %s", error)
-
-    def _tell(self, text: str) -> None:
-        if self._window is not None:
-            self._window.show_notice(text)
 
 
 class MachineDetailDesk(QObject):
