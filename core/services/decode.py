@@ -17,6 +17,7 @@ from core.errors import BeffroiError, NoiseError, RemoteProtocolError, UsageErro
 from core.language import _, ngettext
 from core.meter.presets import Preset, Presets
 from core.meter.readings import readings_of_push
+from core.meter.registers import RegisterWatch
 from core.protocol.apdu import BODY_TAGS
 from core.protocol.hdlc import HdlcReader
 from core.protocol.push import APDU_TAGS, LLC_FROM_METER, LLC_TO_METER, PushSession, PushTelegram
@@ -90,6 +91,7 @@ class _Findings:
     errors: list[str] = field(default_factory=list)
     failures: int = 0
     refusals: int = 0
+    registers: RegisterWatch = field(default_factory=RegisterWatch)
 
     def fail(self, error: BeffroiError) -> None:
         if self.failures < _ERRORS_SHOWN:
@@ -215,7 +217,7 @@ def _decode_push(
                 assert isinstance(telegram, PushTelegram)
                 readings = readings_of_push(telegram, name=name, preset=preset, presets=presets, identity=identity)
                 identity = readings.meter
-                found.telegrams.append(readings)
+                found.telegrams.append(found.registers.checked(readings))
                 found.failures += not telegram.is_complete
     found.errors += noise
     if not found.telegrams and not found.failures:
@@ -266,7 +268,7 @@ def _decode_data_sets(octets: bytes, name: str | None, found: _Findings) -> None
         if telegram.error is not None:
             found.fail(telegram.error)
         else:
-            found.telegrams.append(readings_of_data_sets(telegram, name=name))
+            found.telegrams.append(found.registers.checked(readings_of_data_sets(telegram, name=name)))
     if not found.telegrams and not found.failures:
         found.fail(RemoteProtocolError(_("no data set was found")))
 
