@@ -17,6 +17,7 @@ from PyQt5.QtWidgets import (
     QComboBox,
     QGridLayout,
     QHBoxLayout,
+    QLayout,
     QPushButton,
     QScrollArea,
     QSplitter,
@@ -96,6 +97,7 @@ class EnergyPage(QWidget):
         self._is_narrow = False
         self._pane = QStackedLayout(self)
         self._pane.setContentsMargins(0, 0, 0, 0)
+        self._pane.setSizeConstraint(QLayout.SetNoConstraint)
         self.start = ProbeStart()
         self._pane.addWidget(self.start)
         self._pane.addWidget(self._make_content())

@@ -13,6 +13,7 @@ from PyQt5.QtGui import QHideEvent, QPaintEvent, QShowEvent
 from PyQt5.QtWidgets import (
     QGridLayout,
     QHBoxLayout,
+    QLayout,
     QPushButton,
     QSplitter,
     QStackedLayout,
@@ -60,6 +61,7 @@ class MachinePage(QWidget):
         self._report: MachineReport | None = None
         self._pane = QStackedLayout(self)
         self._pane.setContentsMargins(0, 0, 0, 0)
+        self._pane.setSizeConstraint(QLayout.SetNoConstraint)
         self._pane.addWidget(EmptyState(_("Choose a machine in the list to see how it does.")))
         self._pane.addWidget(self._make_content())
         self._processes_timer = QTimer(self)
