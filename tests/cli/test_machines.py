@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from real_agent import SITE_CODE, Agent
 
 from core.cli.app import main
 from core.home import Home
@@ -24,35 +25,7 @@ from core.records import Level
 from core.store.history import History
 
 ROOT = Path(__file__).resolve().parents[2]
-SITE_CODE = new_site_code(datetime.date(2099, 1, 1), Level.RUN)
 Run = Callable[..., tuple[int, str, str]]
-
-
-class Agent:
-    """A real agent in a process of its own, paired by the site code."""
-
-    def __init__(self, folder: Path, port: int = 0) -> None:
-        self.folder = folder
-        self.port = port
-        self._child: subprocess.Popen[str] | None = None
-        self.start()
-
-    def start(self) -> None:
-        words = [sys.executable, "main.py", "--home", str(self.folder), "agent", "run"]
-        words += ["--listen", f"127.0.0.1:{self.port}", "--site-code", SITE_CODE]
-        self._child = subprocess.Popen(words, stdout=subprocess.PIPE, text=True, cwd=ROOT)
-        assert self._child.stdout is not None
-        self.port = int(self._child.stdout.readline().rpartition(":")[2])
-
-    def send(self, number: int) -> None:
-        assert self._child is not None
-        self._child.send_signal(number)
-
-    def stop(self, number: int = signal.SIGTERM) -> None:
-        if self._child is not None:
-            self.send(number)
-            self._child.communicate(timeout=10)
-            self._child = None
 
 
 @pytest.fixture(scope="module")
