@@ -309,16 +309,18 @@ def load_policy(path: Path, platform: str) -> Policy:
     for key in document:
         if key not in ("defaults", "commands"):
             raise ConfigError(_("{path}: unknown key {key}").format(path=path, key=key))
-    table = document.get("commands", {})
-    for name, body in table.items() if isinstance(table, dict) else ():
+    table, with_defaults = document.get("commands", {}), document.get("defaults", True)
+    for key, value, kind in (("commands", table, dict), ("defaults", with_defaults, bool)):
+        if not isinstance(value, kind):
+            raise ConfigError(_("{path}: {key} is of the wrong type").format(path=path, key=key))
+    for name, body in table.items():
         try:
             commands.append(_command(name, body))
-        except (KeyError, TypeError, ValueError) as error:
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise ConfigError(
                 _("{path}: command {name}: {reason}").format(path=path, name=name, reason=error)
             ) from error
-    defaults = DEFAULT_COMMANDS if document.get("defaults", True) is True else ()
-    return Policy((*commands, *defaults), platform)
+    return Policy((*commands, *(DEFAULT_COMMANDS if with_defaults else ())), platform)
 
 
 def _command(name: str, body: Any) -> Command:
