@@ -15,6 +15,8 @@ from core.protocol.checksum import fcs16
 
 FLAG = 0x7E
 MAXIMUM_LENGTH = 2047
+LONGEST_HEADER = 14
+"""Flag, format, two addresses of 4 octets, control, header check."""
 UNNUMBERED_INFORMATION = 0x03
 
 

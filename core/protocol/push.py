@@ -31,7 +31,7 @@ from core.protocol.ciphering import (
     open_apdu,
     title_text,
 )
-from core.protocol.hdlc import HdlcFrame, HdlcReader
+from core.protocol.hdlc import LONGEST_HEADER, HdlcFrame, HdlcReader
 from core.protocol.session import NEED_DATA, Event, NeedData, Rejected, Told
 
 LLC_FROM_METER = b"\xe6\xe7\x00"
@@ -134,6 +134,8 @@ class PushSession:
         if not data:
             self._give_up_if_silent()
             return
+        if now_s - self._heard_s >= FRAME_GAP_S:
+            self._give_up_if_silent()  # whoever forgot the deadline gets no message of two halves
         self._heard_s = now_s
         self._frames.receive_data(data)
         while True:
@@ -383,7 +385,9 @@ class PushSession:
 
 
 def _broke_off(count: int) -> RemoteProtocolError:
-    return RemoteProtocolError(_("a frame broke off after {count} octets").format(count=count))
+    """What to say of a frame without its end; without its whole header it may have been noise."""
+    text = _("a frame broke off after {count} octets").format(count=count)
+    return RemoteProtocolError(text) if count > LONGEST_HEADER else NoiseError(text)
 
 
 def _without_llc(message: bytes) -> bytes:

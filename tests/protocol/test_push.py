@@ -228,6 +228,25 @@ def test_a_line_that_falls_silent_gives_up_what_has_begun():
     assert len(told(events_of(data, session))) == 1
 
 
+def test_halves_of_two_messages_are_not_put_together_when_the_deadline_was_forgotten():
+    data = encode_push(VALUES, 2, clock=CLOCK, transfer="blocks")
+    half = data.index(b"\x7e\x7e") + 1
+    session = PushSession()
+    session.receive_data(data[:half], 0.0)
+    session.receive_data(data[half:], 3600.0)
+    events = drained(session)
+    assert not told(events)
+    assert "block 2 did not come" in reasons(events)[0]
+
+
+def test_the_beginning_of_a_header_may_be_noise():
+    session = PushSession()
+    session.receive_data(b"\x7e\xa0\x8b", 0.0)
+    session.receive_data(b"", FRAME_GAP_S)
+    (event,) = drained(session)
+    assert isinstance(event.error, NoiseError)
+
+
 def test_a_missing_key_is_named_and_who_has_it():
     (event,) = events_of(encode_push(VALUES, 2, clock=CLOCK, **CIPHERED), PushSession())
     assert isinstance(event.error, WrongKeyError)
