@@ -8,9 +8,14 @@ os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 os.environ["LANGUAGE"] = "en"
 
 import pytest
+from hypothesis import settings
 
 from core.home import Home
 from core.language import use_language
+
+# the same examples in every run, however slow the machine: no test of ours is flaky
+settings.register_profile("steady", deadline=None, derandomize=True, database=None)
+settings.load_profile("steady")
 
 
 @pytest.fixture(autouse=True)
