@@ -86,7 +86,8 @@ def readings_of_push(
         coded = _with_codes(entries, preset, errors)
         exponents = _exponents(coded, preset, errors)
         clock = _clock(notification, coded)
-        _publish(coded, preset, exponents, clock, errors, readings, is_complete=telegram.is_complete)
+        is_doubtful = not telegram.is_complete or all(entry.code is None for entry in coded)
+        _publish(coded, preset, exponents, clock, errors, readings, is_doubtful=is_doubtful)
     meter = _identity(telegram.system_title, preset, readings, identity)
     return MeterReadings(
         name=name or meter.serial_number or (title_text(telegram.system_title) if telegram.system_title else ""),
@@ -240,11 +241,11 @@ def _publish(
     errors: list[str],
     readings: list[Reading],
     *,
-    is_complete: bool,
+    is_doubtful: bool,
 ) -> None:
     units = {} if preset is None else preset.units
     source = None if preset is None else preset.scaler_source
-    least = Quality.GOOD if is_complete else Quality.WARNING
+    least = Quality.WARNING if is_doubtful else Quality.GOOD
     for entry in entries:
         code, value, scaler, unit_number, _attribute = entry
         if value is None:

@@ -152,7 +152,7 @@ def test_positions_that_no_preset_knows_are_published_without_a_meaning(values):
     result = readings(values, 3)
     assert len(result.readings) == len(values)
     assert all(reading.obis is None and reading.quantity is None for reading in result.readings)
-    assert all(reading.quality is Quality.WARNING for reading in result.readings if reading.raw is not None)
+    assert all(reading.quality is Quality.WARNING for reading in result.readings)
     assert any("without codes" in error for error in result.errors)
     assert result.measurement is None
 
