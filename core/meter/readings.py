@@ -142,8 +142,9 @@ def _texts(telegram: PushTelegram, found: Sequence[Sequence[Entry]]) -> list[str
                 texts.append(value)
             elif isinstance(value, bytes) and value[:3].isalnum():
                 texts.append(value.decode("latin-1"))
-    if any(notification.is_clock_tagged for notification in telegram.notifications):
-        texts.append(_TAGGED_CLOCK)
+    for notification, entries in zip(telegram.notifications, found, strict=True):
+        if notification.is_clock_tagged and all(entry.code is None for entry in entries):
+            texts.append(_TAGGED_CLOCK)
     return texts
 
 
