@@ -24,7 +24,7 @@ from core.agent.consoles import Consoles
 from core.agent.environment import platform_name
 from core.agent.pairing import PairingDesk, Window, load_window, open_window, site_window, window_path
 from core.agent.policy import load_policy
-from core.agent.program import limit_agent
+from core.agent.program import limit_agent, watch_children_without_threads
 from core.agent.server import AgentServer
 from core.audit import AuditLog
 from core.errors import BeffroiError, RefusedError, TransportError, UsageError, WrongCodeError
@@ -95,6 +95,7 @@ def run_agent(options: argparse.Namespace) -> int:
     audit = AuditLog(folder / "audit.log")
 
     async def serve() -> None:
+        watch_children_without_threads()
         server = AgentServer(
             folder, identity, desk, consoles, policy, new_collector(time.monotonic()), audit, max_level
         )
