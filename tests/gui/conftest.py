@@ -17,6 +17,25 @@ def _dark(qapp):
     qapp.sendPostedEvents(None, QEvent.DeferredDelete)
 
 
+@pytest.fixture(autouse=True)
+def _held(qtbot, monkeypatch):
+    """Widgets live until their test is torn down.
+
+    qtbot keeps weak references, and lets Qt paint once more when a test function has ended: a window that only that
+    function held could be collected while it is painted.
+    """
+    held = []
+    add = qtbot.addWidget
+
+    def add_and_hold(widget, **more):
+        held.append(widget)
+        add(widget, **more)
+
+    monkeypatch.setattr(qtbot, "addWidget", add_and_hold)
+    yield
+    held.clear()
+
+
 @pytest.fixture
 def settings(tmp_path):
     return QSettings(str(tmp_path / "gui.ini"), QSettings.IniFormat)
