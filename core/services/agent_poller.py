@@ -9,6 +9,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 import core
 from core.audit import AuditLog
@@ -61,6 +62,8 @@ class AgentPoller:
         self._interval_s = interval_s
         self._visible_interval_s = visible_interval_s
         self._audit = audit
+        self._auditing = ThreadPoolExecutor(1, "audit")
+        self._is_closed = False
         self._sections = None if sections is None else tuple(sections)
         self._visible: frozenset[str] = frozenset()
         self._wanted: dict[str, Machine] = {}
@@ -97,6 +100,8 @@ class AgentPoller:
                 run.abandon(_("the console was closed before the command ended"))
             for _names, waiting in self._waiting:
                 waiting.cancel()
+            self._is_closed = True
+            self._auditing.shutdown(wait=False)
             for _turn in range(3):
                 await asyncio.sleep(0)  # aborted transports close their sockets in the loop's next turns
 
@@ -300,8 +305,13 @@ class AgentPoller:
             log.error("results of command %s are not in the audit log: %s", run.request.id, error)
 
     async def _write_audit(self, entries: Sequence[Mapping[str, object]]) -> None:
-        if self._audit is not None and entries:
-            await asyncio.get_running_loop().run_in_executor(None, self._audit.append, entries)
+        if self._audit is None or not entries:
+            return
+        if self._is_closed:
+            self._audit.append(entries)
+        else:
+            # a thread of its own: the loop's pool may be full of names that are looked up
+            await asyncio.get_running_loop().run_in_executor(self._auditing, self._audit.append, entries)
 
 
 class _Run:

@@ -11,6 +11,8 @@ from core.errors import HostUnknownError, NoRouteError, NothingListensError, Tra
 from core.language import _
 
 CONNECT_TIMEOUT_S = 2.0
+LOOKUP_TIMEOUT_S = 5.0
+"""A name is looked up in a thread of the loop's pool; with many machines that waits its turn."""
 
 _Place = tuple[int, tuple[str, int] | tuple[str, int, int, int] | tuple[int, bytes]]
 """Family and address of a host, as socket.connect takes them."""
@@ -21,30 +23,21 @@ async def open_socket(host: str, port: int, timeout_s: float = CONNECT_TIMEOUT_S
     loop = asyncio.get_running_loop()
     shown = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
     try:
-        async with asyncio.timeout(timeout_s):
+        async with asyncio.timeout(LOOKUP_TIMEOUT_S):
             places = await _addresses(loop, host, port)
-            for position, (family, address) in enumerate(places):
-                made = socket.socket(family, socket.SOCK_STREAM)
-                try:
-                    made.setblocking(False)
-                    made.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-                    await loop.sock_connect(made, address)
-                except OSError:
-                    made.close()
-                    if position == len(places) - 1:
-                        raise
-                except BaseException:
-                    made.close()
-                    raise
-                else:
-                    return made
     except TimeoutError:
-        raise NoRouteError(
-            _("{address} does not answer: switched off, no route to it, or a firewall between").format(address=shown)
+        raise HostUnknownError(
+            _("the name {host} is not found: the name server does not answer; try the IP address").format(host=host)
         ) from None
     except (socket.gaierror, UnicodeError):
         raise HostUnknownError(
             _("the name {host} has no address; check how it is written, or give the IP address").format(host=host)
+        ) from None
+    try:
+        return await _first_that_answers(loop, places, timeout_s)
+    except TimeoutError:
+        raise NoRouteError(
+            _("{address} does not answer: switched off, no route to it, or a firewall between").format(address=shown)
         ) from None
     except ConnectionRefusedError:
         raise NothingListensError(
@@ -58,7 +51,28 @@ async def open_socket(host: str, port: int, timeout_s: float = CONNECT_TIMEOUT_S
         raise TransportError(
             _("{address} cannot be connected: {reason}").format(address=shown, reason=error.strerror or error)
         ) from None
-    raise HostUnknownError(_("the name {host} has no address").format(host=host))
+
+
+async def _first_that_answers(loop: asyncio.AbstractEventLoop, places: list[_Place], timeout_s: float) -> socket.socket:
+    """A socket to the first of `places` that takes it; each has its share of the time. Raises OSError."""
+    deadline_s = loop.time() + timeout_s
+    failure: OSError = socket.gaierror("no address")
+    for position, (family, address) in enumerate(places):
+        made = socket.socket(family, socket.SOCK_STREAM)
+        try:
+            made.setblocking(False)
+            made.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            async with asyncio.timeout((deadline_s - loop.time()) / (len(places) - position)):
+                await loop.sock_connect(made, address)
+        except OSError as error:  # a TimeoutError too
+            made.close()
+            failure = error
+        except BaseException:
+            made.close()
+            raise
+        else:
+            return made
+    raise failure
 
 
 async def _addresses(loop: asyncio.AbstractEventLoop, host: str, port: int) -> list[_Place]:

@@ -512,7 +512,7 @@ async def test_a_command_cancelled_before_it_is_sent_is_never_sent(site: Site, a
 @in_a_site
 async def test_a_console_that_closes_meanwhile_tells_unknown(site: Site, agents: SimulatedAgents) -> None:
     results: list[CommandResult] = []
-    async with site.polling(site.machine("m1", agents.port)) as poller:
+    async with site.polling(site.machine("m1", agents.port), audit=_SlowAudit()) as poller:
         await poller.settled(5)
         running = asyncio.create_task(poller.execute(request("hang")))
         await site.until(lambda: agents.starts)
