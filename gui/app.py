@@ -28,6 +28,9 @@ from gui.theme import system_theme, use_theme
 if TYPE_CHECKING:
     from gui.wiring.console import Console
 
+SWITCH_S = 0.001
+"""How long another thread may keep the interpreter while the GUI waits for it (Python's own choice is 5 ms)."""
+
 log = logging.getLogger("beffroi.gui")
 
 
@@ -55,6 +58,7 @@ def run(
 
 
 def _run_in(home: Home, demo: bool, on_painted: Callable[[Window], None] | None) -> int:
+    sys.setswitchinterval(SWITCH_S)
     config, warnings = load_config(home)
     if config.language != "system":
         use_language(config.language)

@@ -20,7 +20,18 @@ _STEPS = 12
 _SIDES = (190, 150, 120, 96, 40, 28, 22, 18, 15, 12, 10, 8, 6, 4, 3)
 _NAMED_FROM = 96
 _NAMED_HEIGHT = 46
+_CROSSED_FROM = 8
 _REDRAW_MS = 500
+_OFFLINE = ("critical", _STEPS)
+_WARNING = ("warning", _STEPS)
+_NEVER_SEEN = ("unknown", 0)
+_HEATS = [
+    ("accent", 3 + round(percent / 100 * (_STEPS - 3)))
+    if CPU.role(percent) == "accent"
+    else (CPU.role(percent), _STEPS)
+    for percent in range(101)
+]
+"""The colour of each whole percent of CPU."""
 
 
 class HeatMap(QWidget):
@@ -70,20 +81,21 @@ class HeatMap(QWidget):
         self._place()
 
     def _place(self) -> None:
-        for side in _SIDES:
-            if self._try_side(side) or side == _SIDES[-1]:
-                self._side = side
-                return
+        """The largest cells that fit; groups under their titles, else beside them, else one after the other."""
+        for form, least in ((self._stacked, 10), (self._beside, 6), (self._flowing, _SIDES[-1])):
+            for side in _SIDES:
+                if side >= least and form(side):
+                    self._side = side
+                    return
+        self._side = _SIDES[-1]
 
-    def _try_side(self, side: int) -> bool:
-        """Lay all cells out with this width; False where they need more height than there is."""
-        width, bottom = self.width(), self.height()
-        space = _SPACE if side >= 12 else 2 if side >= 6 else 1
-        is_named = side >= _NAMED_FROM
-        title_height = QFontMetrics(scaled_font(0.8)).height() + 2 if len(self._groups) > 1 else 0
+    def _stacked(self, side: int) -> bool:
+        """Each group below its title, over the whole width; wide cells share the card out among them."""
+        width, bottom, space = self.width(), self.height(), _space(side)
+        title_height = self._title_height() if len(self._groups) > 1 else 0
         across = max(1, (width + space) // (side + space))
         height: float = side
-        if is_named:  # wide cells share the card out among them
+        if side >= _NAMED_FROM:
             lines = sum(-(-len(rows) // across) for _title, rows in self._groups) or 1
             room = (bottom - len(self._groups) * (title_height + 4 if title_height else 0)) / lines - space
             height = max(_NAMED_HEIGHT, min(room, 2 * _NAMED_HEIGHT))
@@ -95,30 +107,61 @@ class HeatMap(QWidget):
             if title_height:
                 self._titles.append((QRectF(0, top, width, title_height), f"{title}  {len(rows)}"))
                 top += title_height
-            for at, row in enumerate(rows):
-                x, y = (at % across) * (side + space), top + (at // across) * (height + space)
-                self._cells.append((QRectF(x, y, side, height), row))
+            self._cells += _grid(rows, 0, top, across, side, height, space)
             top += -(-len(rows) // across) * (height + space) + (4 if title_height else 0)
-        return top - space <= bottom
+        return top - space - (4 if title_height else 0) <= bottom
+
+    def _beside(self, side: int) -> bool:
+        """Each group at the right of its title: many small groups need less height so."""
+        if side >= _NAMED_FROM:
+            return False
+        metrics = QFontMetrics(scaled_font(0.8))
+        titles = [f"{title}  {len(rows)}" for title, rows in self._groups]
+        left = min(max(map(metrics.horizontalAdvance, titles), default=0) + 10, self.width() // 3)
+        space = _space(side)
+        across = max(1, (self.width() - left + space) // (side + space))
+        self._cells, self._titles = [], []
+        top = 0.0
+        for title, (_name, rows) in zip(titles, self._groups, strict=True):
+            height = max(-(-len(rows) // across) * (side + space) - space, self._title_height() - 2)
+            self._titles.append((QRectF(0, top, left - 8, self._title_height()), title))
+            self._cells += _grid(rows, left, top, across, side, side, space)
+            top += height + 2 * space
+        return top - 2 * space <= self.height()
+
+    def _flowing(self, side: int) -> bool:
+        """All groups one after the other, without titles: what is left when there are hundreds of them."""
+        space = _space(side)
+        across = max(1, (self.width() + space) // (side + space))
+        rows = [row for _title, group in self._groups for row in group]
+        self._titles = []
+        self._cells = _grid(rows, 0, 0, across, side, side, space)
+        return -(-len(rows) // across) * (side + space) - space <= self.height()
+
+    @staticmethod
+    def _title_height() -> int:
+        return QFontMetrics(scaled_font(0.8)).height() + 2
 
     def paintEvent(self, _event: QPaintEvent) -> None:
         """One call for all cells of one colour."""
         painter = QPainter(self)
         colours = theme()
         painter.setFont(scaled_font(0.8))
+        metrics = QFontMetrics(scaled_font(0.8))
         painter.setPen(colours.color("dim"))
         for box, title in self._titles:
-            painter.drawText(box, Qt.AlignLeft | Qt.AlignVCenter, title)
+            shown = metrics.elidedText(title, Qt.ElideMiddle, int(box.width()))
+            painter.drawText(box, Qt.AlignLeft | Qt.AlignVCenter, shown)
         by_colour: dict[tuple[str, int], list[QRectF]] = {}
-        crossed: list[QRectF] = []
-        rings: list[QRectF] = []
         for box, row in self._cells:
-            if row.shape is Shape.RING:
-                rings.append(box)
-                continue
-            by_colour.setdefault(_heat(row), []).append(box)
-            if row.shape is Shape.SQUARE:
-                crossed.append(box)
+            key = _heat(row)
+            boxes = by_colour.get(key)
+            if boxes is None:
+                by_colour[key] = [box]
+            else:
+                boxes.append(box)
+        rings = by_colour.pop(_NEVER_SEEN, [])
+        crossed = by_colour.get(_OFFLINE, [])
         painter.setPen(Qt.NoPen)
         for (role, step), boxes in by_colour.items():
             painter.setBrush(_mixed(colours.color("raised"), colours.color(role), step / _STEPS))
@@ -137,7 +180,7 @@ class HeatMap(QWidget):
         colours = theme()
         if self._side < _NAMED_FROM:
             painter.setPen(QPen(colours.color("ground"), 1.5))
-            for box in crossed:
+            for box in crossed if self._side >= _CROSSED_FROM else ():
                 inner = box.adjusted(box.width() / 3.4, box.height() / 3.4, -box.width() / 3.4, -box.height() / 3.4)
                 painter.drawLine(inner.topLeft(), inner.bottomRight())
                 painter.drawLine(inner.topRight(), inner.bottomLeft())
@@ -219,19 +262,33 @@ class HeatMap(QWidget):
         return next((at for at, (box, _row) in enumerate(self._cells) if box.contains(place)), None)
 
 
+def _space(side: int) -> int:
+    return _SPACE if side >= 12 else 2 if side >= 6 else 1
+
+
+def _grid(
+    rows: Sequence[MachineRow], left: float, top: float, across: int, side: float, height: float, space: int
+) -> list[tuple[QRectF, MachineRow]]:
+    """A cell for each row, in reading order from (left, top)."""
+    return [
+        (QRectF(left + at % across * (side + space), top + at // across * (height + space), side, height), row)
+        for at, row in enumerate(rows)
+    ]
+
+
 def _by_name(row: MachineRow) -> str:
     return row.name.casefold()
 
 
 def _heat(row: MachineRow) -> tuple[str, int]:
     """Role and strength of a cell's colour: the CPU in the accent, trouble in its own colour."""
-    if row.shape is Shape.SQUARE:
-        return "critical", _STEPS
-    if row.shape is Shape.TRIANGLE:
-        return "warning", _STEPS
-    percent = row.cpu_percent or 0.0
-    role = CPU.role(percent)
-    return role, _STEPS if role != "accent" else 3 + round(percent / 100 * (_STEPS - 3))
+    shape = row.shape
+    if shape is Shape.CIRCLE:
+        percent = row.cpu_percent or 0.0
+        return _HEATS[min(100, int(percent))]
+    if shape is Shape.TRIANGLE:
+        return _WARNING
+    return _OFFLINE if shape is Shape.SQUARE else _NEVER_SEEN
 
 
 def _mixed(ground: QColor, colour: QColor, share: float) -> QColor:

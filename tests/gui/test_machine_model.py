@@ -115,6 +115,7 @@ def test_a_machine_is_busy_only_after_a_minute():
     row.apply(report("a", cpu=97))
     assert row.shape is Shape.CIRCLE
     row.cpu_high_since_s = time.time() - 240
+    row.apply(report("a", cpu=97))
     assert row.shape is Shape.TRIANGLE
     assert row.reason() == "CPU high, 4 min"
     row.apply(report("a", cpu=20))

@@ -42,8 +42,8 @@ def readings(power_w, *, name="E450", time_s=None, import_wh=None, simulated=Fal
     )
 
 
-def fill(page, count):
-    page.model.set_machines([machine(f"m{n:04}", f"g{n % 3}") for n in range(count)])
+def fill(page, count, groups=3):
+    page.model.set_machines([machine(f"m{n:04}", f"g{n % groups:03}") for n in range(count)])
     page.model.apply([report(f"m{n:04}", cpu=(n * 7) % 100, memory=(n * 3) % 90) for n in range(count)])
     page.refresh()
 
@@ -134,9 +134,10 @@ def test_counts_and_the_five_busiest(qtbot, page):
     assert opened.args == [items[1].name]
 
 
+@pytest.mark.parametrize("groups", [1, 3, 20, 300])
 @pytest.mark.parametrize("count", [1, 7, 60, 400, 2000])
-def test_every_machine_has_a_cell_that_lies_in_the_map(qtbot, page, count):
-    fill(page, count)
+def test_every_machine_has_a_cell_that_lies_in_the_map(qtbot, page, count, groups):
+    fill(page, count, groups)
     heat_map = page.machines.heat_map
     assert len(heat_map._cells) == count
     area = heat_map.rect().adjusted(-1, -1, 1, 1)
