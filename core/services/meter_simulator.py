@@ -131,6 +131,7 @@ class MeterSimulator:
             await wire.opened()  # a capture that is sent once waits for its listener
             await asyncio.sleep(SETTLE_S)
         await self._push(wire)
+        await asyncio.sleep(SETTLE_S)  # whoever listens takes the last octets before the terminal goes
 
     async def _push(self, wire: Wire) -> None:
         """Send one push after another; with `is_once` one capture."""

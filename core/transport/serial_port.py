@@ -353,6 +353,8 @@ def _set_line(opened: serial.Serial, line: LineSettings) -> bool:
 def port_error(device: str, error: OSError) -> TransportError:
     """What it means that `device` cannot be opened, and what to try."""
     number = error.errno
+    if number is None and error.__context__ is not None and error.__context__.args:
+        number = error.__context__.args[0]  # pyserial keeps the number of what it wraps to itself
     if number in (errno.ENOENT, errno.ENODEV, errno.ENXIO) or isinstance(error, FileNotFoundError):
         return SerialPortMissingError(
             _("there is no serial port {port}; is the probe plugged in? “beffroi meter ports” lists them").format(
