@@ -52,6 +52,13 @@ _TICK_MS = 1_000
 _DRAWER_PX = 560
 _WIDE_DRAWER_PX = 700
 _NARROW_PX = 1_000
+_BIG_PLOTS = {"power": (26, 172), "voltage": (15, 136), "current": (15, 136)}
+"""Plots over the whole width, each with its share of the height and its least height in pixels."""
+_SMALL_PLOTS = {"frequency": 1, "power_factor": 1, "reactive": 2, "distortion": 2}
+"""Plots below them, each with its share of the width."""
+_SMALL_PLOT_PX = 124
+_SMALL_STRETCH = 11
+_COLUMNS = 60
 _REGISTER = "active_energy_import_wh"
 
 
@@ -91,6 +98,7 @@ class EnergyPage(QWidget):
         super().__init__(parent)
         self.range = TimeRange(self, mode="live")
         self.group: PlotGroup | None = None
+        self._plots: dict[str, TimePlot] = {}
         self._book: SeriesBook | None = None
         self._meters: dict[str, _Meter] = {}
         self._current: str | None = None
@@ -189,18 +197,14 @@ class EnergyPage(QWidget):
         self._plots = energy_plots(self.range)
         for plot in self._plots.values():
             group.add(plot)
-        grid = self._plot_grid
-        for row, (name, stretch, least_px) in enumerate(
-            (("power", 26, 150), ("voltage", 15, 118), ("current", 15, 118))
-        ):
-            grid.addWidget(self._plots[name], row, 0, 1, 2)
-            grid.setRowStretch(row, stretch)
-            self._plots[name].setMinimumHeight(least_px + 40)
-        for index, name in enumerate(("frequency", "power_factor", "reactive", "distortion")):
-            self._plots[name].setMinimumHeight(150)
+        for row, (name, (stretch, least_px)) in enumerate(_BIG_PLOTS.items()):
+            self._plot_grid.addWidget(self._plots[name], row, 0, 1, _COLUMNS)
+            self._plot_grid.setRowStretch(row, stretch)
+            self._plots[name].setMinimumHeight(least_px)
+        for name in _SMALL_PLOTS:
+            self._plots[name].setMinimumHeight(_SMALL_PLOT_PX)
             self._plots[name].hide()
-            grid.addWidget(self._plots[name], 3 + index // 2, index % 2)
-            grid.setRowStretch(3 + index // 2, 9)
+        self._place_small_plots()
         group.history_wanted.connect(self.history_wanted)
         group.drawn.connect(self._show_plots_with_data)
         self.group = group
@@ -263,6 +267,7 @@ class EnergyPage(QWidget):
         if is_narrow != self._is_narrow:
             self._is_narrow = is_narrow
             self._place_description()
+            self._place_small_plots()
 
     def minimumSizeHint(self) -> QSize:
         """Small: the page scrolls."""
@@ -353,6 +358,8 @@ class EnergyPage(QWidget):
         layout.addWidget(self._row)
         self._plot_grid = QGridLayout()
         self._plot_grid.setSpacing(GAP)
+        for column in range(_COLUMNS):
+            self._plot_grid.setColumnStretch(column, 1)
         layout.addLayout(self._plot_grid, 1)
         self._scroll = QScrollArea()
         self._scroll.setWidgetResizable(True)
@@ -520,7 +527,8 @@ class EnergyPage(QWidget):
         if transport and protections:
             transport = f"{transport} ({', '.join(protections)})"
         age = numbers.age(now_s - meter.time_s) if meter.time_s is not None else ""
-        parts = [maker or meter.name, report.line if report is not None else "", transport, age]
+        name = meter.name if identity is None or not identity.model else ""
+        parts = [name, maker, report.line if report is not None else "", transport, age]
         return " · ".join(part for part in parts if part)
 
     def _show_plots_with_data(self) -> None:
@@ -528,14 +536,32 @@ class EnergyPage(QWidget):
         group = self.group
         if group is None:
             return
+        is_changed = False
         for name, plot in self._plots.items():
-            if name != "power":
-                wanted = plot.has_data(group)
-                if plot.isHidden() == wanted:
-                    plot.setVisible(wanted)
-        for row, names in ((3, ("frequency", "power_factor")), (4, ("reactive", "distortion"))):
-            is_used = any(not self._plots[name].isHidden() for name in names)
-            self._plot_grid.setRowStretch(row, 9 if is_used else 0)
+            wanted = name == "power" or plot.has_data(group)
+            if plot.isHidden() == wanted:
+                plot.setVisible(wanted)
+                is_changed = True
+        if is_changed:
+            self._place_small_plots()
+
+    def _place_small_plots(self) -> None:
+        """The plots with data share the lines below the big ones: all in one, or two in each where it is narrow."""
+        if not self._plots:
+            return
+        shown = [name for name in _SMALL_PLOTS if not self._plots[name].isHidden()]
+        per_line = 2 if self._is_narrow else max(1, len(shown))
+        for line, begin in enumerate(range(0, len(shown), per_line)):
+            names = shown[begin : begin + per_line]
+            shares = sum(_SMALL_PLOTS[name] for name in names)
+            column = 0
+            for name in names:
+                width = _COLUMNS * _SMALL_PLOTS[name] // shares
+                self._plot_grid.addWidget(self._plots[name], len(_BIG_PLOTS) + line, column, 1, width)
+                column += width
+        for line in range(len(_SMALL_PLOTS)):
+            is_used = line * per_line < len(shown)
+            self._plot_grid.setRowStretch(len(_BIG_PLOTS) + line, _SMALL_STRETCH if is_used else 0)
 
     def _place_drawer(self) -> None:
         is_open = self.readings_button.isChecked()

@@ -52,7 +52,7 @@ def energy_plots(time_range: TimeRange) -> dict[str, TimePlot]:
             at_least=(0.5, 1.0),
         ),
         "reactive": TimePlot(
-            _("Reactive and apparent power"),
+            _("Reactive, apparent"),
             (Scale("var, VA"), Scale("kvar, kVA", 1, 1e3, 20_000)),
             (
                 Curve("reactive_power_var", _("reactive"), "accent"),

@@ -22,7 +22,7 @@ from PyQt5.QtWidgets import (
 )
 
 from core.language import _, ngettext
-from core.records import Disk, Level, MachineReport, MachineState, ProcessTable, SeriesPoints, Status
+from core.records import Disk, Level, MachineReport, MachineState, ProcessTable, SeriesPoints, Status, System
 from gui import numbers
 from gui.theme import scaled_font
 from gui.widgets.big_number import BigNumber
@@ -54,7 +54,7 @@ class MachinePage(QWidget):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self.range = TimeRange(self, mode="hour")
+        self.range = TimeRange(self, mode="live")
         self.group: PlotGroup | None = None
         self._book: SeriesBook | None = None
         self._name: str | None = None
@@ -333,8 +333,8 @@ def _describe(report: MachineReport) -> str:
         if system.hostname != report.machine:
             parts.append(system.hostname)
         parts += [
-            f"{system.os} {system.os_version}".strip(),
-            f"{system.kernel} {system.architecture}".strip(),
+            system.os_version if system.os in system.os_version else f"{system.os} {system.os_version}".strip(),
+            _kernel_words(system),
             ", ".join(system.ip_addresses[:3]),
             _("up {duration}").format(duration=numbers.duration(system.uptime_s)),
             f"Python {system.python}" if system.python else "",
@@ -352,6 +352,12 @@ def _describe(report: MachineReport) -> str:
             }[report.level]
         )
     return " · ".join(part for part in parts if part)
+
+
+def _kernel_words(system: System) -> str:
+    """`Linux 6.1 x86_64`, whether or not the kernel's version says its name."""
+    name = f"{system.os} " if system.kernel[:1].isdigit() else ""
+    return f"{name}{system.kernel} {system.architecture}".strip()
 
 
 def _state_words(report: MachineReport) -> str:

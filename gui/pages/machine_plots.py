@@ -9,6 +9,9 @@ from gui.widgets.time_range import TimeRange
 _PERCENT = (Scale("%"),)
 _RATE = (Scale("kB/s", 0, 1e3), Scale("MB/s", 1, 1e6, 1e6))
 
+_LEAST_RATE = (0.0, 10e3)
+"""A few octets now and then shall not look like a load."""
+
 
 def machine_plots(time_range: TimeRange) -> dict[str, TimePlot]:
     """CPU, RAM, network and disks by name, in their order on the page."""
@@ -35,6 +38,7 @@ def machine_plots(time_range: TimeRange) -> dict[str, TimePlot]:
                 Curve("network_sent_bytes_per_s", _("sent"), "power"),
             ),
             time_range,
+            at_least=_LEAST_RATE,
         ),
         "disks": TimePlot(
             _("Disks"),
@@ -44,5 +48,6 @@ def machine_plots(time_range: TimeRange) -> dict[str, TimePlot]:
                 Curve("disk_written_bytes_per_s", _("written"), "power"),
             ),
             time_range,
+            at_least=_LEAST_RATE,
         ),
     }

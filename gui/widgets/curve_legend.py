@@ -73,9 +73,13 @@ class CurveLegend(QWidget):
         metrics = QFontMetricsF(font)
         painter.setFont(font)
         colours = theme()
-        x = float(self.width()) - sum(self._entry_width(entry, metrics) for entry in self._entries)
+        widths = [self._entry_width(entry, metrics) for entry in self._entries]
+        has_values = sum(widths) <= self.width() + 1
+        if not has_values:
+            widths = [self._name_width(entry, metrics) for entry in self._entries]
+        x = float(self.width()) - sum(widths)
         baseline = (self.height() + metrics.ascent() - metrics.descent()) / 2
-        for entry in self._entries:
+        for entry, width in zip(self._entries, widths, strict=True):
             role = "unknown" if entry.is_stale else entry.role
             start = x + _APART_PX
             painter.setPen(QPen(colours.color(role), 2))
@@ -84,15 +88,18 @@ class CurveLegend(QWidget):
             painter.setPen(colours.color(role))
             start += _DASH_PX + 4
             painter.drawText(QPointF(start, baseline), entry.label)
-            if entry.value:
+            if entry.value and has_values:
                 painter.setPen(colours.color("unknown" if entry.is_stale else "text"))
-                end = x + self._entry_width(entry, metrics)
-                painter.drawText(QPointF(end - metrics.horizontalAdvance(entry.value), baseline), entry.value)
-            x += self._entry_width(entry, metrics)
+                painter.drawText(QPointF(x + width - metrics.horizontalAdvance(entry.value), baseline), entry.value)
+            x += width
+
+    @staticmethod
+    def _name_width(entry: LegendEntry, metrics: QFontMetricsF) -> float:
+        return _APART_PX + _DASH_PX + 4 + metrics.horizontalAdvance(entry.label)
 
     def _entry_width(self, entry: LegendEntry, metrics: QFontMetricsF) -> float:
         value = self._widest.get(entry.label, 0.0)
-        return _APART_PX + _DASH_PX + 4 + metrics.horizontalAdvance(entry.label) + (value + 6 if value else 0)
+        return self._name_width(entry, metrics) + (value + 6 if value else 0)
 
     def _on_theme_changed(self) -> None:
         self._widest.clear()

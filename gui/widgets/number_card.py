@@ -18,7 +18,7 @@ PHASES = ("l1", "l2", "l3")
 
 
 class NumberCard(Card):
-    """A card of one number; what belongs to it, or since when it is old, at the right of its title."""
+    """A card of one number with a detail beside it, which gives way to since when the number is old."""
 
     def __init__(self, title: str, parent: QWidget | None = None) -> None:
         super().__init__(title, parent)
@@ -32,21 +32,21 @@ class NumberCard(Card):
         """Show (number, unit) and what belongs to it."""
         self.big.set_number(*value)
         self._detail = detail
-        self._show_context()
+        self._show_detail()
         self.setAccessibleDescription(f"{value[0]} {value[1]} {detail}".strip())
 
     def set_stale(self, words: str) -> None:
         """Grey the number and say since when it is old; empty words: it is fresh."""
         self.big.set_stale(bool(words))
         self._age = words
-        self._show_context()
+        self._show_detail()
 
     def set_simulated(self, is_simulated: bool) -> None:
         """Say that the number was not measured."""
-        self.big.set_detail(_("simulated") if is_simulated else "")
+        self.set_context(_("simulated") if is_simulated else "")
 
-    def _show_context(self) -> None:
-        self.set_context(self._age or self._detail)
+    def _show_detail(self) -> None:
+        self.big.set_detail(self._age or self._detail)
 
 
 class PhaseCard(NumberCard):
@@ -97,7 +97,10 @@ class PhaseCard(NumberCard):
     def set_simulated(self, is_simulated: bool) -> None:
         """Say that the numbers were not measured."""
         self._detail = _("simulated") if is_simulated else ""
-        self._show_context()
+        self._show_detail()
+
+    def _show_detail(self) -> None:
+        self.set_context(self._age or self._detail)
 
     def _colour(self) -> None:
         for phase, name in zip(PHASES, self._names, strict=True):

@@ -12,7 +12,7 @@ from gui.widgets.card import Card
 from gui.widgets.empty_state import EmptyState
 from gui.widgets.row_table import RowTable
 
-_WIDTHS = {PID: 76, NAME: 170, USER: 100, CPU: 76, MEMORY: 96, SINCE: 84, COMMAND: 120}
+_WIDTHS = {PID: 72, NAME: 150, USER: 88, CPU: 74, MEMORY: 92, SINCE: 76, COMMAND: 120}
 _CELL_MARGIN_PX = 9
 
 

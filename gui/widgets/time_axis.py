@@ -140,7 +140,7 @@ class Axis(pg.AxisItem):
             width = metrics.horizontalAdvance(tick.label)
             if is_time:
                 left = min(
-                    max(area.left() + share * area.width() - width / 2, area.left() - 26), area.right() - width + 8
+                    max(area.left() + share * area.width() - width / 2, area.left() - 26), area.right() - width + 5
                 )
                 if left < taken + 6:
                     continue

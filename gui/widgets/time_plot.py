@@ -203,7 +203,7 @@ class TimePlot(Card):
             low, high = min(low, least[0]), max(high, least[1])
         if not is_known:
             return self._bounds or (0.0, 1.0)
-        floor = None if self._at_least is not None else self._floor
+        floor = self._at_least[0] / divisor if self._at_least is not None else self._floor
         wanted = nice_range(low, high, floor=floor, headroom=0.04 if self._at_least else 0.14)
         held = self._bounds
         if held is not None:

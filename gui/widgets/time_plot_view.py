@@ -322,7 +322,7 @@ class Canvas(pg.GraphicsView):
         """Paint a frame."""
         self._frame = frame
         ticks_x = time_ticks(frame.start_s, frame.end_s, max(2, int(self._box.width() / 84)))
-        ticks_y = value_ticks(frame.low, frame.high, max(2, int(self._box.height() / 26)))
+        ticks_y = value_ticks(frame.low, frame.high, max(2, round(self._box.height() / 24)))
         self._time_axis.show_ticks(ticks_x, frame.start_s, frame.end_s)
         self._value_axis.show_ticks(ticks_y, frame.low, frame.high)
         self._drawing.show_frame(frame, ticks_x, ticks_y)
