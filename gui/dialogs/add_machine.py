@@ -74,6 +74,7 @@ class AddMachineDialog(FormDialog):
         self.add_row(_("Name here"), self.name)
         more = More()
         self.port = QSpinBox()
+        self.port.setButtonSymbols(QSpinBox.NoButtons)
         self.port.setRange(1, 65535)
         self.port.setValue(PORT)
         more.add_row(_("Port"), self.port)

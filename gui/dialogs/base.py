@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from PyQt5.QtCore import Qt, pyqtSignal
-from PyQt5.QtGui import QFontDatabase, QGuiApplication
+from PyQt5.QtGui import QFontDatabase, QGuiApplication, QShowEvent
 from PyQt5.QtWidgets import (
     QDialog,
     QFormLayout,
@@ -15,6 +15,7 @@ from PyQt5.QtWidgets import (
     QPlainTextEdit,
     QProgressBar,
     QPushButton,
+    QSizePolicy,
     QToolButton,
     QVBoxLayout,
     QWidget,
@@ -22,6 +23,9 @@ from PyQt5.QtWidgets import (
 
 from core.language import _
 from gui.widgets.labels import plain_label, set_role
+
+_FRAME = 16
+"""Border, padding and room for the frame of a text field, above and below together."""
 
 
 class FormDialog(QDialog):
@@ -106,6 +110,7 @@ class FormDialog(QDialog):
         self._words.setText(text)
         set_role(self._words, role)
         self._words.setVisible(bool(text))
+        self._grow()
 
     def set_busy(self, is_busy: bool) -> None:
         """Show that something goes on; the form waits meanwhile."""
@@ -113,6 +118,17 @@ class FormDialog(QDialog):
         self._progress.setVisible(is_busy)
         if self.accept_button is not None:
             self.accept_button.setEnabled(not is_busy)
+
+    def showEvent(self, event: QShowEvent) -> None:
+        """As high as its wrapped words need."""
+        super().showEvent(event)
+        self._grow()
+
+    def _grow(self) -> None:
+        """Wrapped labels do not tell their height before they know their width."""
+        if self.isVisible():
+            self._outer.activate()
+            self.resize(self.width(), max(self.height(), self._outer.totalHeightForWidth(self.width())))
 
     def reject(self) -> None:
         """Escape and the window's cross: whatever goes on is stopped."""
@@ -182,13 +198,14 @@ class LinesToPaste(QWidget):
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(self._text, 1)
         layout.addWidget(self._copy, 0, Qt.AlignTop)
+        self.setSizePolicy(QSizePolicy.Preferred, QSizePolicy.Fixed)
         self.set_lines(lines)
 
     def set_lines(self, lines: Sequence[str]) -> None:
         """Other lines."""
         self._text.setPlainText("\n".join(lines))
-        height = self._text.fontMetrics().lineSpacing() * max(2, len(lines)) + 30
-        self._text.setFixedHeight(height)
+        height = self._text.fontMetrics().lineSpacing() * len(lines) + 2 * round(self._text.document().documentMargin())
+        self._text.setFixedHeight(height + _FRAME)
 
     def text(self) -> str:
         """The lines."""

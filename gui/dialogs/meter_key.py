@@ -55,6 +55,7 @@ class KeyDialog(FormDialog):
         choose.setAccessibleName(_("File of: {field}").format(field=label))
         choose.clicked.connect(lambda: self._on_choose(field))
         line = QHBoxLayout()
+        line.setSpacing(6)
         line.addWidget(field, 1)
         line.addWidget(choose)
         self.add_row(label, line)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from PyQt5.QtCore import pyqtSignal
 from PyQt5.QtWidgets import (
+    QAbstractSpinBox,
     QComboBox,
     QDoubleSpinBox,
     QHBoxLayout,
@@ -46,14 +47,16 @@ class PreferencesDialog(FormDialog):
         self.raw_days = self._days(_("Keep meter readings for"), config.retention.raw_days)
         self.minute_days = self._days(_("Keep minutes of machines for"), config.retention.minute_days)
         self.quarter_days = self._days(_("Keep quarters of an hour for"), config.retention.quarter_days)
-        self.add_wide(plain_label(_("Intervals and retention hold from the next start."), "dim"))
+        self.add_wide(plain_label(_("How long things are kept holds from the next start."), "dim"))
         self.meters = QListWidget()
+        self.meters.setObjectName("card")
         self.meters.setAccessibleName(_("Meters"))
         self.meters.setFixedHeight(84)
         self._remove = QPushButton(_("Remove"))
         self._remove.setAutoDefault(False)
         self._remove.clicked.connect(self._on_remove)
         line = QHBoxLayout()
+        line.setSpacing(6)
         line.addWidget(self.meters, 1)
         line.addWidget(self._remove)
         self.add_row(_("Meters"), line)
@@ -92,6 +95,7 @@ class PreferencesDialog(FormDialog):
         box = QDoubleSpinBox()
         box.setRange(0.2, 3600)
         box.setDecimals(1)
+        box.setButtonSymbols(QAbstractSpinBox.NoButtons)
         box.setSuffix(" s")
         box.setValue(value)
         self.add_row(label, box)
@@ -100,6 +104,7 @@ class PreferencesDialog(FormDialog):
     def _days(self, label: str, value: int) -> QSpinBox:
         box = QSpinBox()
         box.setRange(1, 36500)
+        box.setButtonSymbols(QAbstractSpinBox.NoButtons)
         box.setSuffix(" " + _("days"))
         box.setValue(value)
         self.add_row(label, box)

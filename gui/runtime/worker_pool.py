@@ -37,6 +37,9 @@ class Poller(Protocol):
     def set_visible(self, names: frozenset[str]) -> None:
         """Those on screen."""
 
+    def set_intervals(self, interval_s: float, visible_interval_s: float) -> None:
+        """How often machines are asked, and those on screen."""
+
     def poll_now(self, names: Sequence[str] | None) -> None:
         """Ask these, or all, at once."""
 
@@ -111,6 +114,11 @@ class WorkerPool(QObject):
         """These are on screen and are asked more often."""
         for shard, (thread, poller) in enumerate(zip(self._threads, self._pollers, strict=True)):
             thread.call(poller.set_visible, frozenset(name for name in names if self._shard_of.get(name) == shard))
+
+    def set_intervals(self, interval_s: float, visible_interval_s: float) -> None:
+        """How often machines are asked, and those on screen."""
+        for thread, poller in zip(self._threads, self._pollers, strict=True):
+            thread.call(poller.set_intervals, interval_s, visible_interval_s)
 
     def poll_now(self, names: Sequence[str] | None = None) -> None:
         """Ask these, or all, at once."""

@@ -166,6 +166,9 @@ class Console(QObject):
     def _on_preferences(self, changes: dict[str, object]) -> None:
         for key, value in changes.items():
             self._save(key, value)
+        polling = self.services.config.polling
+        if self.services.pool is not None:
+            self.services.pool.set_intervals(polling.interval_s, polling.visible_interval_s)
         if "theme" in changes:
             self.theme_wanted.emit(str(changes["theme"]))
         if "language" in changes:

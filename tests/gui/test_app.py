@@ -1,0 +1,136 @@
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from core.home import Lock
+from gui import app
+from gui.runtime.child_program import ChildProgram, own_command
+
+ROOT = Path(__file__).parents[2]
+
+
+def environment(**changes):
+    found = {name: value for name, value in os.environ.items() if name not in ("DISPLAY", "WAYLAND_DISPLAY")}
+    found.update(changes)
+    return found
+
+
+def start(*words, **changes):
+    return subprocess.Popen(
+        [sys.executable, str(ROOT / "main.py"), *words],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=environment(**changes),
+        cwd=ROOT,
+    )
+
+
+def test_without_a_display_it_says_so_and_names_what_works_without(home):
+    child = start("--home", str(home.path), QT_QPA_PLATFORM="")
+    out, words = child.communicate(timeout=20)
+    assert child.returncode == 1
+    assert out == ""
+    assert "there is no display" in words
+    assert "meter watch" in words
+    assert "Aborted" not in words
+
+
+def test_a_display_that_refuses_is_named_before_qt_aborts(home):
+    child = start("--home", str(home.path), QT_QPA_PLATFORM="", DISPLAY=":987")
+    _out, words = child.communicate(timeout=20)
+    assert child.returncode == 1
+    assert "the display :987 cannot be opened" in words
+
+
+@pytest.mark.parametrize(
+    ("variables", "is_fine"),
+    [({"QT_QPA_PLATFORM": "offscreen"}, True), ({"WAYLAND_DISPLAY": "wayland-0"}, True), ({"DISPLAY": ":987"}, False)],
+)
+def test_other_platforms_than_x_are_left_to_qt(monkeypatch, variables, is_fine):
+    for name in ("QT_QPA_PLATFORM", "DISPLAY", "WAYLAND_DISPLAY"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    assert (app.display_complaint() == "") is is_fine
+
+
+def test_a_second_window_on_the_same_home_is_told_in_words(home):
+    lock = Lock(home.path / "window.lock")
+    assert lock.take()
+    try:
+        child = start("--home", str(home.path), QT_QPA_PLATFORM="offscreen")
+        _out, words = child.communicate(timeout=20)
+    finally:
+        lock.release()
+    assert child.returncode == 1
+    assert f"open already on {home.path}" in words
+
+
+def test_a_broken_configuration_is_told_before_a_window_opens(home):
+    home.config_path.write_text("theme = 'pink'\n")
+    child = start("--home", str(home.path), QT_QPA_PLATFORM="offscreen")
+    _out, words = child.communicate(timeout=20)
+    assert child.returncode == 2
+    assert "config.toml, line 1: theme" in words
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_closes_the_window_and_its_children_cleanly(home, number):
+    child = start("--home", str(home.path), QT_QPA_PLATFORM="offscreen")
+    listening = home.agent_path / "listening"
+    end_s = time.monotonic() + 20
+    while not listening.exists() and time.monotonic() < end_s:
+        time.sleep(0.05)
+    assert listening.exists()
+    child.send_signal(number)
+    _out, words = child.communicate(timeout=20)
+    assert child.returncode == 0
+    assert "beffroi" not in words
+    assert "Traceback" not in words
+    assert not listening.exists()
+    lock = Lock(home.agent_path / "lock")
+    assert lock.take()
+    lock.release()
+
+
+def test_a_demonstration_without_a_home_leaves_nothing_behind(tmp_path):
+    child = start("--demo", QT_QPA_PLATFORM="offscreen", TMPDIR=str(tmp_path), XDG_DATA_HOME=str(tmp_path / "data"))
+    end_s = time.monotonic() + 20
+    while not list(tmp_path.glob("beffroi-demo-*/home/beffroi.db")) and time.monotonic() < end_s:
+        time.sleep(0.05)
+    assert list(tmp_path.glob("beffroi-demo-*"))
+    child.terminate()
+    child.communicate(timeout=20)
+    assert child.returncode == 0
+    assert not list(tmp_path.glob("beffroi-demo-*"))
+
+
+def test_a_child_that_cannot_live_is_given_up_with_its_last_words(qtbot, home):
+    child = ChildProgram(["--home", str(home.path), "agent", "run", "--listen", "nonsense:999999"], restarts=1)
+    with qtbot.waitSignal(child.died, timeout=15_000) as died:
+        child.start()
+    assert "999999" in died.args[0]
+    child.stop()
+
+
+def test_lines_of_a_child_come_one_by_one(qtbot, home):
+    child = ChildProgram(["--home", str(home.path), "agent", "run", "--listen", "127.0.0.1:0"])
+    lines = []
+    child.line_read.connect(lines.append)
+    child.start()
+    qtbot.waitUntil(lambda: len(lines) >= 2, timeout=15_000)
+    child.stop()
+    assert lines[0].startswith("listening on 127.0.0.1:")
+    assert lines[1].startswith("code: ")
+    assert not child.is_running
+
+
+def test_our_own_command_starts_this_program():
+    ran = subprocess.run([*own_command(), "--version"], capture_output=True, text=True, timeout=20, check=True)
+    assert ran.stdout.startswith("beffroi ")
