@@ -63,6 +63,7 @@ _KEPT_S = 3600.0
 """How long an agent keeps a result that nobody acknowledged."""
 _GRACE_S = 30.0
 _MOST_LATE_STATUSES = 4000
+_MOST_STATUSES_A_SECOND = 100
 
 log = logging.getLogger("beffroi.poller")
 
@@ -112,6 +113,8 @@ class MachineWatch:
         self._late: list[Status] = []
         self._wake = asyncio.Event()
         self._was_seen = self._is_gone = False
+        self._second_s = 0.0
+        self._in_second = 0
 
     @property
     def state(self) -> MachineState:
@@ -224,8 +227,9 @@ class MachineWatch:
             if len(self._late) < _MOST_LATE_STATUSES:
                 self._late.append(structs.replace(status, time_s=status.time_s - self._clock_offset_s))
             return
-        self.status = plain_status(message.status, self.status)
         self._heard_s = asyncio.get_running_loop().time()
+        self._count_status(self._heard_s)
+        self.status = plain_status(message.status, self.status)
         self._time_s = time.time()
         if self._state is not MachineState.ONLINE:
             self._state, self._error, self._since_s = MachineState.ONLINE, None, self._time_s
@@ -260,6 +264,14 @@ class MachineWatch:
             execution.end(message)
         if self.link is not None:
             self.link.notify("exec.acknowledge", ExecReference(exec_id=message.exec_id))
+
+    def _count_status(self, now_s: float) -> None:
+        """Raise RemoteProtocolError where an agent sends far more than anybody asked for."""
+        if now_s - self._second_s >= 1:
+            self._second_s, self._in_second = now_s, 0
+        self._in_second += 1
+        if self._in_second > _MOST_STATUSES_A_SECOND:
+            raise RemoteProtocolError(f"more than {_MOST_STATUSES_A_SECOND} statuses in a second")
 
     def _on_up(self, link: AgentLink) -> None:
         hello = link.hello

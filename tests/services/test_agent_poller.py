@@ -19,6 +19,7 @@ from bench.simulated_agents import SimulatedAgents, half_a_frame, made_up_status
 from core.audit import AuditLog, read, verify
 from core.errors import NotTrustedError, TransportError, UsageError
 from core.protocol.frames import encode_frame
+from core.protocol.messages import StatusMessage, encode_notification
 from core.records import (
     CommandOutput,
     CommandProgress,
@@ -306,6 +307,16 @@ def test_nonsense_ends_the_link_and_the_machine_returns(site: Site, octets: byte
             await site.until(lambda: poller.reports()[0].state is ONLINE)
 
     asyncio.run(main())
+
+
+@in_a_site
+async def test_an_agent_that_floods_statuses_is_left(site: Site, agents: SimulatedAgents) -> None:
+    async with site.polling(site.machine("m1", agents.port)) as poller:
+        await poller.settled(5, with_status=True)
+        status = encode_frame(0, encode_notification("status", StatusMessage(status=made_up_status(1, 1.0))))
+        next(iter(agents.links)).send_raw(status * 500)
+        await site.until(lambda: OFFLINE in site.states("m1")[1:])
+        assert len(site.reports("m1")) < 200
 
 
 @in_a_site
