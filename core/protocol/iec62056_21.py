@@ -121,7 +121,11 @@ _COMMAND = re.compile(rb"[PWRBE][0-9]$")
 _ACKNOWLEDGEMENT = re.compile(rb"\x06([0-9])([0-9A-I])([0-9A-Z])\r\n")
 _END_OF_P1 = re.compile(rb"(?:^|\n|\))!([0-9A-Fa-f]{0,4})[ \t]*(?:\r?\n|\Z)")
 _NEXT_TELEGRAM = re.compile(rb"(?:\A|[\r\n])/[A-Za-z]{3}")
-_START = re.compile(rb"[\x01\x02]|(?:\A|(?<=[\r\n\x00\x03]))/|(?<=[\x03\x04].)/", re.DOTALL)
+_START = re.compile(
+    rb"[\x01\x02]|(?:\A|(?<=[\r\n\x00\x03]))/|(?<=[\x03\x04].)/|/(?=[A-Za-z]{3}[^\r\n]{1,80}\r?\n(?:\r?\n|\x02))",
+    re.DOTALL,
+)
+_TAIL_OF_P1 = re.compile(rb"(?:\A|\n)![0-9A-Fa-f]{1,4}[ \t]*\r?\n?\s*\Z")
 _END_OF_BLOCK = re.compile(rb"[\x03\x04]")
 _PRINTABLE = bytes(range(0x20, 0x7F)) + b"\r\n\t\x11\x13"  # XON and XOFF occur in data of real meters
 _FILLING = b"\x00\x7f\xff \t\r\n"
@@ -265,6 +269,7 @@ class _Scanner:
         self._data = data
         self._position = 0
         self._next_end = -1
+        self._announced: Identification | None = None
 
     def telegrams(self) -> Iterator[Telegram]:
         data = self._data
@@ -279,7 +284,8 @@ class _Scanner:
             if first == 0x2F:
                 telegram = self._identified()
             elif first in (SOH, STX):
-                telegram = self._block(None)
+                telegram = self._block(self._announced)
+                self._announced = None
             elif first in (ACK, NAK):
                 telegram = self._acknowledgement()
             else:
@@ -304,6 +310,7 @@ class _Scanner:
         if following[:1] == b"\n" or following == b"\r\n":
             return self._mode_d(identification, start)
         if not following or following[0] in _FILLING or following[0] in (ACK, NAK, 0x2F):
+            self._announced = identification  # a recorded dialogue: the data follows the acknowledgement
             return Telegram(identification=identification, mode=identification.mode)
         return self._text(identification)
 
@@ -400,7 +407,8 @@ class _Scanner:
         text = data[start:limit]
         if len(text) > BLOCK_LIMIT:
             return _rejected(_("{count} octets are no telegram").format(count=len(text)))
-        if identification is None and following is not None and self._is_mode_d(limit):
+        is_tail = _TAIL_OF_P1.search(text) or (following is not None and self._is_mode_d(limit))
+        if identification is None and is_tail:
             return _rejected(_("the end of a telegram whose beginning is missing was dropped"))
         if identification is None and b"(" not in text:
             # what stands behind a telegram or between two, such as the fill octets of a port

@@ -135,6 +135,23 @@ def test_the_tail_of_a_p1_telegram_is_dropped_up_to_the_next_one():
     assert good.check is Check.CRC16
 
 
+def test_a_p1_telegram_without_its_beginning_is_dropped_also_when_it_is_the_last():
+    (dropped,) = decode_telegrams(P1[20:])
+    assert dropped.error is not None
+
+
+def test_a_telegram_is_found_behind_garbage_on_its_line():
+    assert decode_telegrams(b"gar(b)age" + P1)[-1].check is Check.CRC16
+    assert decode_telegrams(b"\x19ge" + READOUT)[-1].check is Check.BCC
+
+
+def test_a_recorded_dialogue_gives_the_readout_its_identification():
+    line, _end, rest = READOUT.partition(b"\r\n")
+    found = decode_telegrams(b"/?!\r\n" + line + b"\r\n\x06050\r\n" + rest)
+    assert [telegram.command for telegram in found] == [None, "ACK", None]
+    assert found[-1].identification.text == "ZMD310.B32"
+
+
 def test_two_telegrams_of_which_one_is_broken_give_the_good_one():
     broken, good = decode_telegrams(P1.replace(b"42", b"43") + P1)
     assert broken.error is not None
