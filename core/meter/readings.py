@@ -138,6 +138,8 @@ def _texts(telegram: PushTelegram, found: Sequence[Sequence[Entry]]) -> list[str
     for entries in found:
         for entry in entries:
             value = entry.value
+            if type(value) is int:
+                continue
             if isinstance(value, str):
                 texts.append(value)
             elif isinstance(value, bytes) and value[:3].isalnum():
@@ -330,8 +332,9 @@ def _identity(
     """Who the meter says it is; what it does not say now is what it said before."""
     texts: dict[str, str] = {}
     for reading in readings:
-        if isinstance(reading.value, str) and reading.obis is not None and reading.value:
-            texts.setdefault(reading.obis, reading.value)
+        value = reading.value
+        if type(value) is str and value and reading.obis is not None:
+            texts.setdefault(reading.obis, value)
     manufacturer = _letters(title.decode("latin-1")) if title else None
     if manufacturer is None and preset is not None:
         manufacturer = preset.manufacturer

@@ -5,7 +5,7 @@ A block that is missing or comes twice drops the whole message, and that is said
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from core.errors import RemoteProtocolError
 from core.language import _
@@ -18,8 +18,7 @@ MAXIMUM_MESSAGE = 1 << 16
 _LAST_BLOCK = 0x80
 
 
-@dataclass(frozen=True, slots=True)
-class Notification:
+class Notification(Struct, frozen=True):
     """One DataNotification: `clock` is its date-time field (12 octets) where it has one.
 
     `is_clock_tagged` tells that the field came as a tagged octet-string, as Kaifa's meters write it.
@@ -31,8 +30,7 @@ class Notification:
     is_clock_tagged: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Block:
+class Block(Struct, frozen=True):
     """One block of a message in general block transfer."""
 
     number: int

@@ -7,7 +7,7 @@ an authentication key it cannot be, and the caller must say so.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from core.errors import RemoteProtocolError, WrongKeyError
 from core.language import _
@@ -21,8 +21,7 @@ COMPRESSED = 0x80
 TAG_SIZE = 12
 
 
-@dataclass(frozen=True, slots=True)
-class CipheredApdu:
+class CipheredApdu(Struct, frozen=True):
     """A message as it came: `content` is ciphertext where the security control says so; `tag` is empty without one."""
 
     system_title: bytes

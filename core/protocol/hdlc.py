@@ -7,7 +7,7 @@ check fails is no frame, a frame whose check fails is an error, and reading goes
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from core.errors import RemoteProtocolError
 from core.language import _
@@ -20,8 +20,7 @@ LONGEST_HEADER = 14
 UNNUMBERED_INFORMATION = 0x03
 
 
-@dataclass(frozen=True, slots=True)
-class HdlcFrame:
+class HdlcFrame(Struct, frozen=True):
     """One frame whose checks have passed; addresses as the octets sent, `control` with its poll/final bit."""
 
     destination: bytes

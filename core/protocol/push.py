@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections import deque
 from dataclasses import dataclass
 
+from msgspec import Struct
+
 from core.errors import LocalProtocolError, NoiseError, RemoteProtocolError, WrongKeyError
 from core.language import _, ngettext
 from core.protocol.apdu import (
@@ -49,8 +51,7 @@ NOISE_TOLD_EVERY = 4096
 """Octets of noise after which the user is told again."""
 
 
-@dataclass(frozen=True, slots=True)
-class PushTelegram:
+class PushTelegram(Struct, frozen=True):
     """One message (or the several APDUs of one frame) whose checks have passed.
 
     `is_authenticated` is None where nothing was ciphered; False where nothing vouches for the content.
