@@ -44,11 +44,8 @@ _Answer = Callable[[Envelope], bool]
 """Takes an answer in; True when it was the last one of its request. Raises RemoteProtocolError."""
 
 
-class LinkListener(Protocol):
-    """Whoever is told what a link hears."""
-
-    def on_status(self, message: StatusMessage) -> None:
-        """A status has come."""
+class CommandListener(Protocol):
+    """Whoever is told how the commands of a link go on."""
 
     def on_exec_opened(self, exec_id: str) -> None:
         """Output of a command begins, from its first octet."""
@@ -64,15 +61,25 @@ class AgentLink(asyncio.Protocol):
     """A link that has been opened by `open_link`; `lost` gets its result, the reason, when it ends."""
 
     __slots__ = (
-        "_answers", "_count", "_is_greeted", "_listener", "_machine", "_reader", "_streams", "_transport",
-        "hello", "lost",
+        "_answers",
+        "_commands",
+        "_count",
+        "_is_greeted",
+        "_machine",
+        "_on_status",
+        "_reader",
+        "_streams",
+        "_transport",
+        "hello",
+        "lost",
     )  # fmt: skip
 
-    def __init__(self, machine: Machine, listener: LinkListener) -> None:
+    def __init__(self, machine: Machine, on_status: Callable[[StatusMessage], None], commands: CommandListener) -> None:
         self.hello = Hello()
         self.lost: asyncio.Future[BeffroiError] = asyncio.get_running_loop().create_future()
         self._machine = machine
-        self._listener = listener
+        self._on_status = on_status
+        self._commands = commands
         self._reader = FrameReader()
         self._transport: asyncio.Transport | None = None
         self._answers: dict[int, _Answer] = {}
@@ -97,7 +104,7 @@ class AgentLink(asyncio.Protocol):
                     stream, fd, content = decode_output(payload)
                     exec_id = self._streams.get(stream)
                     if exec_id is not None:
-                        self._listener.on_output(exec_id, fd, content)
+                        self._commands.on_output(exec_id, fd, content)
         except RemoteProtocolError as error:
             log.warning("%s (%s) is left: %s", self._machine.name, self._machine.address, error)
             self.end(error)
@@ -214,17 +221,17 @@ class AgentLink(asyncio.Protocol):
             if answer is not None and answer(envelope):
                 self._answers.pop(envelope.id, None)  # type: ignore[arg-type]  # an answer was found under it
         elif method == "status":
-            self._listener.on_status(messages.decode_as(StatusMessage, envelope.params))
+            self._on_status(messages.decode_as(StatusMessage, envelope.params))
         elif method == "exec.opened":
             opened = messages.decode_as(ExecOpened, envelope.params)
             if len(self._streams) > 256:
                 raise RemoteProtocolError("more than 256 commands of this console are open")
             self._streams[opened.stream] = opened.exec_id
-            self._listener.on_exec_opened(opened.exec_id)
+            self._commands.on_exec_opened(opened.exec_id)
         elif method == "exec.exit":
             ended = messages.decode_as(ExecExit, envelope.params)
             self._streams = {stream: known for stream, known in self._streams.items() if known != ended.exec_id}
-            self._listener.on_exec_exit(ended)
+            self._commands.on_exec_exit(ended)
         elif method in ("not_trusted", "pairing_closed"):
             self.end(self._not_trusted())
         elif envelope.id is not None and self._transport is not None:
@@ -267,7 +274,12 @@ class AgentLink(asyncio.Protocol):
 
 
 async def open_link(
-    machine: Machine, context: ssl.SSLContext, slots: asyncio.Semaphore, listener: LinkListener, hello: Hello
+    machine: Machine,
+    context: ssl.SSLContext,
+    slots: asyncio.Semaphore,
+    on_status: Callable[[StatusMessage], None],
+    commands: CommandListener,
+    hello: Hello,
 ) -> AgentLink:
     """A link on which both ends have said hello.
 
@@ -277,7 +289,7 @@ async def open_link(
     if machine.fingerprint is None:
         raise NotTrustedError(_("{machine} is not paired yet").format(machine=machine.name))
     peer = await open_socket(machine.host, machine.port)
-    link = await _handshake(machine, context, slots, listener, peer)
+    link = await _handshake(machine, context, slots, lambda: AgentLink(machine, on_status, commands), peer)
     try:
         shown = link.peer_fingerprint()
         if shown is None or not same_fingerprint(shown, machine.fingerprint):
@@ -290,7 +302,11 @@ async def open_link(
 
 
 async def _handshake(
-    machine: Machine, context: ssl.SSLContext, slots: asyncio.Semaphore, listener: LinkListener, peer: socket.socket
+    machine: Machine,
+    context: ssl.SSLContext,
+    slots: asyncio.Semaphore,
+    make: Callable[[], AgentLink],
+    peer: socket.socket,
 ) -> AgentLink:
     loop = asyncio.get_running_loop()
     address = machine.address
@@ -304,7 +320,7 @@ async def _handshake(
     link: AgentLink | None = None
     try:
         _transport, link = await loop.create_connection(
-            lambda: AgentLink(machine, listener),
+            make,
             sock=peer,
             ssl=context,
             server_hostname="",

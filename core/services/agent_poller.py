@@ -188,7 +188,7 @@ class AgentPoller:
                     elif watch is None or watch.link is None:
                         run.take(_not_sent(execution.machine, watch))
                     else:
-                        watch.start(execution)
+                        watch.commands.start(execution)
             try:
                 await asyncio.wait([run.finished])
             except asyncio.CancelledError:
@@ -207,7 +207,7 @@ class AgentPoller:
         run.is_cancelled = True
         for name in run.names:
             if name in self._watches:
-                self._watches[name].cancel(request_id)
+                self._watches[name].commands.cancel(request_id)
 
     def _interval_of(self, name: str) -> float:
         return self._visible_interval_s if name in self._visible else self._interval_s
@@ -239,7 +239,7 @@ class AgentPoller:
 
     def _leave(self, name: str) -> None:
         watch, task = self._watches.pop(name), self._tasks.pop(name)
-        for execution in list(watch.executions.values()):
+        for execution in list(watch.commands.executions.values()):
             execution.give_up(_("the machine was removed while the command ran"))
         task.cancel()
         self._leaving.add(task)

@@ -18,22 +18,8 @@ from msgspec import structs
 
 from core.errors import BeffroiError, NoRouteError, NotTrustedError, RemoteProtocolError
 from core.language import _
-from core.protocol import messages
-from core.protocol.messages import (
-    Envelope,
-    ExecAccepted,
-    ExecCredit,
-    ExecDenied,
-    ExecExit,
-    ExecReference,
-    ExecStart,
-    Hello,
-    StatusMessage,
-    Subscribe,
-)
+from core.protocol.messages import Hello, StatusMessage, Subscribe
 from core.records import (
-    CommandResult,
-    CommandState,
     Event,
     Level,
     Machine,
@@ -43,8 +29,8 @@ from core.records import (
     Severity,
     Status,
 )
-from core.services.agent_link import ANSWER_TIMEOUT_S, AgentLink, open_link
-from core.services.commands import Execution, refusal_text
+from core.services.agent_link import AgentLink, open_link
+from core.services.machine_commands import MachineCommands
 from core.services.peer_records import plain_status
 
 LATE_AFTER, OFFLINE_AFTER = 3, 6
@@ -57,11 +43,6 @@ _BACK_OFF_CAP_S = 4.0
 _NOT_TRUSTED_CAP_S = 10.0
 _STEADY_S = 5.0
 """A link that held as long has earned a quick reconnect."""
-_FETCH_WITHIN_S = 20.0
-"""How long a command whose link broke waits for the machine to return before it is told as unknown."""
-_KEPT_S = 3600.0
-"""How long an agent keeps a result that nobody acknowledged."""
-_GRACE_S = 30.0
 _MOST_LATE_STATUSES = 4000
 _MOST_STATUSES_A_SECOND = 100
 
@@ -95,7 +76,7 @@ class MachineWatch:
         self.link: AgentLink | None = None
         self.status: Status | None = None
         self.level: Level | None = machine.level
-        self.executions: dict[str, Execution] = {}
+        self.commands = MachineCommands(machine.name)
         self.is_settled = False
         """True once the first attempt to reach it has ended, in whatever way."""
         self._shard = shard
@@ -148,13 +129,20 @@ class MachineWatch:
         if self.machine.fingerprint is None:
             self._settle()
             return
-        loop = asyncio.get_running_loop()
+        loop, shard = asyncio.get_running_loop(), self._shard
         attempt = 0
         while True:
             began_s = loop.time()
             is_trusted = True
             try:
-                link = await open_link(self.machine, self._shard.context, self._shard.slots, self, self._shard.hello)
+                link = await open_link(
+                    self.machine,
+                    self._shard.context,
+                    self._shard.slots,
+                    self.on_status,
+                    self.commands,
+                    self._shard.hello,
+                )
             except BeffroiError as error:
                 is_trusted = not isinstance(error, NotTrustedError)
                 self._on_down(error)
@@ -196,28 +184,7 @@ class MachineWatch:
                 self.link.end(NoRouteError(_("no word from it for {seconds:.0f} s").format(seconds=silent_s)))
             elif silent_s >= LATE_AFTER * self._interval_s - SWEEP_S and self._state is MachineState.ONLINE:
                 self._change(MachineState.LATE, _("no word from it for {seconds:.0f} s").format(seconds=silent_s))
-        if self.executions:
-            self._sweep_executions(now_s)
-
-    def start(self, execution: Execution) -> None:
-        """Have the agent run a command; only on a machine with a link."""
-        link = self.link
-        assert link is not None
-        self.executions[execution.request.id] = execution
-        execution.run_id = link.hello.run_id
-        self._send_start(link, execution)
-
-    def cancel(self, exec_id: str) -> None:
-        """Have a command ended before its time."""
-        execution = self.executions.get(exec_id)
-        if execution is None or execution.is_told:
-            return
-        execution.is_cancelled = True
-        if self.link is not None:
-            self.link.notify("exec.cancel", ExecReference(exec_id=exec_id))
-            execution.deadline_s = asyncio.get_running_loop().time() + ANSWER_TIMEOUT_S
-        else:
-            self._give_up(execution, _("cancelled while the link is broken; how it ended there is not known"))
+        self.commands.sweep(now_s)
 
     def on_status(self, message: StatusMessage) -> None:
         """A status has come."""
@@ -240,31 +207,6 @@ class MachineWatch:
         self._shard.publish(self.report(is_new=True, late=late))
         self._shard.on_change(self)
 
-    def on_exec_opened(self, exec_id: str) -> None:
-        """Output of a command begins."""
-        execution = self.executions.get(exec_id)
-        if execution is not None:
-            execution.is_accepted = True
-            execution.restart()
-            execution.deadline_s = asyncio.get_running_loop().time() + execution.request.timeout_s + _GRACE_S
-
-    def on_output(self, exec_id: str, fd: int, content: bytes) -> None:
-        """A piece of output has come."""
-        execution = self.executions.get(exec_id)
-        if execution is None or self.link is None:
-            return
-        credit = execution.take(fd, content)
-        if credit:
-            self.link.notify("exec.credit", ExecCredit(exec_id=exec_id, octets=min(credit, 1 << 20)))
-
-    def on_exec_exit(self, message: ExecExit) -> None:
-        """A command has ended."""
-        execution = self.executions.pop(message.exec_id, None)
-        if execution is not None:
-            execution.end(message)
-        if self.link is not None:
-            self.link.notify("exec.acknowledge", ExecReference(exec_id=message.exec_id))
-
     def _count_status(self, now_s: float) -> None:
         """Raise RemoteProtocolError where an agent sends far more than anybody asked for."""
         if now_s - self._second_s >= 1:
@@ -284,13 +226,7 @@ class MachineWatch:
             self._run_id, self._number = hello.run_id, None
         self._subscribe(link)
         self._change(MachineState.ONLINE, None)
-        for execution in list(self.executions.values()):
-            if execution.run_id != hello.run_id:
-                self.executions.pop(execution.request.id)
-                execution.give_up(_("the agent there was started anew while the command ran; its result is lost"))
-            else:
-                execution.lost_at_s = None
-                self._send_start(link, execution)
+        self.commands.on_up(link)
         self._settle()
 
     def _on_down(self, error: BeffroiError) -> None:
@@ -298,15 +234,7 @@ class MachineWatch:
         self._change(
             MachineState.NOT_TRUSTED if isinstance(error, NotTrustedError) else MachineState.OFFLINE, str(error)
         )
-        now_s = asyncio.get_running_loop().time()
-        for execution in list(self.executions.values()):
-            if execution.is_told:
-                continue
-            if isinstance(error, NotTrustedError):
-                self._give_up(execution, str(error))
-            elif execution.lost_at_s is None:
-                execution.lost_at_s = now_s
-                execution.deadline_s = now_s + _FETCH_WITHIN_S
+        self.commands.on_down(error)
         self._settle()
 
     def _change(self, state: MachineState, error: str | None) -> None:
@@ -356,62 +284,3 @@ class MachineWatch:
             interval_s=self._interval_s, sections=self._shard.sections, run_id=self._run_id, after=self._number
         )
         link.request("subscribe", subscription, lambda envelope: True)
-
-    def _send_start(self, link: AgentLink, execution: Execution) -> None:
-        def on_answer(envelope: Envelope) -> bool:
-            self._on_start_answered(execution, envelope)
-            return True
-
-        start = ExecStart(
-            exec_id=execution.request.id,
-            words=execution.words,
-            timeout_s=execution.request.timeout_s,
-            operator=execution.request.operator[:256],
-            shell=execution.shell,
-        )
-        execution.deadline_s = asyncio.get_running_loop().time() + ANSWER_TIMEOUT_S
-        link.request("exec.start", start, on_answer)
-        if execution.is_cancelled:
-            link.notify("exec.cancel", ExecReference(exec_id=execution.request.id))
-
-    def _on_start_answered(self, execution: Execution, envelope: Envelope) -> None:
-        if envelope.error is None:
-            accepted = messages.decode_as(ExecAccepted, envelope.result)
-            execution.is_accepted = True
-            if execution.request.id in self.executions and not execution.is_cancelled:
-                now_s = asyncio.get_running_loop().time()
-                execution.deadline_s = None if accepted.is_queued else now_s + execution.request.timeout_s + _GRACE_S
-            return
-        self.executions.pop(execution.request.id, None)
-        error = envelope.error
-        if error.code in (messages.DENIED, messages.BUSY):
-            denied = messages.decode_as(ExecDenied, error.data) if bytes(error.data) else ExecDenied(reason="")
-            is_busy = error.code == messages.BUSY or denied.reason == "busy"
-            execution.tell(
-                CommandResult(
-                    machine=self.machine.name,
-                    state=CommandState.FAILED if is_busy else CommandState.NOT_ALLOWED,
-                    message=refusal_text(denied, error.message),
-                )
-            )
-        else:
-            execution.tell(
-                CommandResult(
-                    machine=self.machine.name,
-                    state=CommandState.FAILED,
-                    message=messages.plain_text(error.message, 1024),
-                )
-            )
-
-    def _sweep_executions(self, now_s: float) -> None:
-        for execution in list(self.executions.values()):
-            if execution.is_told and execution.lost_at_s is not None and now_s - execution.lost_at_s > _KEPT_S:
-                self.executions.pop(execution.request.id)
-            elif not execution.is_told and execution.deadline_s is not None and now_s >= execution.deadline_s:
-                self._give_up(execution, _("no answer from there; how the command ended is not known"))
-
-    def _give_up(self, execution: Execution, message: str) -> None:
-        """Tell `unknown`; a command that the agent had accepted stays on the list, to fetch its result later."""
-        if not execution.is_accepted or self.link is not None:
-            self.executions.pop(execution.request.id, None)
-        execution.give_up(message)

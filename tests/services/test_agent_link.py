@@ -59,7 +59,7 @@ class Heard:
 def fed(*pieces: bytes) -> tuple[AgentLink, FakeTransport, Heard]:
     async def feed() -> tuple[AgentLink, FakeTransport, Heard]:
         heard, transport = Heard(), FakeTransport()
-        link = AgentLink(Machine(name="m1", host="127.0.0.1"), heard)
+        link = AgentLink(Machine(name="m1", host="127.0.0.1"), heard.on_status, heard)
         link.connection_made(transport)
         for piece in pieces:
             link.data_received(piece)
