@@ -120,8 +120,8 @@ class TimePlot(Card):
             self.is_simulated = is_simulated
             self._show_words()
 
-    def redraw(self, source: PlotSource, start_s: float, end_s: float, gaps: list[Gap], message: str = "") -> bool:
-        """Show the curves of `source` over a span; whether there was anything to show."""
+    def redraw(self, source: PlotSource, start_s: float, end_s: float, gaps: list[Gap], message: str = "") -> list[Gap]:
+        """Show the curves of `source` over a span; the gaps whose reason has no room on this plot."""
         found = [(curve, *source.points(curve.field, start_s, end_s, self.canvas.columns)) for curve in self.curves]
         lows = [float(np.nanmin(low)) for _curve, _time, low, _high in found if np.isfinite(low).any()]
         highs = [float(np.nanmax(high)) for _curve, _time, _low, high in found if np.isfinite(high).any()]
@@ -129,7 +129,7 @@ class TimePlot(Card):
         self._choose_scale(max(abs(low), abs(high)))
         divisor = self._scale.divisor
         bottom, top = self._settled(low / divisor, high / divisor, bool(lows))
-        self.canvas.show_frame(
+        return self.canvas.show_frame(
             Frame(
                 start_s=start_s,
                 end_s=end_s,
@@ -146,7 +146,6 @@ class TimePlot(Card):
                 message=message if not lows else "",
             )
         )
-        return bool(lows)
 
     def has_data(self, source: PlotSource) -> bool:
         """True where any curve has a value."""

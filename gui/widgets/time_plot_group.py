@@ -20,6 +20,8 @@ from gui.widgets.time_range import TimeRange, next_request_id
 
 FRAME_MS = 100
 _ASK_AFTER_MS = 150
+_HISTORY_PERIOD_S = {"meter": 3.0, "machine": 60.0}
+"""The history keeps readings as they come, and a row a minute of each machine."""
 _FINEST_RATIO = 4.0
 """History is asked for anew when it was asked for a span this many times as long as the one shown."""
 
@@ -71,7 +73,7 @@ class PlotGroup(QObject):
         notifier.changed.connect(self._touch)
 
     def add(self, plot: TimePlot) -> None:
-        """Draw this plot too; the first one says the reasons of gaps."""
+        """Draw this plot too; the reason of a gap is said by the first one that has room for it."""
         self.plots.append(plot)
         plot.canvas.resized.connect(self._touch)
 
@@ -140,10 +142,10 @@ class PlotGroup(QObject):
             return
         self._drawn_as = state
         gaps = self._gaps(start_s, end_s)
-        silent = [Gap(gap.start_s, gap.end_s) for gap in gaps]
         message = self._message()
         for index, plot in enumerate(shown):
-            plot.redraw(self, start_s, end_s, silent if index else gaps, "" if index else message)
+            unsaid = plot.redraw(self, start_s, end_s, gaps, "" if index else message)
+            gaps = [gap if gap in unsaid else Gap(gap.start_s, gap.end_s) for gap in gaps]
         self._show_cursors(shown)
         self._renew_history(start_s, end_s)
         self.drawn.emit()
@@ -257,7 +259,8 @@ class PlotGroup(QObject):
         if not len(older) or not math.isfinite(joint_s):
             return None
         last_s = float(older[-1])
-        return (last_s, joint_s) if joint_s - last_s > max(10.0, GAP_PERIODS * past.period_s) else None
+        allowed_s = GAP_PERIODS * max(past.period_s, _HISTORY_PERIOD_S[self._kind])
+        return (last_s, joint_s) if joint_s - last_s > allowed_s else None
 
     def _gaps(self, start_s: float, end_s: float) -> list[Gap]:
         field = self._spoken_field()

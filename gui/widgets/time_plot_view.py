@@ -34,7 +34,7 @@ _SHORTEST_DRAG_PX = 4
 
 @dataclass(frozen=True, slots=True)
 class Gap:
-    """A span without readings, and its reason where this plot is the one to say it."""
+    """A span without readings, and its reason where it is still to be said."""
 
     start_s: float
     end_s: float
@@ -87,14 +87,15 @@ class _Drawing(pg.GraphicsObject):
         self._lines: list[tuple[str, QPolygonF]] = []
         self._fills: list[tuple[str, QPolygonF]] = []
         self._grid: list[QLineF] = []
+        self._reasons: list[tuple[QRectF, str]] = []
         self._size = (1.0, 1.0)
 
     def boundingRect(self) -> QRectF:
         """The whole view box."""
         return QRectF(self._box.rect())
 
-    def show_frame(self, frame: Frame, ticks_x: list[Tick], ticks_y: list[Tick]) -> None:
-        """Lay out a frame for the present size."""
+    def show_frame(self, frame: Frame, ticks_x: list[Tick], ticks_y: list[Tick]) -> list[Gap]:
+        """Lay out a frame for the present size; the gaps whose reason has no room here."""
         self.prepareGeometryChange()
         self._frame = frame
         width, height = self._size = (max(1.0, self._box.width()), max(1.0, self._box.height()))
@@ -115,7 +116,9 @@ class _Drawing(pg.GraphicsObject):
                     self._fills.append((stroke.role, pg.functions.arrayToQPolygonF(filled_x, filled_y)))
         self._grid = [QLineF(self.x(tick.value), 0, self.x(tick.value), height) for tick in ticks_x]
         self._grid += [QLineF(0, self.y(tick.value), width, self.y(tick.value)) for tick in ticks_y]
+        unsaid = self._lay_out_reasons()
         self.update()
+        return unsaid
 
     def x(self, time_s: float) -> float:
         """Pixel of a time."""
@@ -156,14 +159,10 @@ class _Drawing(pg.GraphicsObject):
         width, height = self._size
         painter.setFont(label_font())
         metrics = QFontMetricsF(label_font())
-        taken: list[QRectF] = []
-        for gap in reversed(self._frame.gaps):  # the latest one matters most where two have no room
-            places = self._places_for(gap, metrics) if gap.text else []
-            place = next((place for place in places if not any(place.intersects(other) for other in taken)), None)
-            if place is not None:
-                painter.setPen(colours.color("dim"))
-                painter.drawText(place, Qt.AlignCenter, gap.text)
-                taken.append(place.adjusted(-8, 0, 8, 0))
+        painter.setPen(colours.color("dim"))
+        for place, text in self._reasons:
+            painter.drawText(place, Qt.AlignCenter, text)
+        taken = [place for place, _text in self._reasons]
         for mark in self._frame.marks:
             x, y = self.x(mark.time_s), self.y(mark.value)
             painter.setPen(Qt.NoPen)
@@ -189,6 +188,20 @@ class _Drawing(pg.GraphicsObject):
         if self._frame.message:
             painter.setPen(colours.color("dim"))
             painter.drawText(QRectF(0, 0, width, height), Qt.AlignCenter | Qt.TextWordWrap, self._frame.message)
+
+    def _lay_out_reasons(self) -> list[Gap]:
+        """Find a place for the reason of each gap, the latest first; the gaps that found none."""
+        metrics = QFontMetricsF(label_font())
+        unsaid: list[Gap] = []
+        self._reasons = []
+        for gap in reversed([gap for gap in self._frame.gaps if gap.text]):
+            for place in self._places_for(gap, metrics):
+                if not any(place.adjusted(-8, 0, 8, 0).intersects(other) for other, _text in self._reasons):
+                    self._reasons.append((place, gap.text))
+                    break
+            else:
+                unsaid.append(gap)
+        return unsaid
 
     def _places_for(self, gap: Gap, metrics: QFontMetricsF) -> list[QRectF]:
         """Where the reason of a gap can be read: in the band or beside it, clear of the curves, best first."""
@@ -318,15 +331,16 @@ class Canvas(pg.GraphicsView):
         """Pixels between the left and the right edge of the curves."""
         return max(2, int(self._box.width()))
 
-    def show_frame(self, frame: Frame) -> None:
-        """Paint a frame."""
+    def show_frame(self, frame: Frame) -> list[Gap]:
+        """Paint a frame; the gaps whose reason has no room here."""
         self._frame = frame
         ticks_x = time_ticks(frame.start_s, frame.end_s, max(2, int(self._box.width() / 84)))
         ticks_y = value_ticks(frame.low, frame.high, max(2, round(self._box.height() / 24)))
         self._time_axis.show_ticks(ticks_x, frame.start_s, frame.end_s)
         self._value_axis.show_ticks(ticks_y, frame.low, frame.high)
-        self._drawing.show_frame(frame, ticks_x, ticks_y)
+        unsaid = self._drawing.show_frame(frame, ticks_x, ticks_y)
         self._place_cursor()
+        return unsaid
 
     def show_cursor(self, time_s: float | None, words: list[str]) -> None:
         """Put the cursor, with words in its box, or take it away."""

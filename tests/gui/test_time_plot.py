@@ -120,6 +120,17 @@ def test_a_gap_is_a_band_over_all_plots_and_its_reason_is_said_once(page: Page):
     assert _frame(page.voltage).gaps[0].text == ""
 
 
+def test_a_reason_without_room_on_the_first_plot_is_said_on_the_next(page: Page):
+    for at_s in np.arange(NOW_S - 3600, NOW_S + 1, 5.0):
+        if not NOW_S - 900 < at_s < NOW_S - 780:
+            page.book._add("meter/E450", float(at_s), {"p_w": 4e3 * (int(at_s) % 2), "u1_v": 231.0}, None)
+    page.widget.resize(900, 240)
+    page.group.redraw()
+    said = [[text for _place, text in plot.canvas._drawing._reasons] for plot in (page.power, page.voltage)]
+    assert sum(map(len, said)) == 1
+    assert said[1]
+
+
 def test_a_silence_that_lasts_is_an_open_band_with_the_reason_that_is_known(page: Page):
     page.feed(NOW_S - 1800, NOW_S - 600)
     page.group.set_silence("disconnected")
