@@ -126,7 +126,6 @@ _START = re.compile(
     re.DOTALL,
 )
 _TAIL_OF_P1 = re.compile(rb"(?:\A|\n)![0-9A-Fa-f]{1,4}[ \t]*\r?\n?\s*\Z")
-_END_OF_BLOCK = re.compile(rb"[\x03\x04]")
 _PRINTABLE = bytes(range(0x20, 0x7F)) + b"\r\n\t\x11\x13"  # XON and XOFF occur in data of real meters
 _FILLING = b"\x00\x7f\xff \t\r\n"
 
@@ -268,7 +267,7 @@ class _Scanner:
     def __init__(self, data: bytes) -> None:
         self._data = data
         self._position = 0
-        self._next_end = -1
+        self._next_end = {b"\x03": -1, b"\x04": -1}
         self._announced: Identification | None = None
 
     def telegrams(self) -> Iterator[Telegram]:
@@ -373,10 +372,12 @@ class _Scanner:
 
     def _end_of_block(self, start: int) -> int | None:
         """Index of the next ETX or EOT; each octet of the file is looked at once, however many blocks begin."""
-        if self._next_end < start:
-            match = _END_OF_BLOCK.search(self._data, start)
-            self._next_end = len(self._data) if match is None else match.start()
-        return None if self._next_end >= len(self._data) else self._next_end
+        for octet, index in self._next_end.items():
+            if index < start:
+                found = self._data.find(octet, start)
+                self._next_end[octet] = len(self._data) if found < 0 else found
+        end = min(self._next_end.values())
+        return None if end >= len(self._data) else end
 
     def _block_cut_off(self, identification: Identification | None) -> Telegram:
         """A block without ETX: shown as unchecked text where its `!` came, else rejected."""

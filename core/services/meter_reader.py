@@ -39,6 +39,8 @@ REPLUG_S = 0.5
 """Between two looks whether the port is back."""
 READOUT_INTERVAL_S = 15.0
 RETRY_S = 2.0
+WANTED_S = 0.2
+"""Between two looks whether a readout is wanted at once."""
 SEARCH_PAUSE_S = 5.0
 PROBES_FILE = "probes.json"
 
@@ -94,11 +96,16 @@ class MeterReader:
         self._silent_at_s: float | None = None
         self._period_s: float | None = None
         self._highest_baud = 19200
+        self._is_wanted = False
 
     @property
     def name(self) -> str:
         """The meter's name in the console, as far as it is known."""
         return self._name or self._source.port
+
+    def read_now(self) -> None:
+        """Ask for a readout at once where the meter is one that is asked; from any thread."""
+        self._is_wanted = True
 
     async def run(self) -> None:
         """Read until cancelled."""
@@ -249,8 +256,9 @@ class MeterReader:
         """Let `seconds` pass with an eye on the port; what comes meanwhile was not asked for."""
         loop = asyncio.get_running_loop()
         end_s = loop.time() + seconds
-        while (left_s := end_s - loop.time()) > 0:
-            await port.read(left_s)
+        while (left_s := end_s - loop.time()) > 0 and not self._is_wanted:
+            await port.read(min(left_s, WANTED_S))
+        self._is_wanted = False
 
     def _take_readout(self, telegram: Telegram) -> None:
         self._take(readings_of_data_sets(telegram, name=self._source.name, time_s=self._clock()))

@@ -166,7 +166,7 @@ class MeterSimulator:
             if not data:
                 return
             heard = (heard + data)[-256:]
-            match = _SIGN_ON.search(heard)
+            match = _SIGN_ON.search(bytes(heard))
             if match is None:
                 continue
             heard.clear()
@@ -181,7 +181,7 @@ class MeterSimulator:
         heard = bytearray()
         try:
             async with asyncio.timeout(ACKNOWLEDGEMENT_S):
-                while (match := _ACKNOWLEDGEMENT.search(heard)) is None:
+                while (match := _ACKNOWLEDGEMENT.search(bytes(heard))) is None:
                     data = await wire.read(SIGN_ON_LINE)
                     if not data:
                         return
