@@ -135,14 +135,8 @@ class MachineWatch:
             began_s = loop.time()
             is_trusted = True
             try:
-                link = await open_link(
-                    self.machine,
-                    self._shard.context,
-                    self._shard.slots,
-                    self.on_status,
-                    self.commands,
-                    self._shard.hello,
-                )
+                hello = structs.replace(shard.hello, time_s=time.time())
+                link = await open_link(self.machine, shard.context, shard.slots, self.on_status, self.commands, hello)
             except BeffroiError as error:
                 is_trusted = not isinstance(error, NotTrustedError)
                 self._on_down(error)
@@ -162,7 +156,7 @@ class MachineWatch:
                 began_s = loop.time()
                 self._on_down(reason)
             attempt += 1
-            await self._pause(began_s + self._shard.back_off_s(attempt, is_trusted) - loop.time())
+            await self._pause(began_s + shard.back_off_s(attempt, is_trusted) - loop.time())
 
     def poll_now(self) -> None:
         """Ask for a status at once, or try to reach the machine at once."""
