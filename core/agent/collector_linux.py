@@ -65,11 +65,12 @@ class _ProcFile:
 class _Details:
     """What of a process seldom changes, and is read again after a while or when its name changes (exec)."""
 
-    __slots__ = ("command_line", "name", "read_s", "started", "user")
+    __slots__ = ("command_line", "name", "read_s", "shown_name", "started", "user")
 
     def __init__(self, started: bytes, name: bytes, user: str, command_line: str, read_s: float) -> None:
         self.started = started
         self.name = name
+        self.shown_name = plain_text(name.decode(errors="replace"))
         self.user = user
         self.command_line = command_line
         self.read_s = read_s
@@ -139,7 +140,8 @@ class LinuxCollector:
 
     def processes(self, now_s: float) -> tuple[Process, ...]:
         """See Collector."""
-        boot_s = time.time() - time.clock_gettime(time.CLOCK_BOOTTIME)
+        uptime_s = time.clock_gettime(time.CLOCK_BOOTTIME)
+        boot_s = time.time() - uptime_s
         elapsed_s = now_s - self._ticks_s
         before = self._ticks_before
         ticks: dict[int, tuple[bytes, int]] = {}
@@ -152,9 +154,9 @@ class LinuxCollector:
                 Process(
                     pid=pid,
                     parent_pid=int(fields[1]),
-                    name=plain_text(name.decode(errors="replace")),
+                    name=details.shown_name,
                     user=details.user,
-                    cpu_percent=self._percent(pid, fields[19], used, before, elapsed_s),
+                    cpu_percent=_percent(fields[19], used, before.get(pid), elapsed_s, uptime_s),
                     memory_bytes=int(fields[21]) * _PAGE_OCTETS,
                     status=_STATES.get(fields[0], "unknown"),
                     started_s=round(boot_s + int(fields[19]) / _TICKS_PER_S, 2),
@@ -184,19 +186,10 @@ class LinuxCollector:
                 os.close(handle)
             # The name stands in parentheses and may hold spaces and parentheses itself.
             opened, closed = stat.find(b"("), stat.rfind(b")")
-            fields = stat[closed + 2 :].split()
+            fields = stat[closed + 2 :].split(None, 22)
             if opened > 0 and len(fields) >= 22:
                 found.append((int(entry), stat[opened + 1 : closed], fields))
         return found
-
-    def _percent(
-        self, pid: int, started: bytes, used: int, before: dict[int, tuple[bytes, int]], elapsed_s: float
-    ) -> float:
-        earlier = before.get(pid)
-        if earlier is not None and earlier[0] == started and elapsed_s >= SHORTEST_RATE_S:
-            return round(max(0, used - earlier[1]) / _TICKS_PER_S / elapsed_s * 100, 1)
-        life_s = time.clock_gettime(time.CLOCK_BOOTTIME) - int(started) / _TICKS_PER_S
-        return round(used / _TICKS_PER_S / max(life_s, 1.0) * 100, 1)
 
     def _keep_ticks(self, ticks: dict[int, tuple[bytes, int]], now_s: float) -> None:
         if now_s - self._ticks_s >= SHORTEST_RATE_S:
@@ -373,6 +366,14 @@ class LinuxCollector:
             DiskIo(read_bytes_per_s=read, written_bytes_per_s=written),
             Network(received_bytes_per_s=received, sent_bytes_per_s=sent),
         )
+
+
+def _percent(started: bytes, used: int, earlier: tuple[bytes, int] | None, elapsed_s: float, uptime_s: float) -> float:
+    """CPU of a process since the earlier pass that saw it, else over its life."""
+    if earlier is not None and earlier[0] == started and elapsed_s >= SHORTEST_RATE_S:
+        return round(max(0, used - earlier[1]) / _TICKS_PER_S / elapsed_s * 100, 1)
+    life_s = uptime_s - int(started) / _TICKS_PER_S
+    return round(used / _TICKS_PER_S / max(life_s, 1.0) * 100, 1)
 
 
 def _os_version() -> str:

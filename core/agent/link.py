@@ -32,7 +32,8 @@ log = logging.getLogger("beffroi.agent")
 
 HELLO_TIMEOUT_S = 10.0
 WRITE_BUFFER_OCTETS = 256 * 1024
-_LARGEST_PAGE = 120 * 1024
+_PAGE_OCTETS = 24 * 1024
+"""Small pages: each is copied a few times on its way, and an agent keeps the memory it once had."""
 
 _encoder = Encoder()
 
@@ -286,7 +287,7 @@ class AgentLink(asyncio.Protocol):
         octets = 0
         for process in processes:
             encoded = _encoder.encode(process)
-            if octets + len(encoded) > _LARGEST_PAGE:
+            if octets + len(encoded) > _PAGE_OCTETS:
                 self._answer(number, {"time_s": time_s, "processes": page, "is_last": False})
                 page, octets = [], 0
             page.append(Raw(encoded))
