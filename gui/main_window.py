@@ -225,6 +225,10 @@ class MainWindow(QMainWindow):
         self._settings.setValue("layout/page", self.current_page())
         self._settings.setValue("layout/problems_first", self.model.is_problems_first)
         for key, page in self._pages.items():
+            state = getattr(page, "layout_state", None) or getattr(page, "saved_layout", None)
+            if state is not None:
+                self._settings.setValue(f"layout/{key}", state())
+        for key, page in self._pages.items():
             if hasattr(page, "saved_layout"):
                 self._settings.setValue(f"layout/of_{key}", page.saved_layout())
         self._settings.sync()

@@ -123,9 +123,9 @@ class EnergyTile(Card):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(_("Energy today"), parent)
-        self._at_midnight_wh: float | None = None
-        self._kept_wh: float | None = None
-        self._first_wh: float | None = None
+        self._base_wh: float | None = None
+        self._is_whole_day = False
+        self._register_wh: float | None = None
         self._number = BigNumber()
         self._lines = BarList(_("Energy"), can_open=False)
         self._empty = EmptyState(_("The energy of the day appears here once a meter is read."))
@@ -140,9 +140,11 @@ class EnergyTile(Card):
         self._stack.addWidget(shown)
         self.body.addLayout(self._stack, 1)
 
-    def set_energy_before(self, energy_wh: float | None) -> None:
-        """Energy from midnight until this window opened, as the history knows it."""
-        self._kept_wh = energy_wh
+    def set_midnight(self, register_wh: float | None) -> None:
+        """What the meter's register stood at when the day began, as the history knows it."""
+        if register_wh is not None:
+            self._base_wh, self._is_whole_day = register_wh, True
+            self._show_energy()
 
     def apply_readings(self, readings: MeterReadings) -> None:
         """Count on from the register of the meter."""
@@ -152,11 +154,10 @@ class EnergyTile(Card):
         register_wh = measured.active_energy_import_wh
         lines = []
         if register_wh is not None:
-            if self._first_wh is None or register_wh < self._first_wh:
-                self._first_wh = register_wh
-            today_wh = (self._kept_wh or 0.0) + register_wh - self._first_wh
-            self._number.set_number(numbers.number(today_wh / 1000, 2 if today_wh < 10_000 else 1), "kWh")
-            self._number.set_detail("" if self._kept_wh is not None else _("since this window opened"))
+            if self._base_wh is None or register_wh < self._base_wh:
+                self._base_wh, self._is_whole_day = register_wh, False
+            self._register_wh = register_wh
+            self._show_energy()
             lines.append(BarItem(_("Import register"), " ".join(numbers.energy(register_wh)), None))
         if measured.active_energy_export_wh is not None:
             exported = " ".join(numbers.energy(measured.active_energy_export_wh))
@@ -173,6 +174,13 @@ class EnergyTile(Card):
             self._lines.set_items(lines)
             self.set_context(_("simulated") if readings.is_simulated else readings.name)
             self._stack.setCurrentIndex(1)
+
+    def _show_energy(self) -> None:
+        if self._register_wh is None or self._base_wh is None:
+            return
+        today_wh = self._register_wh - self._base_wh
+        self._number.set_number(numbers.number(today_wh / 1000, 2 if today_wh < 10_000 else 1), "kWh")
+        self._number.set_detail("" if self._is_whole_day else _("since this window opened"))
 
 
 class MachinesTile(Card):

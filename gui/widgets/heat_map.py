@@ -17,7 +17,7 @@ from gui.theme import notifier, scaled_font, theme
 
 _SPACE = 3
 _STEPS = 12
-_SIDES = (190, 150, 120, 96, 40, 28, 22, 18, 15, 12, 10, 8, 6, 4, 3)
+_SIDES = (190, 150, 120, 96, 64, 52, 40, 28, 22, 18, 15, 12, 10, 8, 6, 4, 3)
 _NAMED_FROM = 96
 _NAMED_HEIGHT = 46
 _CROSSED_FROM = 8

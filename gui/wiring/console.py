@@ -69,8 +69,7 @@ class Console(QObject):
         commands, machine, energy = CommandsPage(), MachinePage(), EnergyPage()
         for key, page in (("commands", commands), ("machine", machine), ("energy", energy)):
             window.set_page(key, page)
-        if hasattr(machine, "set_live"):
-            machine.set_live(self.book)
+        machine.set_live(self.book)
         self.machines.attach(window)
         self.meters.attach(window)
         self.meters.attach_page(energy)

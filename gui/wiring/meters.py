@@ -50,6 +50,7 @@ class MeterDesk(QObject):
         self._ports.setInterval(PORTS_MS)
         self._ports.timeout.connect(self._look_for_ports)
         services.history_ready.connect(self._show_last_hour)
+        services.history_ready.connect(self._show_known)
 
     def attach(self, window: MainWindow) -> None:
         """Serve this window's menu."""
@@ -79,6 +80,7 @@ class MeterDesk(QObject):
         for readings in self._last.values():
             page.apply_readings(readings)
         self._look_for_ports()
+        self._show_known()
 
     def start(self) -> None:
         """Read the meters of the configuration."""
@@ -285,13 +287,29 @@ class MeterDesk(QObject):
             if not names or names[0] not in history.meters():
                 return [], None
             points = history.meter_points(names[0], ["active_power_w"], now_s - HOUR_S, now_s, 2000)
-            return points, history.energy_since(names[0], midnight_s)
+            counted_wh, last = history.energy_since(names[0], midnight_s), history.last_measurement(names[0])
+            if counted_wh is None or last is None or last[1].active_energy_import_wh is None:
+                return points, None
+            return points, last[1].active_energy_import_wh - counted_wh
 
         def done(found: tuple[list[SeriesPoints], float | None]) -> None:
-            points, energy_wh = found
+            points, midnight_wh = found
             if self._window is window:
                 window.overview.apply_points(points)
-                window.overview.energy.set_energy_before(energy_wh)
+                window.overview.energy.set_midnight(midnight_wh)
+
+        self._services.query(asked, done, self._on_no_history)
+
+    def _show_known(self) -> None:
+        """Meters of earlier days, with the last that they said, until they speak again."""
+
+        def asked(history: Any) -> list[tuple[str, tuple[float, Any] | None]]:
+            return [(name, history.last_measurement(name)) for name in history.meters()]
+
+        def done(found: list[tuple[str, tuple[float, Any] | None]]) -> None:
+            for name, last in found:
+                if last is not None and name not in self._last and self._page is not None:
+                    self._page.apply_known(name, *last)
 
         self._services.query(asked, done, self._on_no_history)
 

@@ -83,9 +83,9 @@ def test_a_broken_configuration_is_told_before_a_window_opens(home):
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_closes_the_window_and_its_children_cleanly(home, number):
     child = start("--home", str(home.path), QT_QPA_PLATFORM="offscreen")
-    listening = home.agent_path / "listening"
+    listening, paired = home.agent_path / "listening", home.agent_path / "authorized_consoles"
     end_s = time.monotonic() + 20
-    while not listening.exists() and time.monotonic() < end_s:
+    while not (paired.exists() and paired.read_text()) and time.monotonic() < end_s:
         time.sleep(0.05)
     assert listening.exists()
     child.send_signal(number)

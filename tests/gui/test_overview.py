@@ -91,10 +91,20 @@ def test_export_is_a_negative_power(page):
 
 
 def test_energy_counts_on_from_what_the_history_knows(page):
-    page.energy.set_energy_before(14_000.0)
     page.apply_readings(readings(100, import_wh=40_000_000.0))
+    assert "since this window opened" in texts(page.energy)
+    page.energy.set_midnight(39_986_000.0)
+    assert "14.0" in texts(page.energy)
+    assert "since this window opened" not in texts(page.energy)
     page.apply_readings(readings(100, import_wh=40_000_200.0))
     assert "14.2" in texts(page.energy)
+
+
+def test_another_meter_with_a_lower_register_begins_anew(page):
+    page.apply_readings(readings(100, import_wh=40_000_000.0))
+    page.apply_readings(readings(100, import_wh=500.0))
+    page.apply_readings(readings(100, import_wh=1500.0))
+    assert "1.00" in texts(page.energy)
 
 
 def test_the_hour_before_comes_from_the_history_under_what_has_come_since(page):
