@@ -22,8 +22,9 @@ from PyQt5.QtWidgets import (
 )
 
 from core.language import _, ngettext
-from core.records import Disk, Level, MachineReport, MachineState, ProcessTable, SeriesPoints, Status, System
+from core.records import Level, MachineReport, MachineState, ProcessTable, SeriesPoints, Status
 from gui import numbers
+from gui.models.machine_words import disk_words, identity_words, memory_words, rate_words, state_words, total
 from gui.theme import scaled_font
 from gui.widgets.big_number import BigNumber
 from gui.widgets.card import GAP
@@ -98,9 +99,9 @@ class MachinePage(QWidget):
             return
         before, self._report = self._report, report
         is_away = report.state in _STALE_STATES
-        self._description.setText(_describe(report))
+        self._description.setText(identity_words(report))
         self._banner.setVisible(bool(report.state is not MachineState.ONLINE))
-        self._banner.setText(_state_words(report))
+        self._banner.setText(state_words(report))
         set_role(self._banner, "warning" if report.state is MachineState.LATE else "critical")
         self.command_button.setEnabled(not is_away and report.level is not Level.VIEW)
         self._show_status(report.status, is_stale=is_away)
@@ -296,15 +297,15 @@ class MachinePage(QWidget):
         self._details["cpu"].set_text(words)
         self._core_bars.apply(cpu.per_core_percent if cpu is not None else (), is_stale=is_stale)
         self._numbers["memory"].set_number(*numbers.size(memory.used_bytes if memory is not None else None))
-        self._details["memory"].set_text(_memory_words(status))
+        self._details["memory"].set_text(memory_words(status))
         received = network.received_bytes_per_s if network is not None else None
         sent = network.sent_bytes_per_s if network is not None else None
-        self._numbers["network"].set_number(*numbers.rate(_sum(received, sent)))
-        self._details["network"].set_text(_two_rates("↓", received, "↑", sent))
+        self._numbers["network"].set_number(*numbers.rate(total(received, sent)))
+        self._details["network"].set_text(rate_words("↓", received, "↑", sent))
         read = disk_io.read_bytes_per_s if disk_io is not None else None
         written = disk_io.written_bytes_per_s if disk_io is not None else None
-        self._numbers["disks"].set_number(*numbers.rate(_sum(read, written)))
-        self._details["disks"].set_text(_disk_words((status.disks or ()) if status is not None else ()))
+        self._numbers["disks"].set_number(*numbers.rate(total(read, written)))
+        self._details["disks"].set_text(disk_words((status.disks or ()) if status is not None else ()))
         for number in self._numbers.values():
             number.set_stale(is_stale)
 
@@ -323,80 +324,3 @@ class MachinePage(QWidget):
         from gui.widgets.time_plot_export import file_name
 
         return file_name(["machine", self._name or ""], suffix, is_simulated=False)
-
-
-def _describe(report: MachineReport) -> str:
-    """`Debian 12.7 · Linux 6.1 x86_64 · 10.0.1.14 · up 41 d · Python 3.11.2 · polled each second · …`."""
-    parts: list[str] = []
-    system = report.status.system if report.status is not None else None
-    if system is not None:
-        if system.hostname != report.machine:
-            parts.append(system.hostname)
-        parts += [
-            system.os_version if system.os in system.os_version else f"{system.os} {system.os_version}".strip(),
-            _kernel_words(system),
-            ", ".join(system.ip_addresses[:3]),
-            _("up {duration}").format(duration=numbers.duration(system.uptime_s)),
-            f"Python {system.python}" if system.python else "",
-        ]
-    if report.interval_s is not None:
-        each = numbers.duration(report.interval_s)
-        parts.append(_("polled each second") if report.interval_s == 1 else _("polled every {time}").format(time=each))
-    if report.level is not None:
-        parts.append(
-            {
-                Level.VIEW: _("may be watched only"),
-                Level.RUN: _("may run listed commands"),
-                Level.MANAGE: _("may be managed"),
-                Level.RAW: _("may run any command"),
-            }[report.level]
-        )
-    return " · ".join(part for part in parts if part)
-
-
-def _kernel_words(system: System) -> str:
-    """`Linux 6.1 x86_64`, whether or not the kernel's version says its name."""
-    name = f"{system.os} " if system.kernel[:1].isdigit() else ""
-    return f"{name}{system.kernel} {system.architecture}".strip()
-
-
-def _state_words(report: MachineReport) -> str:
-    since = numbers.clock(report.since_s)
-    state = {
-        MachineState.ONLINE: _("online since {time}"),
-        MachineState.LATE: _("late since {time}"),
-        MachineState.OFFLINE: _("offline since {time}"),
-        MachineState.UNPAIRED: _("never seen: not paired yet"),
-        MachineState.NOT_TRUSTED: _("not trusted since {time}"),
-    }[report.state].format(time=since)
-    return f"{state}: {report.error}" if report.error else state
-
-
-def _memory_words(status: Status | None) -> str:
-    memory = status.memory if status is not None else None
-    if memory is None:
-        return ""
-    total = " ".join(numbers.size(memory.total_bytes))
-    free = " ".join(numbers.size(memory.available_bytes))
-    words = _("of {total}, {free} free").format(total=total, free=free)
-    swap = status.swap if status is not None else None
-    if swap is not None and swap.total_bytes:
-        used = " ".join(numbers.size(swap.used_bytes))
-        words += " · " + _("swap {used} of {total}").format(used=used, total=" ".join(numbers.size(swap.total_bytes)))
-    return words
-
-
-def _two_rates(first_sign: str, first: float | None, second_sign: str, second: float | None) -> str:
-    if first is None and second is None:
-        return ""
-    return f"{first_sign} {' '.join(numbers.rate(first))}   {second_sign} {' '.join(numbers.rate(second))}"
-
-
-def _disk_words(disks: tuple[Disk, ...]) -> str:
-    """The fullest file systems first: they matter most."""
-    known = [(100 * disk.used_bytes / disk.total_bytes, disk.mount) for disk in disks if disk.total_bytes]
-    return "   ".join(f"{mount} {numbers.number(percent)} %" for percent, mount in sorted(known, reverse=True))
-
-
-def _sum(first: float | None, second: float | None) -> float | None:
-    return None if first is None and second is None else (first or 0.0) + (second or 0.0)

@@ -20,7 +20,8 @@ from gui.theme import notifier
 from gui.widgets.card import MARGIN, Card
 from gui.widgets.curve_legend import CurveLegend, LegendEntry
 from gui.widgets.time_axis import nice_range
-from gui.widgets.time_plot_view import Canvas, Frame, Gap, Mark, Stroke
+from gui.widgets.time_plot_drawing import Frame, Gap, Mark, Stroke
+from gui.widgets.time_plot_view import Canvas
 from gui.widgets.time_range import TimeRange
 
 Points = tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]

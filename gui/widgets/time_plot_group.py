@@ -15,7 +15,7 @@ from core.series import GAP_PERIODS, SHORTEST_GAP_S, SeriesBook
 from gui import numbers
 from gui.theme import notifier
 from gui.widgets.time_plot import Points, TimePlot
-from gui.widgets.time_plot_view import Gap
+from gui.widgets.time_plot_drawing import Gap
 from gui.widgets.time_range import TimeRange, next_request_id
 
 FRAME_MS = 100

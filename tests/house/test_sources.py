@@ -24,8 +24,6 @@ LONGER = {
     "gui/main_window.py": "every menu, and what each enables",
     "gui/models/machines.py": "one tree model: its rows, their order and their words",
     "gui/pages/energy.py": "one page: each record it is told goes to several of its cards",
-    "gui/pages/machine.py": "one page: its four cards follow the same report and range",
-    "gui/widgets/time_plot_view.py": "what is painted on a plot, laid out once for all layers",
 }
 """Files past 400 lines, each with the reason why it is one thing."""
 

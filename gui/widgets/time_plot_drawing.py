@@ -1,0 +1,296 @@
+"""What is painted on a plot: grid, gaps, limits, curves, marks, cursor.
+
+Everything is laid out in pixels once for each redraw; painting only strokes ready polygons.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import pyqtgraph as pg
+from numpy.typing import NDArray
+from PyQt5.QtCore import QLineF, QPointF, QRectF, Qt
+from PyQt5.QtGui import QFontMetricsF, QPainter, QPen, QPolygonF
+from PyQt5.QtWidgets import QStyleOptionGraphicsItem, QWidget
+
+from gui.theme import theme
+from gui.widgets.time_axis import Tick, label_font
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """A span without readings, and its reason where it is still to be said."""
+
+    start_s: float
+    end_s: float
+    text: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """A point worth a word, such as a voltage beyond its limit."""
+
+    time_s: float
+    value: float
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Stroke:
+    """One curve ready to be laid out: arrays of shape (n,), NaN in its gaps, in the units of the axis."""
+
+    role: str
+    is_filled: bool
+    time_s: NDArray[np.float64]
+    low: NDArray[np.float64]
+    high: NDArray[np.float64]
+
+
+@dataclass(slots=True)
+class Frame:
+    """All that one redraw shows."""
+
+    start_s: float = 0.0
+    end_s: float = 1.0
+    low: float = 0.0
+    high: float = 1.0
+    strokes: list[Stroke] = field(default_factory=list)
+    gaps: list[Gap] = field(default_factory=list)
+    limits: list[float] = field(default_factory=list)
+    marks: list[Mark] = field(default_factory=list)
+    message: str = ""
+
+
+class Drawing(pg.GraphicsObject):
+    """The frame, painted in the pixels of its view box."""
+
+    def __init__(self, box: pg.ViewBox) -> None:
+        super().__init__()
+        self.setParentItem(box)
+        self._box = box
+        self._frame = Frame()
+        self._lines: list[tuple[str, QPolygonF]] = []
+        self._fills: list[tuple[str, QPolygonF]] = []
+        self._grid: list[QLineF] = []
+        self._reasons: list[tuple[QRectF, str]] = []
+        self._size = (1.0, 1.0)
+
+    def boundingRect(self) -> QRectF:
+        """The whole view box."""
+        return QRectF(self._box.rect())
+
+    def show_frame(self, frame: Frame, ticks_x: list[Tick], ticks_y: list[Tick]) -> list[Gap]:
+        """Lay out a frame for the present size; the gaps whose reason has no room here."""
+        self.prepareGeometryChange()
+        self._frame = frame
+        width, height = self._size = (max(1.0, self._box.width()), max(1.0, self._box.height()))
+        self._lines, self._fills = [], []
+        zero = min(max(self.y(0.0), 0.0), height)
+        for stroke in frame.strokes:
+            x = (stroke.time_s - frame.start_s) * (width / ((frame.end_s - frame.start_s) or 1.0))
+            scale = height / ((frame.high - frame.low) or 1.0)
+            top, bottom = height - (stroke.high - frame.low) * scale, height - (stroke.low - frame.low) * scale
+            for run in _runs(stroke.high):
+                xs, ys = _zigzag(x[run], top[run], bottom[run])
+                if len(xs) == 1:
+                    xs, ys = np.array([xs[0] - 1, xs[0] + 1]), np.array([ys[0], ys[0]])
+                self._lines.append((stroke.role, pg.functions.arrayToQPolygonF(xs, ys)))
+                if stroke.is_filled:
+                    filled_x = np.concatenate(([xs[0]], xs, [xs[-1]]))
+                    filled_y = np.concatenate(([zero], ys, [zero]))
+                    self._fills.append((stroke.role, pg.functions.arrayToQPolygonF(filled_x, filled_y)))
+        self._grid = [QLineF(self.x(tick.value), 0, self.x(tick.value), height) for tick in ticks_x]
+        self._grid += [QLineF(0, self.y(tick.value), width, self.y(tick.value)) for tick in ticks_y]
+        unsaid = self._lay_out_reasons()
+        self.update()
+        return unsaid
+
+    def x(self, time_s: float) -> float:
+        """Pixel of a time."""
+        frame = self._frame
+        return (time_s - frame.start_s) / ((frame.end_s - frame.start_s) or 1.0) * self._size[0]
+
+    def y(self, value: float) -> float:
+        """Pixel of a value."""
+        frame = self._frame
+        return self._size[1] - (value - frame.low) / ((frame.high - frame.low) or 1.0) * self._size[1]
+
+    def paint(self, painter: QPainter, option: QStyleOptionGraphicsItem, widget: QWidget | None = None) -> None:
+        """From the ground up, so that no band lies on a word."""
+        colours = theme()
+        width, height = self._size
+        painter.setClipRect(QRectF(0, 0, width, height))
+        painter.setRenderHint(QPainter.Antialiasing, False)
+        painter.setPen(QPen(colours.color("line", 90), 1))
+        painter.drawLines(self._grid)
+        painter.setPen(Qt.NoPen)
+        for role, polygon in self._fills:
+            painter.setBrush(colours.color(role, 44))
+            painter.drawPolygon(polygon)
+        for gap in self._frame.gaps:
+            left = self.x(gap.start_s)
+            painter.fillRect(QRectF(left, 0, max(1.0, self.x(gap.end_s) - left), height), colours.color("line", 150))
+        painter.setBrush(Qt.NoBrush)
+        for limit in self._frame.limits:
+            painter.setPen(QPen(colours.color("warning"), 1, Qt.DashLine))
+            painter.drawLine(QPointF(0, self.y(limit)), QPointF(width, self.y(limit)))
+        for role, polygon in self._lines:
+            painter.setPen(QPen(colours.color(role), 1))
+            painter.drawPolyline(polygon)
+        self._paint_words(painter)
+
+    def _paint_words(self, painter: QPainter) -> None:
+        colours = theme()
+        width, height = self._size
+        painter.setFont(label_font())
+        metrics = QFontMetricsF(label_font())
+        painter.setPen(colours.color("dim"))
+        for place, text in self._reasons:
+            painter.drawText(place, Qt.AlignCenter, text)
+        taken = [place for place, _text in self._reasons]
+        for mark in self._frame.marks:
+            x, y = self.x(mark.time_s), self.y(mark.value)
+            painter.setPen(Qt.NoPen)
+            painter.setBrush(colours.color("warning"))
+            down = y > height / 2
+            tip = min(max(y + (4 if down else -4), 12.0), height - 12)
+            far = tip + (8 if down else -8)
+            painter.setRenderHint(QPainter.Antialiasing, True)
+            painter.drawPolygon(QPolygonF([QPointF(x, tip), QPointF(x - 5, far), QPointF(x + 5, far)]))
+            painter.setRenderHint(QPainter.Antialiasing, False)
+            text_width = metrics.horizontalAdvance(mark.text)
+            left = x + 9 if x + 9 + text_width < width else x - 9 - text_width
+            middle = (tip + far) / 2
+            for limit in map(self.y, self._frame.limits):
+                # Words beyond a limit would lie on its line: they stand on the near side of it.
+                if abs(middle - limit) < metrics.height():
+                    middle = limit + (-1 if down else 1) * (metrics.height() / 2 + 1)
+            place = QRectF(left, middle - metrics.height() / 2, text_width, metrics.height())
+            if not any(place.intersects(other) for other in taken):
+                painter.setPen(colours.color("warning"))
+                painter.drawText(place, Qt.AlignCenter, mark.text)
+                taken.append(place)
+        if self._frame.message:
+            painter.setPen(colours.color("dim"))
+            painter.drawText(QRectF(0, 0, width, height), Qt.AlignCenter | Qt.TextWordWrap, self._frame.message)
+
+    def _lay_out_reasons(self) -> list[Gap]:
+        """Find a place for the reason of each gap, the latest first; the gaps that found none."""
+        metrics = QFontMetricsF(label_font())
+        unsaid: list[Gap] = []
+        self._reasons = []
+        for gap in reversed([gap for gap in self._frame.gaps if gap.text]):
+            for place in self._places_for(gap, metrics):
+                if not any(place.adjusted(-8, 0, 8, 0).intersects(other) for other, _text in self._reasons):
+                    self._reasons.append((place, gap.text))
+                    break
+            else:
+                unsaid.append(gap)
+        return unsaid
+
+    def _places_for(self, gap: Gap, metrics: QFontMetricsF) -> list[QRectF]:
+        """Where the reason of a gap can be read: in the band or beside it, clear of the curves, best first."""
+        width, height = self._size
+        text_width, text_height = metrics.horizontalAdvance(gap.text) + 10, metrics.height()
+        left, right = max(0.0, self.x(gap.start_s)), min(width, self.x(gap.end_s))
+        if right <= 0 or left >= width:
+            return []
+        candidates = [right + 4, left - text_width - 4]
+        if right - left > text_width:
+            candidates.insert(0, (left + right - text_width) / 2)
+        places = []
+        for x in candidates:
+            if x < 0 or x + text_width > width:
+                continue
+            top, bottom = self._curves_between(x, x + text_width)
+            for y in (top / 2 - text_height / 2, 2.0):
+                if y >= 0 and y + text_height < top - 2:
+                    places.append(QRectF(x, y, text_width, text_height))
+            if not self._fills and bottom + text_height + 4 < height:
+                places.append(QRectF(x, bottom + 3, text_width, text_height))
+        return places
+
+    def _curves_between(self, left: float, right: float) -> tuple[float, float]:
+        """(highest, lowest) pixel that the curves and limits touch between two places."""
+        frame = self._frame
+        per_px = (frame.end_s - frame.start_s) / self._size[0]
+        start_s, end_s = frame.start_s + left * per_px, frame.start_s + right * per_px
+        top, bottom = self._size[1], 0.0
+        for stroke in frame.strokes:
+            begin = max(0, int(np.searchsorted(stroke.time_s, start_s)) - 1)
+            end = int(np.searchsorted(stroke.time_s, end_s, "right")) + 1
+            high, low = stroke.high[begin:end], stroke.low[begin:end]
+            if np.isfinite(high).any():
+                top = min(top, self.y(float(np.nanmax(high))))
+                bottom = max(bottom, self.y(float(np.nanmin(low))))
+        return top, bottom
+
+
+class Cursor(pg.GraphicsObject):
+    """The cursor's line, the words in its box, and the span that is being chosen."""
+
+    def __init__(self, box: pg.ViewBox) -> None:
+        super().__init__()
+        self.setParentItem(box)
+        self.setZValue(10)
+        self._box = box
+        self.x_px: float | None = None
+        self.words: list[str] = []
+        self.chosen_px: tuple[float, float] | None = None
+
+    def boundingRect(self) -> QRectF:
+        """The whole view box."""
+        return QRectF(self._box.rect())
+
+    def paint(self, painter: QPainter, option: QStyleOptionGraphicsItem, widget: QWidget | None = None) -> None:
+        """Line over the full height; the box at the side that has room."""
+        colours = theme()
+        area = self.boundingRect()
+        if self.chosen_px is not None:
+            left, right = sorted(self.chosen_px)
+            painter.fillRect(QRectF(left, 0, right - left, area.height()), colours.color("accent", 46))
+        if self.x_px is None or not 0 <= self.x_px <= area.width():
+            return
+        painter.setRenderHint(QPainter.Antialiasing, False)
+        painter.setPen(QPen(colours.color("accent"), 1))
+        painter.drawLine(QPointF(self.x_px, 0), QPointF(self.x_px, area.height()))
+        if not self.words:
+            return
+        font = label_font()
+        metrics = QFontMetricsF(font)
+        width = max(metrics.horizontalAdvance(word) for word in self.words) + 16
+        height = metrics.height() * len(self.words) + 8
+        left = self.x_px + 6 if self.x_px + 6 + width < area.width() else self.x_px - 6 - width
+        place = QRectF(left, 6, width, height)
+        painter.setRenderHint(QPainter.Antialiasing, True)
+        painter.setPen(QPen(colours.color("line"), 1))
+        painter.setBrush(colours.color("raised"))
+        painter.drawRoundedRect(place, 4, 4)
+        painter.setPen(colours.color("text"))
+        for index, word in enumerate(self.words):
+            font.setBold(index > 0)
+            painter.setFont(font)
+            painter.drawText(
+                QRectF(left + 8, 10 + index * metrics.height(), width - 8, metrics.height()), Qt.AlignVCenter, word
+            )
+
+
+def _runs(values: NDArray[np.float64]) -> list[slice]:
+    """Slices of the values between the NaN."""
+    known = np.isfinite(values)
+    if known.all():
+        return [slice(0, len(values))] if len(values) else []
+    edges = np.flatnonzero(np.diff(np.concatenate(([0], known.astype(np.int8), [0]))))
+    return [slice(int(begin), int(end)) for begin, end in zip(edges[::2], edges[1::2], strict=True)]
+
+
+def _zigzag(
+    x: NDArray[np.float64], top: NDArray[np.float64], bottom: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """One polyline through the low and the high end of each column; the plain one where they are the same."""
+    if np.array_equal(top, bottom):
+        return x, top
+    ys = np.empty(2 * len(x))
+    ys[0::2], ys[1::2] = bottom, top
+    return np.repeat(x, 2), ys
