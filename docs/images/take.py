@@ -93,8 +93,14 @@ def status(time_s: float, cpu: float, memory: float, total: int, program: str) -
         ),
         swap=Swap(total_bytes=4 * GIB, used_bytes=GIB // 4),
         disks=(Disk(mount="/", total_bytes=100 * GIB, used_bytes=61 * GIB),),
-        disk_io=DiskIo(read_bytes_per_s=2e6 + 4e6 * random.random(), written_bytes_per_s=6e6 * random.random()),
-        network=Network(received_bytes_per_s=5e6 * random.random(), sent_bytes_per_s=2e6 * random.random()),
+        disk_io=DiskIo(
+            read_bytes_per_s=2e6 + 4e5 * random.random() + 9e6 * random.random() ** 60,
+            written_bytes_per_s=5e5 + 2e5 * random.random() + 6e6 * random.random() ** 60,
+        ),
+        network=Network(
+            received_bytes_per_s=3e6 + 5e5 * random.random() + 4e6 * random.random() ** 40,
+            sent_bytes_per_s=1e6 + 3e5 * random.random(),
+        ),
         process_count=214,
         top_process=TopProcess(name=program, pid=20114, cpu_percent=cpu),
     )
