@@ -6,7 +6,7 @@ import argparse
 import asyncio
 import contextlib
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any
 
@@ -205,6 +205,7 @@ def _run_reader(options: argparse.Namespace, *, is_once: bool) -> _Listener:
     source = _source(options, config)
     location = database_location(config, options.home)
     listeners: list[_Listener] = []
+    failures: list[Exception] = []
 
     async def main(signalled: asyncio.Event) -> int:
         recorder = Recorder(lambda: History.open(location), config.retention, _store_teller())
@@ -213,7 +214,7 @@ def _run_reader(options: argparse.Namespace, *, is_once: bool) -> _Listener:
         reader = MeterReader(source, listener.publish)
         recording = asyncio.create_task(recorder.run())
         try:
-            await first_of(reader.run(), listener.ended.wait(), signalled.wait())
+            await first_of(_kept(reader.run(), failures), listener.ended.wait(), signalled.wait())
             listener.ended.set()
         finally:
             recording.cancel()
@@ -222,6 +223,8 @@ def _run_reader(options: argparse.Namespace, *, is_once: bool) -> _Listener:
         return 0
 
     run_until_signalled(main)
+    if failures:
+        raise failures[0]
     return listeners[0]
 
 
@@ -314,19 +317,22 @@ def _simulate(options: argparse.Namespace) -> int:
             is_once=options.once,
         )
     )
-    failures: list[BaseException] = []
+    failures: list[Exception] = []
 
     async def main(signalled: asyncio.Event) -> int:
-        async def simulate() -> None:
-            try:
-                await simulator.run(lambda place: print(f"listening on {place}", flush=True))
-            except Exception as error:  # told by whoever called us, in the main thread
-                failures.append(error)
-
-        await first_of(simulate(), signalled.wait())
+        simulating = simulator.run(lambda place: print(f"listening on {place}", flush=True))
+        await first_of(_kept(simulating, failures), signalled.wait())
         return 0
 
     run_until_signalled(main)
     if failures:
         raise failures[0]
     return 0
+
+
+async def _kept(work: Coroutine[Any, Any, None], failures: list[Exception]) -> None:
+    """Await `work` and keep what it raises for the end of the command."""
+    try:
+        await work
+    except Exception as error:
+        failures.append(error)

@@ -73,6 +73,7 @@ class ReadoutSession:
         self._attempts = attempts
         self._events: deque[Event] = deque()
         self._buffer = bytearray()
+        self._searched = 0
         self._echo = b""
         self._is_sent = False
         self._deadline_s: float | None = 0.0
@@ -133,6 +134,7 @@ class ReadoutSession:
     def _begin(self) -> None:
         self._attempts -= 1
         self._buffer.clear()
+        self._searched = 0
         self._data_sets.clear()
         self._repeats = 0
         self._events.append(SIGN_ON_LINE)
@@ -218,8 +220,10 @@ class ReadoutSession:
             return
         if start:
             del self._buffer[:start]
-        found = _END_OF_BLOCK.search(self._buffer)
+            self._searched = 0
+        found = _END_OF_BLOCK.search(self._buffer, self._searched)
         end = -1 if found is None else found.start()
+        self._searched = len(self._buffer) if found is None else 0
         if end < 0 or len(self._buffer) < end + 2:
             if len(self._buffer) > BLOCK_LIMIT:
                 self._fail(

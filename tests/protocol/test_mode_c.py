@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import random
+
 import pytest
 
 from core.errors import RemoteProtocolError, TransportError
@@ -188,3 +190,18 @@ def test_modes_a_and_b_send_by_themselves(letter, mode, baud):
 def test_what_was_heard_before_the_identification_is_passed_over():
     told, _line = converse(ReadoutSession(), RawMeter(identification=b"\x00\x7fgarbage\r\n/LGZ5\\2ZMD310\r\n"))
     assert telegram_of(told).identification.manufacturer == "LGZ"
+
+
+def test_ten_megabytes_of_noise_are_bounded_in_memory_and_time():
+    random.seed(5)
+    noise = random.randbytes(1_000_000)
+    for begun in (b"", b"/LGz5x\r\n"):
+        session = ReadoutSession(attempts=50)
+        now_s = 1.0
+        session.receive_data(begun, now_s)
+        for start in range(0, 10 * len(noise), 50_000):
+            now_s += 0.2
+            session.receive_data(noise[start % len(noise) :][:50_000], now_s)
+            while session.next_event() is not NEED_DATA:
+                pass
+            assert len(session._buffer) < 400_000
