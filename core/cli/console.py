@@ -24,6 +24,9 @@ from core.transport.identity import Identity, ensure_identity
 
 REFUSED, FAILED, DONE = 3, 1, 0
 
+_REACH_WITHIN_S = 8.0
+_REACH_EACH_S = 0.01
+
 
 class Console:
     """The console of a home, open for one command."""
@@ -106,6 +109,11 @@ async def first_of(*waits: Coroutine[Any, Any, object]) -> None:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def reach_within_s(machines: Sequence[Machine]) -> float:
+    """How long to wait at most until each machine was reached or not; handshakes of many take their turns."""
+    return _REACH_WITHIN_S + _REACH_EACH_S * len(machines)
 
 
 def exit_status(failures: Iterable[bool]) -> int:

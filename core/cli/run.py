@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from core.cli.console import Console, exit_status, first_of, now_s, run_until_signalled
+from core.cli.console import Console, exit_status, first_of, now_s, reach_within_s, run_until_signalled
 from core.cli.output import print_json, print_text
 from core.cli.targets import choose, no_machines_text
 from core.errors import UsageError
@@ -25,7 +25,6 @@ from core.records import (
 )
 from core.services.commands import new_request
 
-REACH_WITHIN_S = 6.0
 _CANCELLED_WITHIN_S = 12.0
 
 STATE_WORDS = {
@@ -144,7 +143,7 @@ async def _execute(
     signalled: asyncio.Event,
 ) -> int:
     async with console.polling(machines, show.publish, 5.0, sections=()) as poller:
-        await first_of(poller.settled(REACH_WITHIN_S), signalled.wait())
+        await first_of(poller.settled(reach_within_s(machines)), signalled.wait())
         if signalled.is_set():
             for name in request.machines:
                 show.results.setdefault(

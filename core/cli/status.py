@@ -7,14 +7,13 @@ import asyncio
 from collections.abc import Sequence
 from typing import Any
 
-from core.cli.console import Console, exit_status, first_of, run_until_signalled
+from core.cli.console import Console, exit_status, first_of, reach_within_s, run_until_signalled
 from core.cli.output import bytes_text, iso_time, local_time, print_json, print_problem, print_table, print_text
 from core.cli.targets import choose, no_machines_text
 from core.errors import UsageError
 from core.language import N_, _
 from core.records import Event, Machine, MachineReport, MachineState, Process, ProcessTable, Record
 
-ANSWER_WITHIN_S = 8.0
 _RECORD_EVERY_S = 10.0
 
 STATE_WORDS = {
@@ -145,7 +144,7 @@ async def _ask(console: Console, machines: Sequence[Machine]) -> list[MachineRep
             fresh[record.machine] = record
 
     async with console.polling(machines, publish, console.config.polling.interval_s) as poller:
-        await poller.settled(ANSWER_WITHIN_S, with_status=True)
+        await poller.settled(reach_within_s(machines), with_status=True)
         return [fresh.get(report.machine, report) for report in poller.reports()]
 
 
@@ -171,7 +170,7 @@ async def _watch(
             waiting.append(record)
 
     async with console.polling(machines, publish, options.watch) as poller:
-        await first_of(poller.settled(ANSWER_WITHIN_S, with_status=True), signalled.wait())
+        await first_of(poller.settled(reach_within_s(machines), with_status=True), signalled.wait())
         since_record_s = 0.0
         while not signalled.is_set():
             if not options.json:
@@ -244,5 +243,5 @@ def _run_processes(options: argparse.Namespace) -> int:
 
 async def _processes(console: Console, machine: Machine) -> ProcessTable:
     async with console.polling([machine], lambda record: None, 60.0, sections=()) as poller:
-        await poller.settled(ANSWER_WITHIN_S)
+        await poller.settled(reach_within_s([machine]))
         return await poller.processes(machine.name)

@@ -118,6 +118,30 @@ def test_a_wrong_code_is_refused_with_3_and_saves_nothing(run: Run, agent: Agent
     assert json.loads(run("machines", "list", "--json")[1]) == []
 
 
+def test_a_pairing_code_is_good_for_one_console(run: Run, home: Home, tmp_path: Path) -> None:
+    words = [sys.executable, "main.py", "--home", str(tmp_path / "agent"), "agent", "run", "--listen", "127.0.0.1:0"]
+    with subprocess.Popen([*words, "--pair"], stdout=subprocess.PIPE, text=True, cwd=ROOT) as child:
+        assert child.stdout is not None
+        address = child.stdout.readline().split()[-1]
+        code = child.stdout.readline().split()[-1]
+        assert run("machines", "add", "m1", address, "--code", code.lower())[0] == 0
+        status, _out, err = run("machines", "add", "m2", address, "--code", code)
+        assert (status, "code" in err) == (3, True)
+        child.terminate()
+        child.communicate(timeout=10)
+    assert [machine["name"] for machine in json.loads(run("machines", "list", "--json")[1])] == ["m1"]
+
+
+def test_broken_settings_are_named_with_file_line_and_key(run: Run, home: Home) -> None:
+    home.config_path.write_text("[polling]\ninterval_s = 'often'\n")
+    home.config_path.chmod(0o600)
+    for words in (["status", "--json"], ["machines", "list"], ["run", "m1", "--", "ls"]):
+        status, out, err = run(*words)
+        assert (status, out) == (2, "")
+        assert "config.toml" in err
+        assert "interval_s" in err
+
+
 def _greet_as_ssh(listening: socket.socket) -> None:
     peer, _address = listening.accept()
     with peer:
