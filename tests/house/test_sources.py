@@ -19,7 +19,6 @@ LONGER = {
     "core/protocol/iec62056_21.py": "one standard: its messages and the scanner that finds them in any bytes",
     "core/records.py": "all that crosses threads and layers, in one place",
     "core/series.py": "a track, its pyramid and the book of them; none is used without the others",
-    "core/services/machine_watch.py": "one machine's life: link, state, back-off and the commands under way there",
     "core/transport/serial_port.py": "the two kinds of port behind one protocol, and their errors in words",
     "gui/main_window.py": "every menu, and what each enables",
     "gui/models/machines.py": "one tree model: its rows, their order and their words",

@@ -6,7 +6,6 @@ import re
 from collections import Counter
 
 import pytest
-from PyQt5.QtCore import QSettings
 from PyQt5.QtWidgets import QMenu
 
 from core.language import LANGUAGES, use_language
@@ -19,9 +18,9 @@ def keys(texts: list[str]) -> Counter[str]:
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
-def test_no_two_entries_of_a_menu_share_a_key(qtbot, qapp, tmp_path, language):
+def test_no_two_entries_of_a_menu_share_a_key(qtbot, qapp, settings, language):
     use_language(language)
-    window = MainWindow(QSettings(str(tmp_path / "gui.ini"), QSettings.IniFormat), MachineModel(qapp))
+    window = MainWindow(settings, MachineModel(qapp))
     qtbot.addWidget(window)
     bar = window.menuBar()
     menus = {"the menu bar": [action.text() for action in bar.actions()]}
