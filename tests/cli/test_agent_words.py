@@ -146,6 +146,14 @@ def test_a_site_code_pairs_and_an_ended_one_is_refused_with_3(home, desk, capsys
         assert process.wait(10) == 2
 
 
+def test_the_configuration_says_where_to_listen_and_caps_the_level(home, desk):
+    home.config_path.write_text('[agent]\nlisten = "127.0.0.1:0"\nmax_level = "view"\n')
+    with _agent(home) as process:
+        port, code = _port(_line(process)), _line(process).removeprefix("code: ")
+        assert asyncio.run(pair("127.0.0.1", port, code, desk, "desk")).level is Level.VIEW
+    assert main(["--home", str(home.path), "agent", "pair", "--level", "run"]) == 3
+
+
 def test_a_port_in_use_ends_with_1_and_names_the_way_out(home):
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
