@@ -6,14 +6,12 @@ Curves need numpy and pyqtgraph; they are built after the page has been painted 
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from PyQt5.QtCore import QSize, Qt, QTimer, pyqtSignal
 from PyQt5.QtGui import QHideEvent, QPaintEvent, QResizeEvent, QShowEvent
 from PyQt5.QtWidgets import (
-    QAbstractItemView,
     QComboBox,
     QGridLayout,
     QHBoxLayout,
@@ -26,17 +24,15 @@ from PyQt5.QtWidgets import (
     QWidget,
 )
 
-from core.language import _, ngettext
+from core.language import _
 from core.records import Measurement, MeterReadings, MeterReport, MeterState, SeriesPoints
-from gui import numbers
-from gui.models.readings import ReadingsModel
-from gui.widgets.card import GAP, Card
+from gui.models.meter_shown import REGISTER, MeterShown
+from gui.widgets.card import GAP
 from gui.widgets.export_button import ExportButton
 from gui.widgets.labels import ElidedLabel, plain_label, set_role
-from gui.widgets.number_card import NumberCard, NumberRow, PhaseCard
+from gui.widgets.meter_numbers import MeterNumbers
 from gui.widgets.probe_start import ProbeStart
-from gui.widgets.process_table import align_header
-from gui.widgets.row_table import RowTable
+from gui.widgets.readings_card import ReadingsCard
 from gui.widgets.time_range import RangeBar, TimeRange, next_request_id
 
 if TYPE_CHECKING:
@@ -44,10 +40,6 @@ if TYPE_CHECKING:
     from gui.widgets.time_plot import TimePlot
     from gui.widgets.time_plot_group import PlotGroup
 
-_PROTOCOLS = {"push": "DLMS push", "iec62056-21": "IEC 62056-21"}
-_MAKERS = {"LGZ": "Landis+Gyr"}
-_STALE_AFTER_PERIODS = 3
-_STALE_AFTER_S = 15.0
 _TICK_MS = 1_000
 _DRAWER_PX = 560
 _WIDE_DRAWER_PX = 700
@@ -59,28 +51,6 @@ _SMALL_PLOTS = {"frequency": 1, "power_factor": 1, "reactive": 2, "distortion": 
 _SMALL_PLOT_PX = 124
 _SMALL_STRETCH = 11
 _COLUMNS = 60
-_REGISTER = "active_energy_import_wh"
-
-
-@dataclass(slots=True)
-class _Meter:
-    """What the page knows of one meter."""
-
-    name: str
-    readings: MeterReadings | None = None
-    report: MeterReport | None = None
-    measurement: Measurement = field(default_factory=Measurement)
-    time_s: float | None = None
-    today_from: tuple[float, float] | None = None
-    today_asked: int | None = None
-    today: str = ""
-
-    @property
-    def is_simulated(self) -> bool:
-        return bool(
-            (self.readings is not None and self.readings.is_simulated)
-            or (self.report is not None and self.report.is_simulated)
-        )
 
 
 class EnergyPage(QWidget):
@@ -100,8 +70,9 @@ class EnergyPage(QWidget):
         self.group: PlotGroup | None = None
         self._plots: dict[str, TimePlot] = {}
         self._book: SeriesBook | None = None
-        self._meters: dict[str, _Meter] = {}
+        self._meters: dict[str, MeterShown] = {}
         self._current: str | None = None
+        self._asked_today: dict[int, str] = {}
         self._is_narrow = False
         self._pane = QStackedLayout(self)
         self._pane.setContentsMargins(0, 0, 0, 0)
@@ -129,17 +100,14 @@ class EnergyPage(QWidget):
     def apply_readings(self, readings: MeterReadings) -> None:
         """Show one more telegram of a meter."""
         meter = self._meter(readings.name)
-        meter.readings = readings
-        if readings.measurement is not None:
-            meter.measurement = _newest(meter.measurement, readings.measurement)
-            meter.time_s = readings.time_s if readings.time_s is not None else time.time()
-        self._note_today(meter)
+        meter.take_readings(readings, time.time())
+        self._ask_for_today(meter)
         if meter.name == self._current or self.meter_box.count() != len(self._meters):
             self._show_current()
 
     def apply_report(self, report: MeterReport) -> None:
         """Show where the reading of a meter stands."""
-        for name in [name for name, other in self._meters.items() if _is_older_name(other, report)]:
+        for name in [name for name, other in self._meters.items() if other.is_older_name_in(report)]:
             del self._meters[name]
             if self._current == name:
                 self._current = None
@@ -150,8 +118,7 @@ class EnergyPage(QWidget):
     def apply_known(self, name: str, time_s: float, measurement: Measurement) -> None:
         """Show the last numbers the history has of a meter that is not read now."""
         meter = self._meter(name)
-        if meter.time_s is None or meter.time_s < time_s:
-            meter.measurement, meter.time_s = measurement, time_s
+        meter.take_known(time_s, measurement)
         self._show_current()
 
     def apply_ports(self, ports: list[dict[str, str]]) -> None:
@@ -161,15 +128,12 @@ class EnergyPage(QWidget):
 
     def apply_points(self, points: list[SeriesPoints], request_id: int) -> None:
         """Take an answer to `history_wanted`."""
-        for meter in self._meters.values():
-            if meter.today_asked == request_id:
-                register = next((found for found in points if found.name.endswith(f"/{_REGISTER}")), None)
-                first = _first_known(register) if register is not None else None
-                if first is not None and (meter.today_from is None or first[0] <= meter.today_from[0]):
-                    meter.today_from = first
-                if meter.name == self._current:
-                    self._show_numbers()
-                return
+        asked_for = self._asked_today.pop(request_id, None)
+        if asked_for is not None:
+            if asked_for in self._meters:
+                self._meters[asked_for].take_registers(points)
+                self._show_numbers()
+            return
         if self.group is not None:
             self.group.apply_points(points, request_id)
 
@@ -315,7 +279,9 @@ class EnergyPage(QWidget):
         self._splitter.setChildrenCollapsible(False)
         self._splitter.setHandleWidth(GAP)
         self._splitter.addWidget(self._make_scroll_area())
-        self._splitter.addWidget(self._make_drawer())
+        self.drawer = ReadingsCard()
+        self.drawer.hide()
+        self._splitter.addWidget(self.drawer)
         self._splitter.setStretchFactor(0, 1)
         layout.addWidget(self._splitter, 1)
         return page
@@ -336,26 +302,12 @@ class EnergyPage(QWidget):
         return self._banner
 
     def _make_scroll_area(self) -> QScrollArea:
-        self._voltage_card = PhaseCard(_("Voltage"), "V", 1)
-        self._current_card = PhaseCard(_("Current"), "A", 2)
-        self._cards: dict[str, NumberCard] = {
-            "power": NumberCard(_("Active power")),
-            "energy": NumberCard(_("Energy import")),
-            "export": NumberCard(_("Energy export")),
-            "power_factor": NumberCard(_("Power factor")),
-            "frequency": NumberCard(_("Frequency")),
-            "voltage": self._voltage_card,
-            "current": self._current_card,
-            "reactive": NumberCard(_("Reactive power")),
-            "apparent": NumberCard(_("Apparent power")),
-            "distortion": NumberCard(_("Distortion (THD)")),
-        }
-        self._row = NumberRow(list(self._cards.values()))
+        self.numbers = MeterNumbers()
         self._content = QWidget()
         layout = QVBoxLayout(self._content)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(GAP)
-        layout.addWidget(self._row)
+        layout.addWidget(self.numbers)
         self._plot_grid = QGridLayout()
         self._plot_grid.setSpacing(GAP)
         for column in range(_COLUMNS):
@@ -368,26 +320,11 @@ class EnergyPage(QWidget):
         self._scroll.setWidget(self._content)
         return self._scroll
 
-    def _make_drawer(self) -> QWidget:
-        self._drawer = Card(_("All readings of the last telegram"))
-        self._readings_model = ReadingsModel(self)
-        self.readings_view = RowTable(self._readings_model, _("All readings of the last telegram"))
-        self.readings_view.setVerticalScrollMode(QAbstractItemView.ScrollPerPixel)
-        self.readings_view.horizontalHeader().setStretchLastSection(True)
-        align_header(self.readings_view)
-        self._errors = plain_label("", "critical", wrap=True, selectable=True)
-        self._errors.hide()
-        self._drawer.body.addWidget(self.readings_view, 1)
-        self._drawer.body.addWidget(self._errors)
-        self._drawer.hide()
-        self._sized_columns = False
-        return self._drawer
-
     # Showing
 
-    def _meter(self, name: str) -> _Meter:
+    def _meter(self, name: str) -> MeterShown:
         if name not in self._meters:
-            self._meters[name] = _Meter(name)
+            self._meters[name] = MeterShown(name)
         if self._current is None:
             self._current = name
         return self._meters[name]
@@ -407,22 +344,14 @@ class EnergyPage(QWidget):
         if self.group is not None:
             self.group.show_owner(meter.name)
             self.group.set_simulated(meter.is_simulated)
-            self.group.set_silence(_silence(meter.report))
+            self.group.set_silence(meter.silence_words())
         self._show_numbers()
         self._show_banner(meter)
-        if meter.readings is not None:
-            self._readings_model.apply(meter.readings.readings)
-            self._errors.setVisible(bool(meter.readings.errors))
-            self._errors.setText("\n".join(meter.readings.errors))
-            count = len(meter.readings.readings)
-            self._drawer.set_subtitle(ngettext("{count} value", "{count} values", count).format(count=count))
-            if not self._sized_columns and count:
-                self.readings_view.resizeColumnsToContents()
-                self._sized_columns = True
+        self.drawer.apply(meter.readings)
         self._show_ages()
 
     def _show_start(self) -> None:
-        has_content = any(meter.time_s is not None or meter.readings is not None for meter in self._meters.values())
+        has_content = any(meter.has_values for meter in self._meters.values())
         self._pane.setCurrentIndex(1 if has_content else 0)
         if not has_content:
             reports = [meter.report for meter in self._meters.values() if meter.report is not None]
@@ -430,49 +359,17 @@ class EnergyPage(QWidget):
 
     def _show_numbers(self) -> None:
         meter = self._meters.get(self._current or "")
-        if meter is None:
-            return
-        values = meter.measurement
-        shown = []
+        if meter is not None:
+            self.numbers.apply(meter.measurement, meter.today_words(), is_simulated=meter.is_simulated)
 
-        def show(card: str, value: tuple[str, str], detail: str = "") -> None:
-            self._cards[card].set_value(value, detail)
-            shown.append(self._cards[card])
+    def _ask_for_today(self, meter: MeterShown) -> None:
+        span = meter.begin_day()
+        if span is not None:
+            request_id = next_request_id()
+            self._asked_today[request_id] = meter.name
+            self.history_wanted.emit(request_id, meter.name, [REGISTER], *span)
 
-        power_w = values.active_power_w
-        direction = "" if not power_w else _("import") if power_w > 0 else _("export")
-        show("power", numbers.power(power_w) if power_w is not None else (numbers.NO_VALUE, "W"), direction)
-        if values.active_energy_import_wh is not None:
-            show("energy", numbers.energy(values.active_energy_import_wh), self._today(meter))
-        if values.active_energy_export_wh is not None:
-            show("export", numbers.energy(values.active_energy_export_wh))
-        voltages = (values.voltage_l1_v, values.voltage_l2_v, values.voltage_l3_v)
-        if any(value is not None for value in voltages):
-            self._voltage_card.set_phases(voltages)
-            shown.append(self._voltage_card)
-        currents = (values.current_l1_a, values.current_l2_a, values.current_l3_a)
-        if any(value is not None for value in currents):
-            self._current_card.set_phases(currents)
-            shown.append(self._current_card)
-        if values.power_factor is not None:
-            show("power_factor", (numbers.number(values.power_factor, 2), ""))
-        if values.frequency_hz is not None:
-            show("frequency", (numbers.number(values.frequency_hz, 2), "Hz"))
-        if values.reactive_power_var is not None:
-            show("reactive", _scaled(values.reactive_power_var, "var"))
-        if values.apparent_power_va is not None:
-            show("apparent", _scaled(values.apparent_power_va, "VA"))
-        if values.thd_voltage_percent is not None or values.thd_current_percent is not None:
-            first = values.thd_voltage_percent
-            detail = _("current {value} %").format(value=numbers.number(values.thd_current_percent, 1))
-            show(
-                "distortion", (numbers.number(first, 1), "%"), detail if values.thd_current_percent is not None else ""
-            )
-        self._row.set_shown(shown)
-        for card in self._cards.values():
-            card.set_simulated(meter.is_simulated)
-
-    def _show_banner(self, meter: _Meter) -> None:
+    def _show_banner(self, meter: MeterShown) -> None:
         report = meter.report
         words, button, role = "", "", "warning"
         if report is None:
@@ -497,39 +394,8 @@ class EnergyPage(QWidget):
         if meter is None:
             return
         now_s = time.time()
-        words = []
-        if meter.time_s is not None:
-            period_s = meter.report.period_s if meter.report is not None and meter.report.period_s else None
-            limit_s = _STALE_AFTER_PERIODS * period_s if period_s else _STALE_AFTER_S
-            is_stale = now_s - meter.time_s > limit_s
-            words = [_("since {time}").format(time=numbers.clock(meter.time_s, with_seconds=True))] if is_stale else []
-        for card in self._cards.values():
-            card.set_stale(words[0] if words else "")
-        self._row.settle()
-        self._description.set_text(self._describe(meter, now_s))
-
-    def _describe(self, meter: _Meter, now_s: float) -> str:
-        identity = meter.readings.meter if meter.readings is not None else None
-        maker = (
-            " ".join(filter(None, [_MAKERS.get(identity.manufacturer or "", identity.manufacturer), identity.model]))
-            if identity is not None
-            else ""
-        )
-        report = meter.report
-        protocol = (report.protocol if report is not None else None) or (
-            meter.readings.protocol if meter.readings is not None else None
-        )
-        transport = _PROTOCOLS.get(protocol or "", protocol or "")
-        protections = []
-        if report is not None and report.is_ciphered:
-            protections.append(_("ciphered"))
-            protections.append(_("authenticated") if report.is_authenticated else _("not authenticated"))
-        if transport and protections:
-            transport = f"{transport} ({', '.join(protections)})"
-        age = numbers.age(now_s - meter.time_s) if meter.time_s is not None else ""
-        name = meter.name if identity is None or not identity.model else ""
-        parts = [name, maker, report.line if report is not None else "", transport, age]
-        return " · ".join(part for part in parts if part)
+        self.numbers.set_stale(meter.stale_words(now_s))
+        self._description.set_text(meter.description(now_s))
 
     def _show_plots_with_data(self) -> None:
         """A card for what this meter gives, and no empty one for what it does not."""
@@ -566,34 +432,11 @@ class EnergyPage(QWidget):
     def _place_drawer(self) -> None:
         is_open = self.readings_button.isChecked()
         is_narrow = self.width() < 2 * _DRAWER_PX - 120
-        self._drawer.setVisible(is_open)
+        self.drawer.setVisible(is_open)
         self._scroll.setVisible(not (is_open and is_narrow))
         if is_open and not is_narrow and self._splitter.sizes()[1] < 200:
             wide_px = _WIDE_DRAWER_PX if self.width() > 2 * _WIDE_DRAWER_PX else _DRAWER_PX
             self._splitter.setSizes([max(1, self.width() - wide_px), wide_px])
-
-    # Today
-
-    def _note_today(self, meter: _Meter) -> None:
-        register_wh = meter.measurement.active_energy_import_wh
-        if register_wh is None or meter.time_s is None:
-            return
-        today = time.strftime("%Y-%m-%d", time.localtime(meter.time_s))
-        if meter.today != today:
-            meter.today = today
-            meter.today_from = (meter.time_s, register_wh)
-            meter.today_asked = next_request_id()
-            self.history_wanted.emit(meter.today_asked, meter.name, [_REGISTER], _midnight(meter.time_s), meter.time_s)
-
-    def _today(self, meter: _Meter) -> str:
-        register_wh = meter.measurement.active_energy_import_wh
-        if meter.today_from is None or register_wh is None or meter.time_s is None:
-            return ""
-        since_s, first_wh = meter.today_from
-        used = numbers.number((register_wh - first_wh) / 1000, 1)
-        if since_s - _midnight(meter.time_s) < 900:
-            return _("+{energy} today").format(energy=used)
-        return _("+{energy} since {time}").format(energy=used, time=numbers.clock(since_s))
 
     # What the user does
 
@@ -619,48 +462,3 @@ class EnergyPage(QWidget):
         meter = self._meters.get(self._current or "")
         is_simulated = meter is not None and meter.is_simulated
         return file_name(["energy", self._current or ""], suffix, is_simulated=is_simulated)
-
-
-def _newest(known: Measurement, news: Measurement) -> Measurement:
-    """`news`, completed by what only earlier telegrams of the meter said."""
-    values = {name: getattr(news, name) for name in Measurement.__struct_fields__}
-    for name, value in values.items():
-        if value is None:
-            values[name] = getattr(known, name)
-    return Measurement(**values)
-
-
-def _is_older_name(meter: _Meter, report: MeterReport) -> bool:
-    """True for what a probe was called before it was known which meter it reads."""
-    return (
-        meter.name != report.name
-        and meter.readings is None
-        and meter.time_s is None
-        and meter.report is not None
-        and meter.report.port == report.port
-    )
-
-
-def _silence(report: MeterReport | None) -> str:
-    if report is None:
-        return _("not connected")
-    if report.state is MeterState.DISCONNECTED:
-        return _("disconnected")
-    return ""
-
-
-def _scaled(value: float, unit: str) -> tuple[str, str]:
-    number, power_unit = numbers.power(value)
-    return number, power_unit.replace("W", unit)
-
-
-def _midnight(time_s: float) -> float:
-    local = time.localtime(time_s)
-    return time.mktime((local.tm_year, local.tm_mon, local.tm_mday, 0, 0, 0, 0, 0, -1))
-
-
-def _first_known(points: SeriesPoints) -> tuple[float, float] | None:
-    for time_s, value in zip(points.time_s, points.minimum, strict=True):
-        if value == value:
-            return time_s, value
-    return None

@@ -67,7 +67,7 @@ def _shown_text(page: EnergyPage) -> str:
 
 
 def _big(page: EnergyPage, card: str) -> str:
-    return page._cards[card].big.accessibleName()
+    return page.numbers.cards[card].big.accessibleName()
 
 
 def test_an_empty_page_lists_the_ports_and_connects_the_one_pressed(page: EnergyPage, qtbot: QtBot):
@@ -128,7 +128,7 @@ def test_a_reading_fills_the_numbers_with_sensible_digits(page: EnergyPage):
     assert _big(page, "power") == "1.84 kW"
     assert _big(page, "energy") == "40\u2009091.2 kWh"
     assert _big(page, "frequency") == "50.01 Hz"
-    assert [label.text() for label in page._voltage_card.numbers] == ["231.4", "230.9", "229.0"]
+    assert [label.text() for label in page.numbers.voltage.numbers] == ["231.4", "230.9", "229.0"]
     assert "import" in _shown_text(page)
 
 
@@ -140,10 +140,10 @@ def test_export_at_noon_is_negative_and_called_export(page: EnergyPage):
 
 def test_what_the_meter_does_not_give_has_no_card_and_no_zero(page: EnergyPage):
     page.apply_readings(_readings(measurement=Measurement(voltage_l1_v=230.0)))
-    shown = {name for name, card in page._cards.items() if card.isVisible()}
+    shown = {name for name, card in page.numbers.cards.items() if card.isVisible()}
     assert shown == {"power", "voltage"}
     assert _big(page, "power") == "– W"
-    assert [label.isVisible() for label in page._voltage_card.numbers] == [True, False, False]
+    assert [label.isVisible() for label in page.numbers.voltage.numbers] == [True, False, False]
 
 
 def test_values_that_come_in_turns_complete_each_other(page: EnergyPage):
@@ -165,7 +165,7 @@ def test_the_line_of_the_meter_says_who_how_and_when(page: EnergyPage):
 def test_old_numbers_are_greyed_and_say_since_when(page: EnergyPage):
     page.apply_report(_report(MeterState.SILENT, text="no telegram since 2 min", period_s=5.0))
     page.apply_readings(_readings(time_s=time.time() - 120))
-    card = page._cards["power"]
+    card = page.numbers.cards["power"]
     assert card.big._number.property("role") == "dim"
     assert time.strftime("since %H:%M", time.localtime(time.time() - 120)) in _shown_text(page)
     assert "no telegram since 2 min" in _shown_text(page)
@@ -181,7 +181,7 @@ def test_a_simulated_meter_is_marked_on_every_card_and_plot(page: EnergyPage, qt
     page.apply_readings(_readings(is_simulated=True))
     page.build_plots()
     qtbot.waitUntil(lambda: page.plot("frequency").isVisible(), timeout=3000)
-    for card in (*page._cards.values(), *page._plots.values()):
+    for card in (*page.numbers.cards.values(), *page._plots.values()):
         if card.isVisible():
             assert "simulated" in [label.text() for label in card.findChildren(QLabel) if label.isVisible()]
     assert "simulated" in page._export_name(".csv")
@@ -281,8 +281,8 @@ def test_all_readings_are_listed_with_unknown_codes_as_they_are(page: EnergyPage
     )
     page.apply_readings(_readings(readings=readings, errors=("1-0:71.7.0*255: no value",)))
     qtbot.mouseClick(page.readings_button, Qt.LeftButton)
-    assert page.readings_view.isVisible()
-    model = page.readings_view.model()
+    assert page.drawer.view.isVisible()
+    model = page.drawer.view.model()
     rows = [[model.index(row, column).data() for column in range(6)] for row in range(2)]
     assert rows[0] == ["1-0:32.7.0*255", "Voltage L1", "231.4", "V", "good", "meter"]
     assert rows[1] == ["0-0:199.130.3*255", "–", "<b>text</b>", "", "warning", ""]
@@ -316,7 +316,7 @@ def test_nothing_is_wider_than_the_page(page: EnergyPage, qtbot: QtBot, width: i
     page.apply_readings(_readings(is_simulated=True))
     page.build_plots()
     qtbot.wait(50)
-    shown = [card for card in page._cards.values() if card.isVisible()]
+    shown = [card for card in page.numbers.cards.values() if card.isVisible()]
     assert all(card.geometry().right() <= card.parentWidget().width() for card in shown)
     assert all(card.width() >= card.minimumSizeHint().width() for card in shown)
     assert page.export_button.mapTo(page, page.export_button.rect().topRight()).x() < width

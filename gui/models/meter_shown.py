@@ -1,0 +1,141 @@
+"""What the window knows of one meter, and its words for people."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+
+from core.language import _
+from core.records import Measurement, MeterReadings, MeterReport, MeterState, SeriesPoints
+from gui import numbers
+
+REGISTER = "active_energy_import_wh"
+"""The register that the energy of today is counted from."""
+
+_PROTOCOLS = {"push": "DLMS push", "iec62056-21": "IEC 62056-21"}
+_MAKERS = {"LGZ": "Landis+Gyr"}
+_STALE_AFTER_PERIODS = 3
+_STALE_AFTER_S = 15.0
+_FIRST_READING_S = 900.0
+
+
+@dataclass(slots=True)
+class MeterShown:
+    """One meter: its last telegram, its state, its newest values, and the register of this morning."""
+
+    name: str
+    readings: MeterReadings | None = None
+    report: MeterReport | None = None
+    measurement: Measurement = field(default_factory=Measurement)
+    time_s: float | None = None
+    day: str = ""
+    day_from: tuple[float, float] | None = None
+
+    @property
+    def is_simulated(self) -> bool:
+        """True where nothing of it was measured."""
+        return any(record is not None and record.is_simulated for record in (self.readings, self.report))
+
+    @property
+    def has_values(self) -> bool:
+        """True once there is something to show of it."""
+        return self.time_s is not None or self.readings is not None
+
+    def take_readings(self, readings: MeterReadings, now_s: float) -> None:
+        """Take one more telegram; what it does not say stays as earlier ones said it."""
+        self.readings = readings
+        news = readings.measurement
+        if news is not None:
+            values = {
+                name: getattr(self.measurement, name) if value is None else value
+                for name in Measurement.__struct_fields__
+                if (value := getattr(news, name)) is not None or getattr(self.measurement, name) is not None
+            }
+            self.measurement = Measurement(**values)
+            self.time_s = readings.time_s if readings.time_s is not None else now_s
+
+    def take_known(self, time_s: float, measurement: Measurement) -> None:
+        """Take the last values that the history has, unless there are newer ones."""
+        if self.time_s is None or self.time_s < time_s:
+            self.measurement, self.time_s = measurement, time_s
+
+    def begin_day(self) -> tuple[float, float] | None:
+        """On the first register of a day, the span (start_s, end_s) whose registers the history should tell."""
+        register_wh = self.measurement.active_energy_import_wh
+        if register_wh is None or self.time_s is None:
+            return None
+        day = time.strftime("%Y-%m-%d", time.localtime(self.time_s))
+        if day == self.day:
+            return None
+        self.day, self.day_from = day, (self.time_s, register_wh)
+        return _midnight(self.time_s), self.time_s
+
+    def take_registers(self, points: list[SeriesPoints]) -> None:
+        """Take the registers of this day: the first one is where today is counted from."""
+        for series in points:
+            if not series.name.endswith(f"/{REGISTER}"):
+                continue
+            known = [pair for pair in zip(series.time_s, series.minimum, strict=True) if pair[1] == pair[1]]
+            if known and (self.day_from is None or known[0][0] <= self.day_from[0]):
+                self.day_from = known[0]
+
+    def today_words(self) -> str:
+        """`+14.2 today`, or since when where the first reading of the day came late; empty where it is not known."""
+        register_wh = self.measurement.active_energy_import_wh
+        if self.day_from is None or register_wh is None or self.time_s is None:
+            return ""
+        since_s, first_wh = self.day_from
+        used = numbers.number((register_wh - first_wh) / 1000, 1)
+        if since_s - _midnight(self.time_s) < _FIRST_READING_S:
+            return _("+{energy} today").format(energy=used)
+        return _("+{energy} since {time}").format(energy=used, time=numbers.clock(since_s))
+
+    def stale_words(self, now_s: float) -> str:
+        """Since when the values are old; empty while they are fresh."""
+        if self.time_s is None:
+            return ""
+        period_s = self.report.period_s if self.report is not None else None
+        limit_s = _STALE_AFTER_PERIODS * period_s if period_s else _STALE_AFTER_S
+        if now_s - self.time_s <= limit_s:
+            return ""
+        return _("since {time}").format(time=numbers.clock(self.time_s, with_seconds=True))
+
+    def silence_words(self) -> str:
+        """Why nothing comes, where it is known; empty otherwise."""
+        if self.report is None:
+            return _("not connected")
+        return _("disconnected") if self.report.state is MeterState.DISCONNECTED else ""
+
+    def description(self, now_s: float) -> str:
+        """Who, over what, how protected, how old: `Landis+Gyr E450 · 9600 8N1 · DLMS push (ciphered) · 3 s ago`."""
+        identity = self.readings.meter if self.readings is not None else None
+        maker = ""
+        if identity is not None:
+            manufacturer = _MAKERS.get(identity.manufacturer or "", identity.manufacturer)
+            maker = " ".join(part for part in (manufacturer, identity.model) if part)
+        name = self.name if identity is None or not identity.model else ""
+        report, readings = self.report, self.readings
+        protocol = report.protocol if report is not None else None
+        if protocol is None and readings is not None:
+            protocol = readings.protocol
+        transport = _PROTOCOLS.get(protocol or "", protocol or "")
+        if transport and report is not None and report.is_ciphered:
+            protections = [_("ciphered"), _("authenticated") if report.is_authenticated else _("not authenticated")]
+            transport = f"{transport} ({', '.join(protections)})"
+        age = numbers.age(now_s - self.time_s) if self.time_s is not None else ""
+        line = report.line if report is not None else ""
+        return " · ".join(part for part in (name, maker, line, transport, age) if part)
+
+    def is_older_name_in(self, report: MeterReport) -> bool:
+        """True where this is only what the probe of `report` was called before it was known which meter it reads."""
+        return (
+            self.name != report.name
+            and not self.has_values
+            and self.report is not None
+            and self.report.port == report.port
+        )
+
+
+def _midnight(time_s: float) -> float:
+    local = time.localtime(time_s)
+    return time.mktime((local.tm_year, local.tm_mon, local.tm_mday, 0, 0, 0, 0, 0, -1))

@@ -1,0 +1,77 @@
+"""The cards of a meter's numbers: each value that it gives, and no card for what it does not give."""
+
+from __future__ import annotations
+
+from PyQt5.QtWidgets import QWidget
+
+from core.language import _
+from core.records import Measurement
+from gui import numbers
+from gui.widgets.number_card import NumberCard, NumberRow, PhaseCard
+
+
+class MeterNumbers(NumberRow):
+    """Power, energy, voltages, currents and the rest, in `cards` by name."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        self.voltage = PhaseCard(_("Voltage"), "V", 1)
+        self.current = PhaseCard(_("Current"), "A", 2)
+        self.cards: dict[str, NumberCard] = {
+            "power": NumberCard(_("Active power")),
+            "energy": NumberCard(_("Energy import")),
+            "export": NumberCard(_("Energy export")),
+            "power_factor": NumberCard(_("Power factor")),
+            "frequency": NumberCard(_("Frequency")),
+            "voltage": self.voltage,
+            "current": self.current,
+            "reactive": NumberCard(_("Reactive power")),
+            "apparent": NumberCard(_("Apparent power")),
+            "distortion": NumberCard(_("Distortion (THD)")),
+        }
+        super().__init__(list(self.cards.values()), parent)
+
+    def apply(self, values: Measurement, today: str, *, is_simulated: bool) -> None:
+        """Show these values; `today` is what the words beside the energy say."""
+        power_w = values.active_power_w
+        direction = "" if not power_w else _("import") if power_w > 0 else _("export")
+        shown = [self._number("power", numbers.power(power_w), direction)]
+        if values.active_energy_import_wh is not None:
+            shown.append(self._number("energy", numbers.energy(values.active_energy_import_wh), today))
+        if values.active_energy_export_wh is not None:
+            shown.append(self._number("export", numbers.energy(values.active_energy_export_wh)))
+        if values.power_factor is not None:
+            shown.append(self._number("power_factor", (numbers.number(values.power_factor, 2), "")))
+        if values.frequency_hz is not None:
+            shown.append(self._number("frequency", (numbers.number(values.frequency_hz, 2), "Hz")))
+        voltages = (values.voltage_l1_v, values.voltage_l2_v, values.voltage_l3_v)
+        currents = (values.current_l1_a, values.current_l2_a, values.current_l3_a)
+        for card, phases in ((self.voltage, voltages), (self.current, currents)):
+            if any(value is not None for value in phases):
+                card.set_phases(phases)
+                shown.append(card)
+        if values.reactive_power_var is not None:
+            shown.append(self._number("reactive", _scaled(values.reactive_power_var, "var")))
+        if values.apparent_power_va is not None:
+            shown.append(self._number("apparent", _scaled(values.apparent_power_va, "VA")))
+        voltage, current = values.thd_voltage_percent, values.thd_current_percent
+        if voltage is not None or current is not None:
+            words = _("current {value} %").format(value=numbers.number(current, 1)) if current is not None else ""
+            shown.append(self._number("distortion", (numbers.number(voltage, 1), "%"), words))
+        for card in self.cards.values():
+            card.set_simulated(is_simulated)
+        self.set_shown(shown)
+
+    def set_stale(self, words: str) -> None:
+        """Grey all numbers and say since when they are old; empty words: they are fresh."""
+        for card in self.cards.values():
+            card.set_stale(words)
+        self.settle()
+
+    def _number(self, name: str, value: tuple[str, str], detail: str = "") -> NumberCard:
+        self.cards[name].set_value(value, detail)
+        return self.cards[name]
+
+
+def _scaled(value: float, unit: str) -> tuple[str, str]:
+    number, power_unit = numbers.power(value)
+    return number, power_unit.replace("W", unit)
