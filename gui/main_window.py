@@ -111,7 +111,8 @@ class MainWindow(QMainWindow):
         self._splitter.addWidget(self.tabs)
         self._splitter.setStretchFactor(1, 1)
         self._splitter.setSizes([262, 1178])
-        self.machine_list.setMinimumWidth(190)
+        # wide enough for its buttons, whose words are longer in some languages
+        self.machine_list.setMinimumWidth(max(190, self.machine_list.minimumSizeHint().width()))
         self._notice = _Notice()
         centre = QWidget()
         layout = QVBoxLayout(centre)
