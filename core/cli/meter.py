@@ -57,7 +57,7 @@ def _add_source(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--baud", type=_baud, metavar="N", help=_("speed of a meter that pushes"))
     parser.add_argument("--parity", choices=("N", "E", "O"), help=_("parity of a meter that pushes"))
     parser.add_argument(
-        "--interval", type=_seconds, metavar="S", help=_("seconds between readouts of a meter that is asked")
+        "--interval", type=_seconds, metavar="S", help=_("seconds between two readouts, or two pushes of a slow meter")
     )
     parser.add_argument("--address", default="", metavar="TEXT", help=_("address of the meter on a shared line"))
     add_keys(parser)
@@ -125,6 +125,7 @@ def _source(options: argparse.Namespace, config: Config) -> MeterSource:
         "baud": options.baud,
         "parity": options.parity,
         "interval_s": options.interval,
+        "period_s": options.interval,
         "key": key,
         "auth_key": auth_key,
         "system_title": octets_of_option("--system-title", options.system_title, (8,)),

@@ -17,7 +17,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from core.errors import BeffroiError, NoiseError, SerialPortMissingError, TransportError, WrongKeyError
+from core.errors import BeffroiError, NoiseError, SerialPortMissingError, TransportError, UsageError, WrongKeyError
 from core.language import _
 from core.meter.presets import load_presets
 from core.meter.readings import readings_of_push
@@ -50,7 +50,8 @@ class MeterSource:
     """What is read and how; None leaves it to the reader.
 
     `name` as configured (else the meter's serial number, else the port); `interval_s` between readouts of a meter
-    that is asked; `home` holds the user's presets and what was found on each port before.
+    that is asked, `period_s` between the pushes of a slow one, where it is known; `home` holds the user's presets
+    and what was found on each port before.
     """
 
     port: str
@@ -59,6 +60,7 @@ class MeterSource:
     baud: int | None = None
     parity: str | None = None
     interval_s: float = READOUT_INTERVAL_S
+    period_s: float | None = None
     key: bytes | None = None
     auth_key: bytes | None = None
     system_title: bytes | None = None
@@ -86,6 +88,7 @@ class MeterReader:
         self._identity: MeterIdentity | None = None
         self._name = source.name
         self._state: MeterState | None = None
+        self._settled: MeterState | None = None
         self._told: MeterReport | None = None
         self._protocol: str | None = None if source.protocol == "auto" else source.protocol
         self._line: LineSettings | None = None
@@ -126,6 +129,9 @@ class MeterReader:
         source = self._source
         try:
             port = await open_port(source.port, self._first_line())
+        except UsageError as error:
+            self._report(MeterState.FAILED, str(error))
+            raise
         except TransportError as error:
             is_gone = isinstance(error, SerialPortMissingError)
             self._report(MeterState.DISCONNECTED if is_gone else MeterState.FAILED, str(error))
@@ -198,7 +204,7 @@ class MeterReader:
         """Take pushes in until the port is gone."""
         self._protocol = "push"
         self._line = self._line or self._first_line()
-        self._expect(SILENT_S)
+        self._expect(SILENT_S + (self._source.period_s or 0.0))
         async with contextlib.aclosing(conversation(session, port)) as events:
             async for event in events:
                 if isinstance(event, Told) and isinstance(event.telegram, PushTelegram):
@@ -228,7 +234,7 @@ class MeterReader:
             await self._rest(port, self._source.interval_s)
         while True:
             began_s = loop.time()
-            if self._state in (None, MeterState.SEARCHING, MeterState.DISCONNECTED, MeterState.FAILED):
+            if self._state in (None, MeterState.SEARCHING, MeterState.DISCONNECTED):
                 self._tell_search(_("signing on with /?! at {line}…").format(line=SIGN_ON_LINE), SIGN_ON_LINE)
             is_read = await self._read_out_once(port)
             pause_s = began_s + self._source.interval_s - loop.time() if is_read else RETRY_S
@@ -348,12 +354,13 @@ class MeterReader:
             needs_key=needs_key,
             is_simulated=self._is_simulated,
         )
-        told, was = self._told, self._state
+        told = self._told
         self._told, self._state = report, state
         if told is not None and _same(told, report):
             return
         self._publish(report)
-        if state is not was and state is not MeterState.SEARCHING:
+        if state is not self._settled and state is not MeterState.SEARCHING:
+            self._settled = state
             is_bad = state in (MeterState.SILENT, MeterState.FAILED)
             self._publish(
                 Event(

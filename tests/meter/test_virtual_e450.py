@@ -26,7 +26,7 @@ def test_noon_exports_and_evening_imports():
 
 
 def test_voltages_sag_below_the_limit_and_come_back():
-    volts = [min(VirtualE450(1).moment(MIDNIGHT + second).voltage_v) for second in range(0, 20_000)]
+    volts = [min(VirtualE450(1).moment(MIDNIGHT + second).voltage_v) for second in range(20_000)]
     assert min(volts) < 207
     assert 222 < sorted(volts)[len(volts) // 2] < 236
     assert max(max(moment.voltage_v) for moment in DAY) < 240

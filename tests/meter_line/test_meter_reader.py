@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import os
 import pty
 import threading
 import tty
+from pathlib import Path
 
 import pytest
 
@@ -18,6 +20,7 @@ from core.protocol.iec62056_21 import encode_block
 from core.protocol.parity import with_even_parity, without_parity
 from core.records import Event, MeterReadings, MeterReport, MeterState
 from core.services import meter_reader, meter_simulator, probe_search
+from core.services.decode import octets_of
 from core.services.meter_reader import MeterReader, MeterSource
 from core.services.meter_simulator import MeterSimulator, Simulation
 from core.transport.serial_port import LineSettings
@@ -157,7 +160,8 @@ def test_our_reader_reads_our_simulator_in_mode_c(tmp_path, place):
             url = where if place == "link" else f"socket://{where}"
             reader = MeterReader(MeterSource(port=url, protocol="iec62056-21", interval_s=0.5), listener.publish)
             async with running(reader.run()):
-                return await listener.readings(), await listener.readings(2)
+                first = await listener.readings()
+                return [first, await listener.readings(2)] if place == "link" else [first]
 
     for readings in asyncio.run(scenario()):
         assert readings.is_simulated
@@ -200,13 +204,28 @@ def test_a_missing_key_is_asked_for(tmp_path):
     assert "key" in report.text
 
 
-def test_auto_finds_a_push_at_2400_8e1_and_loses_not_its_first_telegram(terminal, tmp_path):
+CAPTURES = os.environ.get("BEFFROI_CAPTURES")
+
+
+def capture():
+    """A real E450's push with its keys, from the folder of captures."""
+    index = json.loads(Path(CAPTURES, "index.json").read_text())
+    entries = index if isinstance(index, list) else index["entries"]
+    entry = next(entry for entry in entries if entry["file"] == "hdlc/hdlc_lgz_e450_2.hex")
+    octets = octets_of(Path(CAPTURES, entry["file"]).read_bytes())
+    return octets, {"key": bytes.fromhex(entry["key"]), "auth_key": bytes.fromhex(entry["auth_key"])}
+
+
+@pytest.mark.parametrize("is_real", [False, True])
+def test_auto_finds_a_push_at_2400_8e1_and_loses_not_its_first_telegram(terminal, tmp_path, is_real):
+    if is_real and not CAPTURES:
+        pytest.skip("the captures' folder is not here (BEFFROI_CAPTURES)")
     master, name = terminal
-    sent = push(VirtualE450(3), 1_772_359_200.0, 2)
+    sent, keys = capture() if is_real else (push(VirtualE450(3), 1_772_359_200.0, 2), {})
 
     async def scenario():
         listener = Listener()
-        reader = MeterReader(MeterSource(port=name, home=tmp_path), listener.publish)
+        reader = MeterReader(MeterSource(port=name, home=tmp_path, **keys), listener.publish)
         async with running(reader.run()):
             for _burst in range(2):
                 await listener.state(MeterState.SEARCHING)
@@ -221,7 +240,9 @@ def test_auto_finds_a_push_at_2400_8e1_and_loses_not_its_first_telegram(terminal
             return readings, await listener.state(MeterState.READING)
 
     readings, report = asyncio.run(scenario())
-    assert readings.meter.serial_number == "LGZSIM00000003"
+    assert readings.meter.manufacturer == "LGZ"
+    assert readings.measurement.voltage_l1_v is not None or is_real
+    assert readings.is_simulated is not is_real
     assert report.line == "2400 8E1"
     assert probe_search.RememberedLines(tmp_path / "probes.json").line_of(name) == (
         "push",
