@@ -272,7 +272,7 @@ def test_an_interrupted_run_is_cancelled_everywhere(run: Run, home: Home) -> Non
     words = [sys.executable, "main.py", "--home", str(home.path), "run", "m1", "--json", "--", "hang", "x"]
     with subprocess.Popen(words, stdout=subprocess.PIPE, text=True, cwd=ROOT) as child:
         audit = home.console_path / "audit.log"
-        while not (audit.exists() and b"command" in audit.read_bytes()):
+        while child.poll() is None and not (audit.exists() and b"command" in audit.read_bytes()):
             time.sleep(0.01)
         os.kill(child.pid, signal.SIGINT)
         out, _err = child.communicate(timeout=15)
