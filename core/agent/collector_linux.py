@@ -13,6 +13,7 @@ import time
 
 from core.agent.addresses import interface_addresses
 from core.agent.collector import LONGEST_COMMAND_LINE, SHORTEST_RATE_S, TOP_PROCESS_PERIOD_S, busiest_first
+from core.agent.proc_files import ProcFile, StatFiles, mounts, os_version
 from core.protocol.messages import plain_text
 from core.records import Cpu, Disk, DiskIo, Memory, Network, Process, Status, Swap, System, TopProcess
 
@@ -31,35 +32,6 @@ _STATES = {
     b"I": "idle",
     b"X": "dead",
 }
-_LOCAL_FILE_SYSTEMS = frozenset(
-    b"ext2 ext3 ext4 xfs btrfs zfs f2fs jfs reiserfs vfat exfat ntfs ntfs3 bcachefs nilfs2 overlay".split()
-)
-"""Their figures come without a network, so that asking for them never hangs."""
-
-
-class _ProcFile:
-    """A file of /proc kept open: read again from its start it tells the present."""
-
-    def __init__(self, path: str) -> None:
-        try:
-            self._handle: int | None = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-        except OSError:
-            self._handle = None
-
-    def read(self) -> bytes:
-        """All of it, empty where this machine has no such file."""
-        if self._handle is None:
-            return b""
-        parts = []
-        offset = 0
-        while part := os.pread(self._handle, 65536, offset):
-            parts.append(part)
-            offset += len(part)
-        return b"".join(parts)
-
-    def __del__(self) -> None:
-        if self._handle is not None:
-            os.close(self._handle)
 
 
 class _Details:
@@ -80,10 +52,11 @@ class LinuxCollector:
     """See core.agent.collector.Collector."""
 
     def __init__(self, now_s: float) -> None:
-        self._stat, self._memory = _ProcFile("/proc/stat"), _ProcFile("/proc/meminfo")
-        self._load, self._disks = _ProcFile("/proc/loadavg"), _ProcFile("/proc/diskstats")
-        self._net = _ProcFile("/proc/net/dev")
+        self._stat, self._memory = ProcFile("/proc/stat"), ProcFile("/proc/meminfo")
+        self._load, self._disks = ProcFile("/proc/loadavg"), ProcFile("/proc/diskstats")
+        self._net = ProcFile("/proc/net/dev")
         self._proc = os.open("/proc", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        self._stats = StatFiles(self._proc)
         self._slow_s = -_SLOW_PERIOD_S
         self._read_slow(now_s)
         self._cpu_before = self._cpu_times()
@@ -97,6 +70,7 @@ class LinuxCollector:
         self._ticks_before = {pid: (fields[19], int(fields[11]) + int(fields[12])) for pid, _n, fields in self._pass()}
 
     def __del__(self) -> None:
+        self._stats.close()
         os.close(self._proc)
 
     def status(self, number: int, time_s: float, now_s: float) -> Status:
@@ -170,20 +144,7 @@ class LinuxCollector:
     def _pass(self) -> list[tuple[int, bytes, list[bytes]]]:
         """Pid, name, and the fields of `stat` from the third (state) on, of all processes that live to be read."""
         found = []
-        proc = self._proc
-        for entry in os.listdir(proc):
-            if not entry[0].isdigit():
-                continue
-            try:
-                handle = os.open(entry + "/stat", os.O_RDONLY, dir_fd=proc)
-            except OSError:
-                continue
-            try:
-                stat = os.read(handle, 1024)
-            except OSError:
-                continue
-            finally:
-                os.close(handle)
+        for entry, stat in self._stats.read_all():
             # The name stands in parentheses and may hold spaces and parentheses itself.
             opened, closed = stat.find(b"("), stat.rfind(b")")
             fields = stat[closed + 2 :].split(None, 22)
@@ -260,9 +221,9 @@ class LinuxCollector:
         """What changes by a person's hand: names, addresses, mounts, disks."""
         self._slow_s = now_s
         self._uname = os.uname()
-        self._os_version = _os_version()
+        self._os_version = os_version()
         self._interfaces = interface_addresses()
-        self._mounts = _mounts()
+        self._mounts = mounts()
         try:
             blocks = os.listdir("/sys/block")
         except OSError:
@@ -374,43 +335,3 @@ def _percent(started: bytes, used: int, earlier: tuple[bytes, int] | None, elaps
         return round(max(0, used - earlier[1]) / _TICKS_PER_S / elapsed_s * 100, 1)
     life_s = uptime_s - int(started) / _TICKS_PER_S
     return round(used / _TICKS_PER_S / max(life_s, 1.0) * 100, 1)
-
-
-def _os_version() -> str:
-    """The name a distribution gives itself (os-release(5)), else the kernel's version."""
-    for path in ("/etc/os-release", "/usr/lib/os-release"):
-        try:
-            with open(path, encoding="utf-8", errors="replace") as stream:
-                for line in stream:
-                    if line.startswith("PRETTY_NAME="):
-                        return plain_text(line.partition("=")[2].strip().strip("\"'"))
-        except OSError:
-            continue
-    return plain_text(os.uname().version)
-
-
-def _mounts() -> tuple[bytes, ...]:
-    """Where local file systems are mounted, each once, by its shortest path; snaps and other images left out."""
-    shortest: dict[bytes, bytes] = {}
-    try:
-        with open("/proc/self/mounts", "rb") as stream:
-            lines = stream.read().split(b"\n")
-    except OSError:
-        return ()
-    for line in lines:
-        fields = line.split(b" ")
-        if len(fields) < 3 or fields[2] not in _LOCAL_FILE_SYSTEMS:
-            continue
-        source, mount = fields[0], _unescaped(fields[1])
-        if fields[2] == b"overlay" and mount != b"/":
-            continue
-        if source not in shortest or len(mount) < len(shortest[source]):
-            shortest[source] = mount
-    return tuple(sorted(shortest.values())[:64])
-
-
-def _unescaped(mount: bytes) -> bytes:
-    """A path of /proc/self/mounts, where space, tab, newline and backslash stand as octal (proc(5))."""
-    for escaped, octet in ((b"\\040", b" "), (b"\\011", b"\t"), (b"\\012", b"\n"), (b"\\134", b"\\")):
-        mount = mount.replace(escaped, octet)
-    return mount

@@ -92,6 +92,18 @@ def test_the_busiest_process_is_found_at_most_every_ten_seconds(collector):
         child.wait()
 
 
+def test_the_number_of_open_files_is_bounded_and_they_are_let_go(monkeypatch):
+    monkeypatch.setattr("core.agent.proc_files._MOST_HANDLES", 3)
+    before = len(os.listdir("/proc/self/fd"))
+    collector = new_collector(100.0, "linux")
+    rows = collector.processes(101.0)
+    collector.processes(102.0)
+    assert len(rows) > 3
+    assert len(os.listdir("/proc/self/fd")) <= before + 6 + 3
+    del collector
+    assert len(os.listdir("/proc/self/fd")) == before
+
+
 def test_a_name_that_is_a_trap_is_read_and_made_plain(tmp_path, monkeypatch):
     """A name with spaces, parentheses and control characters: proc(5) puts it in parentheses, as it is."""
     program = tmp_path / "a) S 1 (\x1b\n"
