@@ -115,6 +115,7 @@ class Telegram(Struct, frozen=True):
 
 _DATA_SET = re.compile(r"([^(\r\n]*+)\(([^()*]*+)\*?+([^()]*+)\)")
 _LINE = re.compile(r"\s*(?:[^()!/\s\x00-\x1f\x80-\uffff]*(?:\([ -'*-~]*\))+\s*)+!?\s*$")
+_CODE = re.compile(r"\s*(?:\d{1,3}-\d{1,3}:)?[0-9A-Z]{1,3}(?:[.:][0-9A-Z]{1,3}){1,3}(?:[*&]\d{1,3})?\(")
 _IDENTIFICATION = re.compile(rb"/([A-Za-z]{3})(.)((?:\\[^\r\n])*)([^\r\n/!]{0,64})\r?\n")
 _SIGN_ON = re.compile(rb"/\?([0-9A-Za-z ]{0,32})!\r?\n")
 _COMMAND = re.compile(rb"[PWRBE][0-9]$")
@@ -432,7 +433,7 @@ def _unchecked(text: bytes, identification: Identification | None) -> Telegram:
             good.append(stripped)
         else:
             dropped += 1
-    if not good:
+    if not any(_CODE.match(line) for line in good):
         return _rejected(_("no line of this text is a data set"))
     try:
         data_sets = decode_data_sets("\r\n".join(good))
