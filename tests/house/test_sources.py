@@ -242,7 +242,7 @@ def test_no_file_grows_past_400_lines_without_a_reason():
         for path in [*files("core", "gui"), ROOT / "main.py"]
     }
     too_long = [f"{name}: {length}" for name, length in lengths.items() if length > LONGEST and name not in LONGER]
-    short_again = [name for name in LONGER if lengths.get(name, 0) <= LONGEST]
+    short_again = [name for name in LONGER if lengths.get(name, 0) <= LONGEST - 50]
     assert not too_long, told(too_long)
     assert not short_again, told(short_again)
 
