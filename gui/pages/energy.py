@@ -50,7 +50,6 @@ _SMALL_PLOTS = {"frequency": 1, "power_factor": 1, "reactive": 2, "distortion": 
 """Plots below them, each with its share of the width."""
 _SMALL_PLOT_PX = 124
 _SMALL_STRETCH = 11
-_COLUMNS = 60
 
 
 class EnergyPage(QWidget):
@@ -161,9 +160,8 @@ class EnergyPage(QWidget):
         self._plots = energy_plots(self.range)
         for plot in self._plots.values():
             group.add(plot)
-        for row, (name, (stretch, least_px)) in enumerate(_BIG_PLOTS.items()):
-            self._plot_grid.addWidget(self._plots[name], row, 0, 1, _COLUMNS)
-            self._plot_grid.setRowStretch(row, stretch)
+        for place, (name, (stretch, least_px)) in enumerate(_BIG_PLOTS.items()):
+            self._plot_column.insertWidget(place, self._plots[name], stretch)
             self._plots[name].setMinimumHeight(least_px)
         for name in _SMALL_PLOTS:
             self._plots[name].setMinimumHeight(_SMALL_PLOT_PX)
@@ -308,11 +306,13 @@ class EnergyPage(QWidget):
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(GAP)
         layout.addWidget(self.numbers)
-        self._plot_grid = QGridLayout()
-        self._plot_grid.setSpacing(GAP)
-        for column in range(_COLUMNS):
-            self._plot_grid.setColumnStretch(column, 1)
-        layout.addLayout(self._plot_grid, 1)
+        self._plot_column = QVBoxLayout()
+        self._plot_column.setSpacing(GAP)
+        self._small_lines = [QHBoxLayout() for _line in range(2)]
+        for line in self._small_lines:
+            line.setSpacing(GAP)
+            self._plot_column.addLayout(line)
+        layout.addLayout(self._plot_column, 1)
         self._scroll = QScrollArea()
         self._scroll.setWidgetResizable(True)
         self._scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarAlwaysOff)
@@ -417,17 +417,11 @@ class EnergyPage(QWidget):
             return
         shown = [name for name in _SMALL_PLOTS if not self._plots[name].isHidden()]
         per_line = 2 if self._is_narrow else max(1, len(shown))
-        for line, begin in enumerate(range(0, len(shown), per_line)):
-            names = shown[begin : begin + per_line]
-            shares = sum(_SMALL_PLOTS[name] for name in names)
-            column = 0
+        for index, line in enumerate(self._small_lines):
+            names = shown[index * per_line : (index + 1) * per_line]
             for name in names:
-                width = _COLUMNS * _SMALL_PLOTS[name] // shares
-                self._plot_grid.addWidget(self._plots[name], len(_BIG_PLOTS) + line, column, 1, width)
-                column += width
-        for line in range(len(_SMALL_PLOTS)):
-            is_used = line * per_line < len(shown)
-            self._plot_grid.setRowStretch(len(_BIG_PLOTS) + line, _SMALL_STRETCH if is_used else 0)
+                line.addWidget(self._plots[name], _SMALL_PLOTS[name])
+            self._plot_column.setStretchFactor(line, _SMALL_STRETCH if names else 0)
 
     def _place_drawer(self) -> None:
         is_open = self.readings_button.isChecked()
