@@ -15,7 +15,6 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 LONGEST = 400
 LONGER = {
-    "core/agent/collector_linux.py": "one pass over /proc, whose parts share open files and the previous pass",
     "core/protocol/iec62056_21.py": "one standard: its messages and the scanner that finds them in any bytes",
     "core/records.py": "all that crosses threads and layers, in one place",
     "core/series.py": "a track, its pyramid and the book of them; none is used without the others",
