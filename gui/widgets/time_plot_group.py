@@ -316,8 +316,12 @@ class PlotGroup(QObject):
         self._show_cursors([plot for plot in self.plots if plot.isVisible()])
 
     def _show_cursors(self, shown: list[TimePlot]) -> None:
+        start_s, end_s = self.range.span()
+        at_s = self.range.cursor_s
+        if at_s is not None and not start_s <= at_s <= end_s:
+            at_s = None  # the time has moved on under a cursor that stood still
         for index, plot in enumerate(shown):
-            plot.show_cursor(self, self.range.cursor_s, with_box=index == 0)
+            plot.show_cursor(self, at_s, with_box=index == 0)
 
     def _renew_history(self, start_s: float, end_s: float) -> None:
         """Ask again when memory has dropped points that the last answer ends before."""

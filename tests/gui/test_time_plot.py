@@ -163,6 +163,17 @@ def test_in_a_gap_the_cursor_reads_no_value(page: Page):
     assert page.power.canvas._cursor.words[1] == "no reading"
 
 
+def test_a_cursor_that_the_time_has_left_behind_reads_nothing(page: Page):
+    page.book.append("meter/E450/p_w", NOW_S - 3000, 5.0)
+    page.book.append("meter/E450/p_w", NOW_S, 1000.0)
+    page.range.set_cursor(NOW_S - 3000)
+    page.group.redraw()
+    assert page.power.legend_entries()[0].value == "5"
+    page.range.follow("live")
+    page.group.redraw()
+    assert page.power.legend_entries()[0].value == "1\u2009000"
+
+
 def test_the_wheel_zooms_about_the_pointer(page: Page):
     page.feed(NOW_S - 1800, NOW_S)
     canvas = page.power.canvas
