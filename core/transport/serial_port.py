@@ -254,6 +254,7 @@ class SocketPort:
         self.url = url
         self._reader = reader
         self._writer = writer
+        self._octet_s = 0.0
 
     async def read(self, timeout_s: float | None) -> bytes:
         """See `Port.read`."""
@@ -271,15 +272,17 @@ class SocketPort:
         return data
 
     async def write(self, data: bytes) -> None:
-        """See `Port.write`; when it has left the far wire cannot be known."""
+        """See `Port.write`; when it has left the far wire is reckoned, not known."""
         try:
             self._writer.write(data)
             await self._writer.drain()
+            await asyncio.sleep(len(data) * self._octet_s)
         except OSError as error:
             raise _gone(self.url, error) from error
 
     def set_line(self, line: LineSettings) -> None:
-        """Nothing: a TCP line carries no settings."""
+        """A TCP line carries no settings; the speed only says how long the far wire needs."""
+        self._octet_s = line.octet_s
 
     def close(self) -> None:
         """See `Port.close`."""
