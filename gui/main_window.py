@@ -309,7 +309,7 @@ class MainWindow(QMainWindow):
         for title, line in COMMANDS:
             self._entry(menu, _(title), lambda _checked=False, line=line: self._want_command(line))
         menu.addSeparator()
-        self._entry(menu, _("&Custom…"), lambda: self._want_command(""), "Ctrl+Return")
+        self._entry(menu, _("&Custom…"), lambda: self._want_command(""))
 
     def _build_view(self, menu: QMenu) -> None:
         for number, (key, title) in enumerate(PAGES, start=1):

@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 class MeterThreads(QObject):
     """The probes being read, by the name of their meter; all methods belong to the GUI thread."""
 
-    crashed = pyqtSignal(str)
+    failed = pyqtSignal(str, str)
+    """Name of a meter whose reading has ended by an error, and the error's words."""
 
     def __init__(self, home: Home, publish: Callable[[Record], None], parent: QObject | None = None) -> None:
         super().__init__(parent)
@@ -41,7 +42,7 @@ class MeterThreads(QObject):
         reader = MeterReader(source_of(meter, self._home), self._publish)
         self.disconnect_meter(meter.name)
         thread = LoopThread(f"meter {meter.name}", self)
-        thread.crashed.connect(self.crashed)
+        thread.crashed.connect(lambda text: self.failed.emit(meter.name, text))
         thread.finished.connect(lambda: self._on_finished(thread))
         self._threads[meter.name] = thread
         thread.start()

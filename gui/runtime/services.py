@@ -64,7 +64,6 @@ class Services(QObject):
         self.identity: Identity | None = None
         self.pool: WorkerPool | None = None
         self.meters = MeterThreads(home, self._hub.publish, self)
-        self.meters.crashed.connect(self.crashed)
 
     def start(self) -> None:
         """Start all threads; `history_ready` and `identity_ready` follow."""

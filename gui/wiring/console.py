@@ -59,6 +59,7 @@ class Console(QObject):
         self.services.crashed.connect(self._on_crashed)
         self.local_agent.failed.connect(self._on_crashed)
         self.machines.loaded.connect(self._on_loaded)
+        self.machines.local_pairing_wanted.connect(self.local_agent.pair_again)
         self._losses = QTimer(self)
         self._losses.setInterval(LOST_MS)
         self._losses.timeout.connect(self._tell_losses)

@@ -52,9 +52,7 @@ class LocalAgent(QObject):
         if address is not None:
             self._on_listening(*address)
             if self._is_unpaired():
-                self._pairing = ChildProgram(self._words("agent", "pair"), self, restarts=0)
-                self._pairing.line_read.connect(self._on_line)
-                self._pairing.start()
+                self.pair_again()
             return
         words = self._words("agent", "run", "--listen", "127.0.0.1:0")
         if self._is_unpaired():
@@ -63,6 +61,14 @@ class LocalAgent(QObject):
         self._child.line_read.connect(self._on_line)
         self._child.died.connect(self._on_died)
         self._child.start()
+
+    def pair_again(self) -> None:
+        """Have the running agent open pairing, and pair with it."""
+        if self._pairing is not None:
+            self._pairing.stop()
+        self._pairing = ChildProgram(self._words("agent", "pair"), self, restarts=0)
+        self._pairing.line_read.connect(self._on_line)
+        self._pairing.start()
 
     def request_stop(self) -> None:
         """Ask the child to end."""

@@ -34,6 +34,7 @@ class MachineDesk(QObject):
     """Holds the machines of the console, keeps them in the history, and hands them to the pollers."""
 
     loaded = pyqtSignal()
+    local_pairing_wanted = pyqtSignal()
 
     def __init__(self, services: Services, parent: QObject | None = None) -> None:
         super().__init__(parent)
@@ -41,6 +42,9 @@ class MachineDesk(QObject):
         self._window: MainWindow | None = None
         self.machines: dict[str, Machine] = {}
         self._is_loaded = False
+        self._visible: frozenset[str] = frozenset()
+        self._shown = ""
+        self._last_complaint = ""
         self._retry = QTimer(self)
         self._retry.setSingleShot(True)
         self._retry.setInterval(RETRY_MS)
@@ -58,6 +62,7 @@ class MachineDesk(QObject):
         window.remove_wanted.connect(self.remove)
         window.poll_wanted.connect(self._on_poll)
         window.visible_changed.connect(self._on_visible)
+        window.machine_shown.connect(self._on_shown)
         window.copy_address_wanted.connect(self._on_copy)
         window.ssh_wanted.connect(self._on_ssh)
         window.import_machines_wanted.connect(self._on_import)
@@ -103,7 +108,9 @@ class MachineDesk(QObject):
             self.loaded.emit()
 
     def _on_not_loaded(self, error: BaseException) -> None:
-        self._tell(str(error))
+        if str(error) != self._last_complaint:  # said once, not at each try
+            self._last_complaint = str(error)
+            self._tell(self._last_complaint)
         self._retry.start()
 
     def _on_not_saved(self, error: BaseException) -> None:
@@ -117,6 +124,7 @@ class MachineDesk(QObject):
     def _hand_over(self) -> None:
         if self._services.pool is not None:
             self._services.pool.set_machines(list(self.machines.values()))
+            self._tell_visible()
 
     def _tell(self, text: str) -> None:
         if self._window is not None:
@@ -134,6 +142,9 @@ class MachineDesk(QObject):
         """Pair again…"""
         machine = self.machines.get(name)
         if machine is None:
+            return None
+        if machine.is_local:
+            self.local_pairing_wanted.emit()
             return None
         dialog = AddMachineDialog(self.machines, machine, parent=self._window)
         self._serve_pairing(dialog, machine)
@@ -256,8 +267,17 @@ class MachineDesk(QObject):
             self._services.pool.poll_now(names)
 
     def _on_visible(self, names: frozenset[str]) -> None:
+        self._visible = names
+        self._tell_visible()
+
+    def _on_shown(self, name: str) -> None:
+        self._shown = name
+        self._tell_visible()
+
+    def _tell_visible(self) -> None:
+        """Those on screen in the list, and the one whose page is open."""
         if self._services.pool is not None:
-            self._services.pool.set_visible(names)
+            self._services.pool.set_visible(self._visible | {self._shown})
 
     def _on_copy(self, names: Sequence[str]) -> None:
         addresses = [self.machines[name].host for name in names if name in self.machines]

@@ -49,6 +49,7 @@ class MeterDesk(QObject):
         self._ports = QTimer(self)
         self._ports.setInterval(PORTS_MS)
         self._ports.timeout.connect(self._look_for_ports)
+        services.meters.failed.connect(self._on_failed)
         services.history_ready.connect(self._show_last_hour)
         services.history_ready.connect(self._show_known)
 
@@ -189,6 +190,12 @@ class MeterDesk(QObject):
         if self._window is not None:
             self._window.status_line.forget_probe(name)
             self._window.set_probe_connected(bool(self._wanted))
+
+    def _on_failed(self, name: str, text: str) -> None:
+        """A reading has ended by an error: the same words everywhere that a probe's state is shown."""
+        meter = self._wanted.get(name)
+        port = meter.port if meter is not None else ""
+        self.apply_report(MeterReport(name=name, port=port, state=MeterState.FAILED, text=text, time_s=time.time()))
 
     def read_now(self, name: str) -> None:
         """Ask the meter now; one that sends by itself is not asked."""

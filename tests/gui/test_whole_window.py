@@ -11,6 +11,7 @@ from PyQt5.QtWidgets import QPushButton
 from core.config import load_config
 from core.records import MachineState
 from gui.app import Window
+from gui.runtime.child_program import ChildProgram
 
 SLOW_MS = 20_000
 
@@ -122,6 +123,69 @@ def test_first_run_pairs_this_machine_runs_a_command_shows_a_meter_and_a_restart
     assert len(meters) == 1
     qtbot.waitUntil(lambda: second.main_window.overview.power._seen_s > 0, timeout=SLOW_MS)
     assert second.main_window.overview.power._seen_s < time.time()
+
+
+def test_a_ciphered_probe_is_connected_asks_for_its_key_and_is_read_again_after_a_restart(qtbot, home, open_window):
+    key = "000102030405060708090a0b0c0d0e0f"
+    meter = ChildProgram(
+        ["--home", str(home.path), "meter", "simulate", "--listen", "127.0.0.1:0", "--protocol", "push", "--key", key]
+    )
+    lines = []
+    meter.line_read.connect(lines.append)
+    meter.start()
+    window = open_window()
+    _wait_online(qtbot, window)
+    qtbot.waitUntil(lambda: lines != [], timeout=SLOW_MS)
+
+    dialog = window.console.meters.open_connect()
+    dialog.port.setText("socket://" + lines[0].removeprefix("listening on "))
+    dialog.name.setText("main meter")
+    qtbot.mouseClick(dialog.accept_button, Qt.LeftButton)
+    qtbot.waitUntil(lambda: dialog._key.isVisible(), timeout=SLOW_MS)
+    keys = window.console.meters.open_key("main meter")
+    keys.key.setText(key)
+    qtbot.mouseClick(keys.accept_button, Qt.LeftButton)
+    qtbot.waitUntil(lambda: window.main_window.overview.power._seen_s > 0, timeout=SLOW_MS)
+    qtbot.waitUntil(lambda: window.console.meters._dialog is None, timeout=SLOW_MS)
+    assert window.main_window.current_page() == "energy"
+    kept = load_config(home)[0].meter("main meter")
+    assert (home.path / kept.key_file).stat().st_mode & 0o077 == 0
+    assert key not in home.config_path.read_text()
+
+    _close(window)
+    second = open_window()
+    qtbot.waitUntil(lambda: "main meter" in second.console.meters._last if second.console else False, timeout=SLOW_MS)
+    meter.stop()
+
+
+def test_a_port_that_is_none_is_said_where_it_was_typed(qtbot, home, open_window):
+    window = open_window()
+    _wait_online(qtbot, window)
+    dialog = window.console.meters.open_connect()
+    dialog.port.setText("http://nowhere")
+    qtbot.mouseClick(dialog.accept_button, Qt.LeftButton)
+    qtbot.waitUntil(lambda: "http://nowhere" in dialog._words.text() and not dialog.is_busy, timeout=SLOW_MS)
+    dialog.reject()
+
+
+def test_a_database_of_rubbish_is_said_and_left_as_it_is(qtbot, home, open_window):
+    rubbish = b"this is no database" * 400
+    home.database_path.write_bytes(rubbish)
+    window = open_window()
+    qtbot.waitUntil(lambda: str(home.database_path) in window.main_window.notice(), timeout=SLOW_MS)
+    _close(window)
+    assert home.database_path.read_bytes() == rubbish
+
+
+def test_this_machine_is_paired_again_by_one_entry_of_the_menu(qtbot, home, open_window):
+    window = open_window()
+    _wait_online(qtbot, window)
+    local = _local(window).machine
+    (home.agent_path / "authorized_consoles").write_text("")
+    qtbot.waitUntil(lambda: _local(window).state is not MachineState.ONLINE, timeout=SLOW_MS)
+    window.main_window.pair_again_wanted.emit(local.name)
+    _wait_online(qtbot, window)
+    assert _local(window).machine.fingerprint == local.fingerprint
 
 
 def test_the_language_changes_at_once_and_the_machine_stays(qtbot, home, open_window):
