@@ -21,7 +21,8 @@ FACTOR = 16
 DAY_POINTS = 100_000
 """A little more than a day at one point a second."""
 HOUR_POINTS = 4_096
-"""A little more than an hour at one point a second."""
+HOUR_S = 3_700.0
+"""A little more than an hour, and its points at one a second."""
 GAP_PERIODS = 3.0
 """A series is late, and its curve open, when this many of its periods have passed without a point."""
 SHORTEST_GAP_S = 2.5
@@ -33,11 +34,19 @@ _MOST_GAPS = 4_096
 class Track:
     """Columns that share their times, for example all values of one meter: shape (columns, n), NaN where absent."""
 
-    def __init__(self, columns: Sequence[str], *, limit: int = DAY_POINTS, dtype: type = np.float64) -> None:
+    def __init__(
+        self,
+        columns: Sequence[str],
+        *,
+        limit: int = DAY_POINTS,
+        span_s: float = math.inf,
+        dtype: type = np.float64,
+    ) -> None:
         self._columns = {name: row for row, name in enumerate(columns)}
         self._known: set[str] = set()
         self._limit = limit
-        self._levels = max(1, int(math.log(max(limit, FACTOR * FACTOR), FACTOR)) - 1)
+        self._span_s = span_s
+        self._levels = max(1, int(math.log(max(limit, FACTOR), FACTOR) + 1e-9) - 2)
         self._time = np.empty(_FIRST_CAPACITY, np.float64)
         self._values: NDArray[np.floating] = np.full((len(columns), _FIRST_CAPACITY), np.nan, dtype)
         self._pyramid: list[tuple[NDArray[np.floating], NDArray[np.floating]]] = []
@@ -246,6 +255,14 @@ class Track:
             self._period_s = 0.8 * usual + 0.2 * distance
 
     def _make_room(self, wanted: int) -> None:
+        unit: int = FACTOR**self._levels
+        if self._count and math.isfinite(self._span_s):
+            old = int(np.searchsorted(self._time[: self._count], self._time[self._count - 1] - self._span_s))
+            if old >= max(unit, self._count // 8):
+                self._drop(old // unit * unit, len(self._time))
+                if wanted - old // unit * unit <= len(self._time):
+                    return
+                wanted -= old // unit * unit
         capacity = len(self._time)
         most = self._limit + self._limit // 4 + FACTOR**self._levels
         if wanted <= most:
@@ -253,9 +270,12 @@ class Track:
                 capacity = min(2 * capacity, most)
             self._resize(0, capacity)
             return
-        unit: int = FACTOR**self._levels
         drop = min(self._count, -(-(wanted - self._limit) // unit) * unit)
-        self._resize(drop, max(capacity, wanted - drop))
+        self._drop(drop, max(capacity, wanted - drop))
+
+    def _drop(self, count: int, capacity: int) -> None:
+        """Forget the oldest points, and the gaps before the ones that stay."""
+        self._resize(count, capacity)
         first_s = float(self._time[0]) if self._count else math.inf
         self._gaps = [gap for gap in self._gaps if gap[1] > first_s]
 
@@ -363,7 +383,7 @@ class SeriesBook:
         """Add what a machine says at one moment, under the names of `STATUS_FIELDS`."""
         owner = f"machine/{machine}"
         if owner not in self._tracks:
-            self._tracks[owner] = Track(STATUS_FIELDS, limit=self._machine_limit, dtype=np.float32)
+            self._tracks[owner] = Track(STATUS_FIELDS, limit=self._machine_limit, span_s=HOUR_S, dtype=np.float32)
         self._add(owner, time_s, status_values(status), period_s)
 
     def extend(self, names: Sequence[str], time_s: Floats, values: NDArray[np.floating]) -> None:

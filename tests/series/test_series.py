@@ -124,6 +124,21 @@ def test_memory_is_bounded_and_the_newest_points_stay():
     assert np.nanmin(low) == track.first_s
 
 
+def test_a_slow_machine_keeps_an_hour_not_thousands_of_points():
+    book = SeriesBook()
+    for index in range(5_000):
+        book.append_status(
+            "m1", index * 5.0, Status(number=index, time_s=index * 5.0, process_count=index), period_s=5.0
+        )
+    name = "machine/m1/process_count"
+    assert book.last(name) == (24_995.0, 4_999.0)
+    first_s = book.first_s(name)
+    assert first_s is not None
+    assert 3_600 <= 24_995 - first_s <= 5_500
+    _, low, high = book.view(name, 0, 25_000, 20)
+    assert (np.nanmin(low), np.nanmax(high)) == (first_s / 5, 4_999)
+
+
 def test_extending_beyond_the_limit_keeps_the_newest():
     book, values = _book(5_000, limit=1_000)
     assert book.last(NAME) == (1e9 + 4_999, values[-1])
