@@ -5,7 +5,8 @@ from __future__ import annotations
 import timeit
 
 from bench import Row
-from core.protocol.iec62056_21 import decode_telegrams, encode_block
+from core.protocol.data_sets import encode_block
+from core.protocol.iec62056_21 import decode_telegrams
 
 GOAL = 4.0
 

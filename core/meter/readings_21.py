@@ -16,7 +16,11 @@ from core.meter.e450 import quantity_of
 from core.meter.measurement import measurement_of
 from core.meter.quality import quality_of, worse
 from core.obis import ObisCode
-from core.protocol.iec62056_21 import Check, DataSet, Telegram
+from core.protocol.data_sets import (
+    Check,
+    DataSet,
+    Telegram,
+)
 from core.records import MeterIdentity, MeterReadings, Quality, Reading
 
 PROTOCOL = "iec62056-21"

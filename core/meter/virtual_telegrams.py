@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from core.meter.e450 import SIMULATED_TITLE
 from core.meter.readings_21 import SIMULATED_TEXT
 from core.meter.virtual_e450 import VirtualE450, VirtualMoment
-from core.protocol.iec62056_21 import encode_block
+from core.protocol.data_sets import encode_block
 from core.protocol.push_encoder import PushValue, clock_octets, encode_push
 
 BAUD_CHARACTERS = {300: "0", 600: "1", 1200: "2", 2400: "3", 4800: "4", 9600: "5", 19200: "6"}

@@ -14,7 +14,7 @@ from enum import Enum
 
 from core.errors import BeffroiError, RemoteProtocolError, TransportError
 from core.language import _
-from core.protocol.iec62056_21 import (
+from core.protocol.data_sets import (
     BLOCK_LIMIT,
     EOT,
     Check,

@@ -22,7 +22,7 @@ from core.language import _
 from core.meter.presets import load_presets
 from core.meter.readings import readings_of_push
 from core.meter.readings_21 import readings_of_data_sets
-from core.protocol.iec62056_21 import Telegram
+from core.protocol.data_sets import Telegram
 from core.protocol.mode_c import ReadoutSession
 from core.protocol.push import PushSession, PushTelegram
 from core.protocol.session import Finished, Rejected, SetLine, Told

@@ -18,7 +18,7 @@ from core.errors import UsageError
 from core.language import _
 from core.meter.virtual_e450 import VirtualE450
 from core.meter.virtual_telegrams import BAUD_CHARACTERS, identification_line, push, readout
-from core.protocol.iec62056_21 import encode_command
+from core.protocol.data_sets import encode_command
 from core.services.meter_wire import PtyWire, SocketWire, Wire, listen
 from core.transport.serial_port import LineSettings
 

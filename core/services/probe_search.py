@@ -17,7 +17,7 @@ from pathlib import Path
 from core.errors import ConfigError
 from core.home import write_private
 from core.language import _
-from core.protocol.iec62056_21 import Telegram
+from core.protocol.data_sets import Telegram
 from core.protocol.mode_c import ReadoutSession
 from core.protocol.push import PushSession
 from core.protocol.session import Told

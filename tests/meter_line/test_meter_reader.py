@@ -16,7 +16,7 @@ import pytest
 from core.errors import UsageError
 from core.meter.virtual_e450 import VirtualE450
 from core.meter.virtual_telegrams import push
-from core.protocol.iec62056_21 import encode_block
+from core.protocol.data_sets import encode_block
 from core.protocol.parity import with_even_parity, without_parity
 from core.records import Event, MeterReadings, MeterReport, MeterState
 from core.services import meter_reader, meter_simulator, probe_search

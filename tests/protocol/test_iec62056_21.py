@@ -14,16 +14,16 @@ from hypothesis import strategies as st
 from core.errors import RemoteProtocolError
 from core.meter.readings_21 import iso_meter_time, readings_of_data_sets
 from core.protocol.checksum import crc16_p1
-from core.protocol.iec62056_21 import (
+from core.protocol.data_sets import (
     Check,
     Mode,
     decode_block,
     decode_data_sets,
     decode_identification,
-    decode_telegrams,
     encode_block,
     encode_command,
 )
+from core.protocol.iec62056_21 import decode_telegrams
 from core.protocol.parity import has_even_parity, with_even_parity, without_parity
 from core.records import Quality
 

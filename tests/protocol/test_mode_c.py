@@ -7,7 +7,11 @@ import random
 import pytest
 
 from core.errors import RemoteProtocolError, TransportError
-from core.protocol.iec62056_21 import Mode, Telegram, encode_block
+from core.protocol.data_sets import (
+    Mode,
+    Telegram,
+    encode_block,
+)
 from core.protocol.mode_c import WAKE_UP, ReadoutSession
 from core.protocol.session import NEED_DATA, Finished, Rejected, SetLine, Told, Transmit
 
