@@ -85,9 +85,9 @@ class AgentServer:
 
     async def listen(self, host: str, port: int) -> tuple[str, int]:
         """Bind; the address that consoles can reach. Raises PortInUseError, HostUnknownError, TransportError."""
-        loop = asyncio.get_running_loop()
         try:
-            found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+            # Once, before anything is served; in a thread it would leave the thread behind.
+            found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
         except socket.gaierror as error:
             raise HostUnknownError(_("{host} is not an address of this machine").format(host=host)) from error
         family, kind, protocol, _name, address = found[0]
@@ -129,8 +129,9 @@ class AgentServer:
     async def _stop(self) -> None:
         if self._listener is not None:
             self._listener.close()
-        for task in list(self._handshakes):
-            task.cancel()
+        handshakes = list(self._handshakes)
+        for task in handshakes:
+            self._give_up(task)
         await self.executor.stop()
         for link in list(self._links):
             link.close()
@@ -141,8 +142,8 @@ class AgentServer:
                     await self._are_links_gone.wait()
         for link in list(self._links):
             link.abort()
-        if self._handshakes:
-            await asyncio.wait(list(self._handshakes), timeout=_SHUTDOWN_TIMEOUT_S)
+        if handshakes:
+            await asyncio.wait(handshakes, timeout=_SHUTDOWN_TIMEOUT_S)
 
     # Taking links in.
 
@@ -160,12 +161,12 @@ class AgentServer:
             self._make_room(host)
             task = loop.create_task(self._shake_hands(link, host))
             self._handshakes[task] = host
-            task.add_done_callback(self._handshakes.pop)
+            task.add_done_callback(lambda ended: self._handshakes.pop(ended, None))
 
     def _make_room(self, host: str) -> None:
         """Push the oldest stranger out where one more is too many."""
         strangers: list[tuple[str, asyncio.Task[None] | AgentLink]] = [
-            (address, task) for task, address in self._handshakes.items() if not task.cancelling()
+            (address, task) for task, address in self._handshakes.items()
         ]
         strangers += [(link.address, link) for link in self._links if link.console is None]
         counts = Counter(address for address, _stranger in strangers)
@@ -177,8 +178,13 @@ class AgentServer:
                 if isinstance(stranger, AgentLink):
                     stranger.abort()
                 else:
-                    stranger.cancel()
+                    self._give_up(stranger)
                 return
+
+    def _give_up(self, handshake: asyncio.Task[None]) -> None:
+        """Cancel a handshake, but not before it has begun: only then its socket has an owner that closes it."""
+        self._handshakes.pop(handshake, None)
+        asyncio.get_running_loop().call_soon(handshake.cancel)
 
     async def _shake_hands(self, link: socket.socket, host: str) -> None:
         try:

@@ -61,6 +61,7 @@ class Agent:
         )
         _host, self.port = await self.server.listen("127.0.0.1", 0)
         task = asyncio.ensure_future(self.server.serve())
+        await asyncio.sleep(0)
         try:
             yield self
         finally:
