@@ -13,12 +13,8 @@ from PyQt5.QtGui import QCloseEvent, QKeySequence, QPaintEvent
 from PyQt5.QtWidgets import (
     QAction,
     QActionGroup,
-    QFrame,
-    QHBoxLayout,
-    QLabel,
     QMainWindow,
     QMenu,
-    QPushButton,
     QSplitter,
     QTabWidget,
     QVBoxLayout,
@@ -29,11 +25,10 @@ from core.language import N_, _
 from core.records import Machine, MachineReport, MeterReadings, MeterReport, StoreReport
 from gui.models.machines import MachineModel
 from gui.pages.overview import OverviewPage
-from gui.plain_text import one_line
 from gui.widgets.card import GAP
 from gui.widgets.empty_state import EmptyState
-from gui.widgets.labels import plain_label
 from gui.widgets.machine_list import MachineList
+from gui.widgets.notice import Notice
 from gui.widgets.status_line import StatusLine
 
 PAGES = (
@@ -101,8 +96,8 @@ class MainWindow(QMainWindow):
         self.tabs = QTabWidget()
         self.tabs.setDocumentMode(True)
         self.tabs.setAccessibleName(_("Pages"))
-        for key, title in PAGES:
-            self.tabs.addTab(_Waiting(key), _(title))
+        for _key, title in PAGES:
+            self.tabs.addTab(EmptyState(_("one moment…")), _(title))
         self.set_page("overview", self.overview)
         self._splitter = QSplitter(Qt.Horizontal)
         self._splitter.setHandleWidth(4)
@@ -113,7 +108,7 @@ class MainWindow(QMainWindow):
         self._splitter.setSizes([262, 1178])
         # wide enough for its buttons, whose words are longer in some languages
         self.machine_list.setMinimumWidth(max(190, self.machine_list.minimumSizeHint().width()))
-        self._notice = _Notice()
+        self._notice = Notice()
         centre = QWidget()
         layout = QVBoxLayout(centre)
         layout.setContentsMargins(0, 0, 0, 0)
@@ -383,37 +378,3 @@ class MainWindow(QMainWindow):
     @staticmethod
     def _place(key: str) -> int:
         return [known for known, _title in PAGES].index(key)
-
-
-class _Waiting(EmptyState):
-    """Holds the place of a page that is not built yet."""
-
-    def __init__(self, key: str) -> None:
-        super().__init__(_("one moment…"))
-        self.setObjectName(f"waiting-{key}")
-
-
-class _Notice(QFrame):
-    """A line over the pages that stays until it is closed."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.setObjectName("card")
-        self._label: QLabel = plain_label("", "warning", wrap=True, selectable=True)
-        self._label.setAccessibleName(_("Notice"))
-        close = QPushButton(_("Close"))
-        close.clicked.connect(self.hide)
-        layout = QHBoxLayout(self)
-        layout.setContentsMargins(14, 6, 8, 6)
-        layout.addWidget(self._label, 1)
-        layout.addWidget(close)
-        self.hide()
-
-    def show_text(self, text: str) -> None:
-        """Show `text` in place of the line before."""
-        self._label.setText(one_line(text))
-        self.show()
-
-    def text(self) -> str:
-        """The line."""
-        return self._label.text()

@@ -9,7 +9,8 @@ from PyQt5.QtGui import QColor, QFontMetrics, QHelpEvent, QKeyEvent, QMouseEvent
 from PyQt5.QtWidgets import QSizePolicy, QToolTip, QWidget
 
 from core.language import _
-from gui.models.machines import GroupRow, MachineRow, Shape
+from gui.models.machine_row import MachineRow, Shape
+from gui.models.machines import GroupRow
 from gui.models.thresholds import CPU
 from gui.numbers import number
 from gui.plain_text import plain_tip

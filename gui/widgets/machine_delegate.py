@@ -6,7 +6,8 @@ from PyQt5.QtCore import QModelIndex, QObject, QRectF, QSize, Qt
 from PyQt5.QtGui import QFontMetrics, QPainter
 from PyQt5.QtWidgets import QStyle, QStyledItemDelegate, QStyleOptionViewItem
 
-from gui.models.machines import ROW_ROLE, GroupRow, MachineRow
+from gui.models.machine_row import MachineRow
+from gui.models.machines import ROW_ROLE, GroupRow
 from gui.models.thresholds import CPU, MEMORY
 from gui.theme import scaled_font, theme
 from gui.widgets.state_shape import paint_bar, paint_shape

@@ -22,7 +22,8 @@ from PyQt5.QtWidgets import (
 )
 
 from core.language import _
-from gui.models.machines import ROW_ROLE, GroupRow, MachineModel, MachineRow
+from gui.models.machine_row import MachineRow
+from gui.models.machines import ROW_ROLE, GroupRow, MachineModel
 from gui.theme import notifier
 from gui.widgets.card import GAP
 from gui.widgets.labels import plain_label

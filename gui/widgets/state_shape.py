@@ -5,7 +5,7 @@ from __future__ import annotations
 from PyQt5.QtCore import QPointF, QRectF, Qt
 from PyQt5.QtGui import QPainter, QPen, QPolygonF
 
-from gui.models.machines import Shape
+from gui.models.machine_row import Shape
 from gui.theme import theme
 
 

@@ -81,6 +81,8 @@ class StatusLine(QStatusBar):
         words, tips, worst = [], [], "dim"
         for report in reports:
             state = _probe_words(report.state)
+            if report.is_simulated:
+                state = _("{state}, simulated").format(state=state)
             words.append(_("probe {name}: {state}").format(name=one_line(report.name), state=state))
             tips.append(f"{report.name}: {report.text}")
             if report.state in (MeterState.FAILED, MeterState.SILENT, MeterState.DISCONNECTED):

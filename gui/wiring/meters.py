@@ -23,7 +23,7 @@ from gui.pages.energy import EnergyPage
 from gui.runtime.child_program import ChildProgram
 from gui.runtime.services import Services
 
-SIMULATED = "simulated E450"
+SIMULATED = "E450 demo"
 HOUR_S = 3600.0
 PORTS_MS = 2000
 

@@ -5,7 +5,8 @@ from machine_records import machine, report
 from PyQt5.QtCore import QPersistentModelIndex, Qt
 
 from core.records import MachineState
-from gui.models.machines import ROW_ROLE, GroupRow, MachineModel, MachineRow, Shape
+from gui.models.machine_row import MachineRow, Shape
+from gui.models.machines import ROW_ROLE, GroupRow, MachineModel
 
 
 @pytest.fixture

@@ -72,9 +72,18 @@ def test_power_its_peak_and_its_age(page):
     assert "1.84" in shown
     assert "kW" in shown
     assert any(text.startswith("peak 3.93 kW at ") for text in shown)
-    assert any("last hour" in text for text in shown)
+    assert any("last 15 min" in text for text in shown)
     page.power.refresh(time.time() + 1200)
     assert any(text.startswith("no reading since") for text in texts(page.power))
+
+
+def test_the_curve_grows_with_what_is_known_up_to_an_hour(page):
+    for seconds_ago, words in ((10, "last 5 min"), (3000, "last hour")):
+        page.power._points.clear()
+        page.apply_readings(readings(100, time_s=time.time() - seconds_ago))
+        page.apply_readings(readings(100))
+        page.refresh()
+        assert any(words in text for text in texts(page.power))
 
 
 def test_a_simulated_meter_is_called_so_on_its_tiles(page):
@@ -88,6 +97,7 @@ def test_export_is_a_negative_power(page):
     page.apply_readings(readings(-1500))
     page.refresh()
     assert "\u22121.50" in texts(page.power)
+    assert "export" in texts(page.power)
 
 
 def test_energy_counts_on_from_what_the_history_knows(page):

@@ -19,8 +19,6 @@ LONGER = {
     "core/records.py": "all that crosses threads and layers, in one place",
     "core/series.py": "a track, its pyramid and the book of them; none is used without the others",
     "core/transport/serial_port.py": "the two kinds of port behind one protocol, and their errors in words",
-    "gui/main_window.py": "every menu, and what each enables",
-    "gui/models/machines.py": "one tree model: its rows, their order and their words",
     "gui/pages/energy.py": "one page: each record it is told goes to several of its cards",
 }
 """Files past 400 lines, each with the reason why it is one thing."""

@@ -1,0 +1,168 @@
+"""One machine of the console: what is known of it, as a shape, a colour and words."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from enum import Enum
+
+from core.language import _
+from core.records import Machine, MachineReport, MachineState
+from gui.models.thresholds import CPU, HIGH_AFTER_S, MEMORY
+from gui.numbers import clock, duration, exact_time, number
+
+_SEVERITY = {
+    MachineState.NOT_TRUSTED: 0,
+    MachineState.OFFLINE: 1,
+    MachineState.UNPAIRED: 2,
+    MachineState.LATE: 3,
+}
+
+
+class Shape(Enum):
+    """How a state is drawn; never by colour alone."""
+
+    CIRCLE = "circle"
+    TRIANGLE = "triangle"
+    SQUARE = "square"
+    RING = "ring"
+
+
+_ROLES = {Shape.CIRCLE: "ok", Shape.TRIANGLE: "warning", Shape.SQUARE: "critical", Shape.RING: "unknown"}
+
+
+class MachineRow:
+    """One machine: as configured, its last report, and what follows from it.
+
+    What lists and maps ask for again and again is worked out once, by `apply`: with 2,000 machines that is what keeps
+    the window fluid.
+
+    `cpu_percent` and `memory_percent` are None where unknown or no longer true; `is_seen` is False as long as the
+    machine never answered this console.
+    """
+
+    __slots__ = (
+        "cpu_high_since_s",
+        "cpu_percent",
+        "is_seen",
+        "machine",
+        "memory_high_since_s",
+        "memory_percent",
+        "report",
+        "shape",
+        "state",
+    )
+
+    def __init__(self, machine: Machine) -> None:
+        self.machine = machine
+        self.report: MachineReport | None = None
+        self.state: MachineState | None = None
+        self.shape = Shape.RING
+        self.is_seen = False
+        self.cpu_percent: float | None = None
+        self.memory_percent: float | None = None
+        self.cpu_high_since_s: float | None = None
+        self.memory_high_since_s: float | None = None
+
+    @property
+    def name(self) -> str:
+        """The machine's name in the console."""
+        return self.machine.name
+
+    @property
+    def group(self) -> str:
+        """The group it is listed under: its first one."""
+        return self.machine.groups[0] if self.machine.groups else ""
+
+    @property
+    def role(self) -> str:
+        """The role of the colour of its state."""
+        return _ROLES[self.shape]
+
+    def apply(self, report: MachineReport) -> None:
+        """Take a newer report."""
+        now_s = time.time()
+        status, state = report.status, report.state
+        is_live = status is not None and state in (MachineState.ONLINE, MachineState.LATE)
+        self.report, self.state, self.is_seen = report, state, status is not None
+        self.cpu_percent = status.cpu.percent if is_live and status.cpu is not None else None
+        self.memory_percent = status.memory.percent if is_live and status.memory is not None else None
+        self.cpu_high_since_s = None if CPU.role(self.cpu_percent) == "accent" else self.cpu_high_since_s or now_s
+        self.memory_high_since_s = (
+            None if MEMORY.role(self.memory_percent) == "accent" else self.memory_high_since_s or now_s
+        )
+        if state is MachineState.NOT_TRUSTED or (state is MachineState.OFFLINE and self.is_seen):
+            self.shape = Shape.SQUARE
+        elif state in (MachineState.OFFLINE, MachineState.UNPAIRED):
+            self.shape = Shape.RING
+        elif state is MachineState.LATE or self.is_busy(now_s):
+            self.shape = Shape.TRIANGLE
+        else:
+            self.shape = Shape.CIRCLE
+
+    def is_busy(self, now_s: float) -> bool:
+        """True when CPU or RAM has been high for a while."""
+        cpu_s, memory_s = self.cpu_high_since_s, self.memory_high_since_s
+        return (cpu_s is not None and now_s - cpu_s >= HIGH_AFTER_S) or (
+            memory_s is not None and now_s - memory_s >= HIGH_AFTER_S
+        )
+
+    def reason(self) -> str:
+        """Its state in a few words: `online`, `offline since 09:12`, `CPU high, 4 min`."""
+        report = self.report
+        if report is None:
+            return _("waiting for its first answer")
+        if report.state is MachineState.ONLINE:
+            now_s = time.time()
+            if self.cpu_high_since_s is not None and now_s - self.cpu_high_since_s >= HIGH_AFTER_S:
+                return _("CPU high, {duration}").format(duration=duration(now_s - self.cpu_high_since_s))
+            if self.memory_high_since_s is not None and now_s - self.memory_high_since_s >= HIGH_AFTER_S:
+                return _("RAM high, {duration}").format(duration=duration(now_s - self.memory_high_since_s))
+            return _("online")
+        if report.state is MachineState.LATE:
+            return _("late since {time}").format(time=clock(report.since_s))
+        if report.state is MachineState.UNPAIRED:
+            return _("not paired")
+        if report.state is MachineState.NOT_TRUSTED:
+            return _("not trusted: pair again")
+        if not self.is_seen:
+            return _("never seen")
+        return _("offline since {time}").format(time=clock(report.since_s))
+
+    def details(self) -> str:
+        """All that a tool-tip says, plain text."""
+        lines = [f"{self.name} · {self.machine.address}", self.reason()]
+        report = self.report
+        if report is not None:
+            if report.error:
+                lines.append(report.error)
+            lines.append(_("since {time}").format(time=exact_time(report.since_s)))
+            if self.cpu_percent is not None:
+                lines.append(_("CPU {percent} %").format(percent=number(self.cpu_percent)))
+            if self.memory_percent is not None:
+                lines.append(_("RAM {percent} %").format(percent=number(self.memory_percent)))
+        if self.machine.groups:
+            lines.append(_("groups: {groups}").format(groups=", ".join(self.machine.groups)))
+        if self.machine.notes:
+            lines.append(self.machine.notes)
+        return "\n".join(lines)
+
+    def rank(self) -> int:
+        """0 for the worst; all healthy ones are equal."""
+        state = self.state
+        if state is None:
+            return 5
+        if state is MachineState.ONLINE:
+            return 4 if self.shape is Shape.TRIANGLE else 6
+        return _SEVERITY[state]
+
+    def matches(self, words: Sequence[str]) -> bool:
+        """True when each word is in its name, address, groups, notes, state or system."""
+        machine, report = self.machine, self.report
+        text = " ".join((machine.name, machine.address, *(f"@{group}" for group in machine.groups), machine.notes))
+        text += " " + self.reason()
+        if report is not None and report.status is not None and report.status.system is not None:
+            system = report.status.system
+            text += " " + " ".join((system.hostname, system.os, system.os_version, *system.ip_addresses))
+        text = text.casefold()
+        return all(word in text for word in words)
