@@ -17,7 +17,8 @@ from core.protocol.mode_c import ReadoutSession
 from core.protocol.session import Told
 from core.services.meter_line import conversation
 from core.services.meter_simulator import MeterSimulator, Simulation
-from core.transport.serial_port import LineSettings, open_port
+from core.transport.line import LineSettings
+from core.transport.serial_port import open_port
 
 BAUD = 9600
 GOAL = 1.05

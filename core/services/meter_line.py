@@ -7,7 +7,7 @@ from collections.abc import AsyncGenerator
 
 from core.protocol.parity import with_even_parity, without_parity
 from core.protocol.session import NEED_DATA, Finished, Rejected, Session, SetLine, Told, Transmit
-from core.transport.serial_port import LineSettings, Port
+from core.transport.line import LineSettings, Port
 
 
 async def conversation(session: Session, port: Port) -> AsyncGenerator[Told | Rejected | SetLine | Finished, None]:

@@ -29,7 +29,8 @@ from core.protocol.session import Finished, Rejected, SetLine, Told
 from core.records import Event, MeterIdentity, MeterReadings, MeterReport, MeterState, Record, Severity
 from core.services.meter_line import conversation
 from core.services.probe_search import PUSH_LINES, SIGN_ON_LINE, RememberedLines, search
-from core.transport.serial_port import LineSettings, Port, open_port
+from core.transport.line import LineSettings, Port
+from core.transport.serial_port import open_port
 
 SILENT_S = 8.0
 """A meter that should have sent is called silent after this time at the latest."""

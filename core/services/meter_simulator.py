@@ -20,7 +20,7 @@ from core.meter.virtual_e450 import VirtualE450
 from core.meter.virtual_telegrams import BAUD_CHARACTERS, identification_line, push, readout
 from core.protocol.data_sets import encode_command
 from core.services.meter_wire import PtyWire, SocketWire, Wire, listen
-from core.transport.serial_port import LineSettings
+from core.transport.line import LineSettings
 
 SIGN_ON_LINE = LineSettings(300, 7, "E")
 REACTION_S = 0.2

@@ -18,7 +18,8 @@ from typing import Protocol
 from core.errors import PortInUseError, UsageError
 from core.language import _
 from core.protocol.parity import with_even_parity, without_parity
-from core.transport.serial_port import LineSettings, split_address
+from core.transport.line import LineSettings
+from core.transport.tcp_line import split_address
 
 SLICE_S = 0.01
 """Octets leave in portions of this length."""

@@ -22,7 +22,7 @@ from core.protocol.mode_c import ReadoutSession
 from core.protocol.push import PushSession
 from core.protocol.session import Told
 from core.services.meter_line import conversation
-from core.transport.serial_port import LineSettings, Port
+from core.transport.line import LineSettings, Port
 
 LISTEN_S = 12.0
 """How long one speed is listened to."""

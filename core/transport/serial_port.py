@@ -12,14 +12,10 @@ import errno
 import os
 import select
 import sys
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from core.errors import (
-    HostUnknownError,
-    NoRouteError,
-    NothingListensError,
     SerialPortBusyError,
     SerialPortDeniedError,
     SerialPortMissingError,
@@ -27,6 +23,8 @@ from core.errors import (
     UsageError,
 )
 from core.language import _
+from core.transport.line import LineSettings, Port, gone
+from core.transport.tcp_line import SOCKET, open_tcp_line
 
 if TYPE_CHECKING:
     import serial
@@ -34,48 +32,9 @@ if TYPE_CHECKING:
 BUFFER_LIMIT = 1 << 18
 """Octets that wait to be taken before the port is no longer read."""
 
-SOCKET = "socket://"
-CONNECT_S = 5.0
 POLL_S = 0.01
 DRAIN_S = 0.5
 DRAIN_TURNS = 250
-
-
-@dataclass(frozen=True, slots=True)
-class LineSettings:
-    """Speed and character of a line; `parity` is N, E or O."""
-
-    baud: int
-    data_bits: int = 8
-    parity: str = "N"
-
-    def __str__(self) -> str:
-        return f"{self.baud} {self.data_bits}{self.parity}1"
-
-    @property
-    def octet_s(self) -> float:
-        """Time of one character on the wire, its start and stop bits included."""
-        return (2 + self.data_bits + (self.parity != "N")) / self.baud
-
-
-class Port(Protocol):
-    """What a meter is spoken with."""
-
-    url: str
-    has_speed: bool
-    carries_parity: bool
-
-    async def read(self, timeout_s: float | None) -> bytes:
-        """Octets as soon as there are any; none once `timeout_s` has passed. Raises TransportError."""
-
-    async def write(self, data: bytes) -> None:
-        """Send `data`; returns when it has left the wire. Raises TransportError."""
-
-    def set_line(self, line: LineSettings) -> None:
-        """Change speed and character. Raises TransportError."""
-
-    def close(self) -> None:
-        """Let the port go, at once: what was not sent yet is dropped."""
 
 
 class _Buffer:
@@ -157,7 +116,7 @@ class SerialPort:
                     break
                 await asyncio.sleep(DRAIN_S / DRAIN_TURNS)
         except OSError as error:
-            raise _gone(self.url, error) from error
+            raise gone(self.url, error) from error
 
     def set_line(self, line: LineSettings) -> None:
         """See `Port.set_line`."""
@@ -229,7 +188,7 @@ class SerialPort:
 
     def _fail(self, error: OSError) -> None:
         self._pause()
-        self._buffer.fail(_gone(self.url, error))
+        self._buffer.fail(gone(self.url, error))
 
     async def _poll(self) -> None:
         """Where descriptors of ports cannot be waited for (Windows): look every 10 ms."""
@@ -239,54 +198,9 @@ class SerialPort:
                 if count:
                     self._buffer.put(self._serial.read(count))
             except OSError as error:
-                self._buffer.fail(_gone(self.url, error))
+                self._buffer.fail(gone(self.url, error))
                 return
             await asyncio.sleep(POLL_S)
-
-
-class SocketPort:
-    """A TCP line, such as that of a serial device server or of a simulated meter."""
-
-    has_speed = False
-    carries_parity = True
-
-    def __init__(self, url: str, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self.url = url
-        self._reader = reader
-        self._writer = writer
-        self._octet_s = 0.0
-
-    async def read(self, timeout_s: float | None) -> bytes:
-        """See `Port.read`."""
-        if timeout_s is not None and timeout_s <= 0:
-            timeout_s = 0.0005
-        try:
-            async with asyncio.timeout(timeout_s):
-                data = await self._reader.read(4096)
-        except TimeoutError:
-            return b""
-        except OSError as error:
-            raise _gone(self.url, error) from error
-        if not data:
-            raise SerialPortMissingError(_("{port} was closed by the other side").format(port=self.url))
-        return data
-
-    async def write(self, data: bytes) -> None:
-        """See `Port.write`; when it has left the far wire is reckoned, not known."""
-        try:
-            self._writer.write(data)
-            await self._writer.drain()
-            await asyncio.sleep(len(data) * self._octet_s)
-        except OSError as error:
-            raise _gone(self.url, error) from error
-
-    def set_line(self, line: LineSettings) -> None:
-        """A TCP line carries no settings; the speed only says how long the far wire needs."""
-        self._octet_s = line.octet_s
-
-    def close(self) -> None:
-        """See `Port.close`."""
-        self._writer.transport.abort()
 
 
 async def open_port(url: str, line: LineSettings) -> Port:
@@ -296,7 +210,7 @@ async def open_port(url: str, line: LineSettings) -> Port:
     UsageError for a URL that is none.
     """
     if url.startswith(SOCKET):
-        return await _open_socket(url)
+        return await open_tcp_line(url)
     if "://" in url:
         raise UsageError(_("{port} is no port: give a device or socket://HOST:PORT").format(port=url))
     try:
@@ -388,45 +302,6 @@ def _group_of(device: str) -> str:
     except (ImportError, OSError, KeyError):
         return "dialout"
     return "dialout" if name in ("root", "tty") else name
-
-
-def _gone(url: str, error: OSError) -> SerialPortMissingError:
-    return SerialPortMissingError(
-        _("{port} was unplugged, or its line broke ({reason})").format(port=url, reason=error.strerror or error)
-    )
-
-
-def split_address(text: str) -> tuple[str, int]:
-    """Host and port of `HOST:PORT`, an IPv6 host in brackets; raises UsageError."""
-    host, colon, port = text.rpartition(":")
-    host = host.removeprefix("[").removesuffix("]")
-    if not colon or not host or not port.isdigit() or int(port) > 65535:
-        raise UsageError(_("“{text}” is not HOST:PORT").format(text=text))
-    return host, int(port)
-
-
-async def _open_socket(url: str) -> SocketPort:
-    import socket
-
-    host, port = split_address(url.removeprefix(SOCKET).rstrip("/"))
-    try:
-        async with asyncio.timeout(CONNECT_S):
-            reader, writer = await asyncio.open_connection(host, port, limit=BUFFER_LIMIT)
-    except socket.gaierror as error:
-        raise HostUnknownError(_("{host} has no address; check the name").format(host=host)) from error
-    except TimeoutError as error:
-        raise NoRouteError(
-            _("{host} does not answer within {seconds} s; no route, or a firewall between").format(
-                host=host, seconds=int(CONNECT_S)
-            )
-        ) from error
-    except ConnectionRefusedError as error:
-        raise NothingListensError(_("nothing listens on port {port} of {host}").format(port=port, host=host)) from error
-    except OSError as error:
-        raise NoRouteError(
-            _("{host} cannot be reached: {reason}").format(host=host, reason=error.strerror or error)
-        ) from error
-    return SocketPort(url, reader, writer)
 
 
 def serial_ports() -> list[dict[str, str | None]]:

@@ -23,7 +23,7 @@ from core.services import meter_reader, meter_simulator, probe_search
 from core.services.decode import octets_of
 from core.services.meter_reader import MeterReader, MeterSource
 from core.services.meter_simulator import MeterSimulator, Simulation
-from core.transport.serial_port import LineSettings
+from core.transport.line import LineSettings
 
 DATA = encode_block(b"0.0.0(12345678)\r\n1.8.0(000285.4*kWh)\r\n32.7.0(230.1*V)\r\n!\r\n")
 KEY, AUTH_KEY = bytes(range(16)), bytes(range(16, 32))

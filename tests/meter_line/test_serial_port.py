@@ -20,7 +20,9 @@ from core.errors import (
     TransportError,
     UsageError,
 )
-from core.transport.serial_port import LineSettings, open_port, port_error, serial_ports, split_address
+from core.transport.line import LineSettings
+from core.transport.serial_port import open_port, port_error, serial_ports
+from core.transport.tcp_line import split_address
 
 LINE = LineSettings(9600)
 
