@@ -18,6 +18,7 @@ from typing import Protocol
 from core.errors import PortInUseError, UsageError
 from core.language import _
 from core.protocol.parity import with_even_parity, without_parity
+from core.transport.address import shown_address
 from core.transport.line import LineSettings
 from core.transport.tcp_line import split_address
 
@@ -202,5 +203,4 @@ async def listen(address: str, serve: Callable[[SocketWire], asyncio.Future[None
             _("{address} cannot be listened on: {reason}").format(address=address, reason=error.strerror or error)
         ) from error
     taken = server.sockets[0].getsockname()
-    shown = f"[{taken[0]}]" if ":" in taken[0] else taken[0]
-    return server, f"{shown}:{taken[1]}"
+    return server, shown_address(taken[0], taken[1])

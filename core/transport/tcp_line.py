@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import socket
 
-from core.errors import HostUnknownError, NoRouteError, NothingListensError, SerialPortMissingError, UsageError
+from core.errors import NothingListensError, SerialPortMissingError, UsageError
 from core.language import _
+from core.transport.address import parse_address, shown_address
 from core.transport.line import LineSettings, gone
+from core.transport.tcp import open_socket
 
 SOCKET = "socket://"
 CONNECT_S = 5.0
@@ -60,31 +61,22 @@ class SocketPort:
 
 def split_address(text: str) -> tuple[str, int]:
     """Host and port of `HOST:PORT`, an IPv6 host in brackets; raises UsageError."""
-    host, colon, port = text.rpartition(":")
-    host = host.removeprefix("[").removesuffix("]")
-    if not colon or not host or not port.isdigit() or int(port) > 65535:
-        raise UsageError(_("“{text}” is not HOST:PORT").format(text=text))
-    return host, int(port)
+    host, port = parse_address(text, -1)
+    if port < 0:
+        raise UsageError(_("{text} is not an address; write HOST:PORT").format(text=text))
+    return host, port
 
 
 async def open_tcp_line(url: str) -> SocketPort:
     """The line of `socket://HOST:PORT`; raises TransportError or UsageError."""
     host, port = split_address(url.removeprefix(SOCKET).rstrip("/"))
     try:
-        async with asyncio.timeout(CONNECT_S):
-            reader, writer = await asyncio.open_connection(host, port)
-    except socket.gaierror as error:
-        raise HostUnknownError(_("{host} has no address; check the name").format(host=host)) from error
-    except TimeoutError as error:
-        raise NoRouteError(
-            _("{host} does not answer within {seconds} s; no route, or a firewall between").format(
-                host=host, seconds=int(CONNECT_S)
+        connected = await open_socket(host, port, CONNECT_S)
+    except NothingListensError:
+        raise NothingListensError(
+            _("nothing listens at {address}; is the meter's line, or its simulator, started there?").format(
+                address=shown_address(host, port)
             )
-        ) from error
-    except ConnectionRefusedError as error:
-        raise NothingListensError(_("nothing listens on port {port} of {host}").format(port=port, host=host)) from error
-    except OSError as error:
-        raise NoRouteError(
-            _("{host} cannot be reached: {reason}").format(host=host, reason=error.strerror or error)
-        ) from error
+        ) from None
+    reader, writer = await asyncio.open_connection(sock=connected)
     return SocketPort(url, reader, writer)
