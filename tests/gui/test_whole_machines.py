@@ -1,0 +1,127 @@
+"""The real window and real agents of other homes: paired one by one and by a site code, exported, imported, removed."""
+
+import pytest
+from PyQt5.QtCore import Qt
+
+from core.config import load_config
+from core.home import Home
+from core.records import MachineState
+from gui.app import Window
+from gui.runtime.child_program import ChildProgram
+
+SLOW_MS = 20_000
+
+
+@pytest.fixture
+def window(qtbot, home):
+    opened = Window(home, load_config(home)[0])
+    qtbot.waitUntil(lambda: opened.console is not None and opened.console.machines.local() is not None, timeout=SLOW_MS)
+    yield opened
+    opened.close()
+    opened.end()
+
+
+@pytest.fixture
+def start_agent(qtbot, tmp_path):
+    """Start an agent of another home; its child, and the lines it has printed."""
+    children = []
+
+    def start(name, *words):
+        child = ChildProgram(
+            ["--home", str(Home(tmp_path / name).make().path), "agent", "run", "--listen", "127.0.0.1:0", *words]
+        )
+        lines = []
+        child.line_read.connect(lines.append)
+        child.start()
+        children.append(child)
+        qtbot.waitUntil(lambda: len(lines) >= (1 if "--site-code" in words else 2), timeout=SLOW_MS)
+        return lines
+
+    yield start
+    for child in children:
+        child.request_stop()
+    for child in children:
+        child.stop()
+
+
+def state_of(window, name):
+    row = window.main_window.model.row(name)
+    return None if row is None else row.state
+
+
+def test_another_machine_is_paired_in_the_dialog_and_answers_a_command(qtbot, window, start_agent):
+    lines = start_agent("other")
+    address, code = lines[0].removeprefix("listening on "), lines[1].removeprefix("code: ")
+    dialog = window.console.machines.open_add()
+    dialog.address.setText(address)
+    dialog.name.setText("other")
+    dialog.code.setText("00000-00000" if code != "00000-00000" else "11111-11111")
+    qtbot.mouseClick(dialog.accept_button, Qt.LeftButton)
+    qtbot.waitUntil(lambda: "beffroi agent pair" in dialog._words.text(), timeout=SLOW_MS)
+    assert "other" not in window.console.machines.machines
+
+    dialog.code.setText(code)
+    qtbot.mouseClick(dialog.accept_button, Qt.LeftButton)
+    qtbot.waitUntil(lambda: state_of(window, "other") is MachineState.ONLINE, timeout=SLOW_MS)
+    assert window.main_window.machine_list.selected_names() == ["other"]
+
+    window.main_window.show_page("commands")
+    page = window.main_window.page("commands")
+    page.set_targets(["all"])
+    page.set_command("hostname")
+    page.send()
+    runs = []
+
+    def both_ok():
+        window.console.services.query(lambda history: history.command_runs(), runs.append)
+        qtbot.wait(200)
+        assert runs
+        assert runs[-1]
+        assert runs[-1][0].counts.get("ok") == 2
+
+    qtbot.waitUntil(both_ok, timeout=SLOW_MS)
+
+
+@pytest.mark.parametrize(
+    ("address", "said"),
+    [
+        ("127.0.0.1:9", "its agent is not"),
+        ("not an address", "not an address"),
+    ],
+)
+def test_what_cannot_be_paired_is_told_with_what_to_try(qtbot, window, address, said):
+    dialog = window.console.machines.open_add()
+    dialog.address.setText(address)
+    dialog.code.setText("ABCDE-FGHJK")
+    qtbot.mouseClick(dialog.accept_button, Qt.LeftButton)
+    qtbot.waitUntil(lambda: not dialog.is_busy, timeout=SLOW_MS)
+    assert said in dialog._words.text()
+    dialog.reject()
+
+
+def test_several_are_paired_by_a_site_code_and_the_list_goes_out_and_in_again(qtbot, window, start_agent, tmp_path):
+    dialog = window.console.machines.open_add_several()
+    qtbot.mouseClick(dialog._make, Qt.LeftButton)
+    code = dialog.code.text()
+    addresses = [start_agent(name, "--site-code", code)[0].removeprefix("listening on ") for name in ("a", "b")]
+    listed = tmp_path / "site.txt"
+    listed.write_text(f"one,{addresses[0]}\ntwo,{addresses[1]}\nthree,127.0.0.1:9\n")
+    dialog.list_chosen.emit(str(listed))
+    assert dialog.table.rowCount() == 3
+    qtbot.mouseClick(dialog.accept_button, Qt.LeftButton)
+    qtbot.waitUntil(lambda: "2 paired, 1 failed" in dialog._words.text(), timeout=SLOW_MS)
+    dialog.reject()
+    qtbot.waitUntil(
+        lambda: all(state_of(window, name) is MachineState.ONLINE for name in ("one", "two")), timeout=SLOW_MS
+    )
+
+    desk = window.console.machines
+    exported = tmp_path / "out.csv"
+    desk.export_to(exported)
+    assert exported.read_text().count("\n") >= 3
+    desk.remove(["one"], is_agreed=True)
+    assert state_of(window, "one") is None
+    desk.import_from(exported)
+    assert desk.machines["one"].fingerprint is None
+    assert desk.machines["two"].fingerprint is not None
+    qtbot.waitUntil(lambda: state_of(window, "one") is MachineState.UNPAIRED, timeout=SLOW_MS)
