@@ -151,20 +151,20 @@ class Consoles:
             lines = self._lines_without(console.fingerprint)
             self._write([*lines, console.line()])
 
-    def revoke(self, fingerprint: str) -> bool:
-        """Trust this certificate no more; False where that does not name one console.
+    def revoke(self, fingerprint: str) -> AuthorizedConsole | None:
+        """Trust this certificate no more; the console it was, None where `fingerprint` does not name exactly one.
 
-        `fingerprint` may be shortened to its first symbols, eight at least, where that names one console.
+        It may be shortened to its first symbols, eight at least.
         """
         self.refresh()
         symbols = fingerprint_symbols(fingerprint)
         matches = [item for item in self._consoles if fingerprint_symbols(item.fingerprint).startswith(symbols)]
         if len(symbols) < 8 or len(matches) != 1:
-            return False
+            return None
         with self._locked():
             self._write(self._lines_without(matches[0].fingerprint))
         self._certificate_path(matches[0].fingerprint).unlink(missing_ok=True)
-        return True
+        return matches[0]
 
     def _certificate_path(self, fingerprint: str) -> Path:
         return self._folder / "consoles" / f"{fingerprint_symbols(fingerprint)}.pem"

@@ -179,14 +179,15 @@ def list_consoles(options: argparse.Namespace) -> int:
 def revoke_console(options: argparse.Namespace) -> int:
     """Trust a console no more; a running agent drops it within a second."""
     consoles = Consoles(options.home.agent_path)
-    if not consoles.revoke(options.fingerprint):
+    revoked = consoles.revoke(options.fingerprint)
+    if revoked is None:
         raise BeffroiError(
             _(
                 "{fingerprint} names no console that is trusted here, or more than one; see: beffroi agent consoles"
             ).format(fingerprint=plain_text(options.fingerprint, 100))
         )
     AuditLog(options.home.agent_path / "audit.log").append(
-        [{"event": "revocation", "console": options.fingerprint, "operator": _user_name()}]
+        [{"event": "revocation", "console": revoked.fingerprint, "operator": _user_name()}]
     )
     if options.json:
         return list_consoles(options)
