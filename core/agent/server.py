@@ -268,6 +268,7 @@ class AgentServer:
         """When, and all processes; asked again at once, the same pass answers."""
         now_s = time.monotonic()
         if self._processes is None or now_s - self._processes[0] >= SHORTEST_INTERVAL_S:
+            self._processes = None  # two tables at a time are never needed
             self._processes = (now_s, time.time(), self._collector.processes(now_s))
         return self._processes[1], self._processes[2]
 

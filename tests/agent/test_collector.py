@@ -144,19 +144,35 @@ class _Counting:
         return Status(number=number, time_s=time_s, disks=(), process_count=number)
 
 
-def test_statuses_are_numbered_shared_and_kept_within_limits():
+def test_statuses_are_numbered_shared_and_kept_within_limits(monkeypatch):
     statuses = Statuses(_Counting())
     first = statuses.fresh(0.0, 100.0)
     assert statuses.fresh(0.1, 100.1) is first
     assert statuses.fresh(0.3, 100.3).number == 2
-    for number in range(30_000):
+    monkeypatch.setattr("core.agent.statuses.KEPT_OCTETS", 20_000)
+    for number in range(3_000):
         statuses.fresh(float(number), 101.0 + number * 0.2)
-    assert statuses._octets <= KEPT_OCTETS
+    assert statuses._octets <= 20_000 < KEPT_OCTETS
+    assert len(statuses._kept) < 3_000
     assert statuses.next_after(statuses.last_number, None) is None
     oldest = statuses._kept[0][0]
     assert statuses.next_after(0, None)[0] == oldest
     assert statuses.next_after(oldest, None)[0] == oldest + 1
-    assert statuses._kept[-1][1] - statuses._kept[0][1] <= 3600
+    statuses.fresh(0.0, 1e6)
+    assert len(statuses._kept) == 1
+
+
+def test_kept_statuses_come_back_as_they_were_measured():
+    collector = new_collector(100.0, "linux")
+    statuses = Statuses(collector)
+    measured = [statuses.fresh(1e9 + number, 101.0 + number) for number in range(20)]
+    for status in measured:
+        number, frame = statuses.next_after(status.number - 1, None)
+        message = messages.decode_as(messages.StatusMessage, messages.decode_envelope(frame[5:]).params)
+        assert number == status.number
+        assert message.is_missed
+        assert message.status == status
+    assert statuses._octets < 20 * 400
 
 
 def test_a_cut_status_holds_the_sections_asked_for():
