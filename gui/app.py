@@ -104,6 +104,7 @@ class Window(QObject):
         self._translator: QTranslator | None = None
         self._system_theme = system_theme()
         self._is_running = False
+        self._is_ended = False
         self.console: Console | None = None
         use_theme(self._theme_named(config.theme))
         self._load_qt_words()
@@ -129,6 +130,7 @@ class Window(QObject):
 
     def end(self) -> None:
         """Stop all services, once."""
+        self._is_ended = True
         if self.console is not None:
             console, self.console = self.console, None
             self.main_window.hide()
@@ -154,6 +156,8 @@ class Window(QObject):
 
     def _build(self) -> None:
         """What is slow to import comes now, when the window is there."""
+        if self._is_ended:
+            return
         from gui.wiring.console import Console
 
         self.console = Console(self._home, self._config, is_demo=self._is_demo, parent=self)

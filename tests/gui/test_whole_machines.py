@@ -19,6 +19,9 @@ def window(qtbot, home):
     yield opened
     opened.close()
     opened.end()
+    opened.main_window.deleteLater()
+    opened.deleteLater()
+    qtbot.wait(1)
 
 
 @pytest.fixture

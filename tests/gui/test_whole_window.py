@@ -9,6 +9,7 @@ from PyQt5.QtCore import Qt, QThread
 from PyQt5.QtWidgets import QPushButton
 
 from core.config import load_config
+from core.home import Lock
 from core.records import MachineState
 from gui.app import Window
 from gui.runtime.child_program import ChildProgram
@@ -38,7 +39,9 @@ def open_window(qtbot, home):
     for window in opened:
         window.close()
         window.end()
+        window.main_window.deleteLater()
         window.deleteLater()
+    qtbot.wait(1)
 
 
 def _python_threads():
@@ -207,6 +210,19 @@ def test_an_agent_that_dies_is_started_again_and_found(qtbot, home, open_window)
     qtbot.waitUntil(lambda: window.console.local_agent.pid not in (0, pid), timeout=SLOW_MS)
     qtbot.waitUntil(lambda: not _is_alive(pid), timeout=SLOW_MS)
     _wait_online(qtbot, window)
+
+
+@pytest.mark.parametrize("wait_ms", [0, 30, 150, 400])
+def test_a_window_closed_while_it_starts_leaves_nothing_running(qtbot, home, open_window, wait_ms):
+    threads_before = _python_threads()
+    window = open_window()
+    qtbot.wait(wait_ms)
+    _close(window)
+    qtbot.wait(50)
+    assert window.console is None
+    assert _python_threads() == threads_before
+    lock = Lock(home.path / "agent" / "lock") if home.agent_path.exists() else None
+    assert lock is None or lock.take()
 
 
 def test_a_slot_that_raises_is_said_and_the_window_goes_on(qtbot, home, open_window):
