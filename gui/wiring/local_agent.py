@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import platform
 import re
+import signal
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +39,7 @@ class LocalAgent(QObject):
         self._desk = desk
         self._child: ChildProgram | None = None
         self._pairing: ChildProgram | None = None
+        self._adopted_pid = 0
         self._address: tuple[str, int] | None = None
         self._code = ""
         self._tries_left = PAIR_TRIES
@@ -44,13 +47,21 @@ class LocalAgent(QObject):
     @property
     def pid(self) -> int:
         """Process id of the child, 0 when there is none."""
-        return 0 if self._child is None else self._child.pid
+        return self._adopted_pid if self._child is None else self._child.pid
+
+    @property
+    def _note_path(self) -> Path:
+        """Where the child's process id is noted: a window that was killed leaves its agent to the next one."""
+        return self._home.agent_path / "window_child"
 
     def start(self) -> None:
         """Find the agent of this home, or start it; called once the machines are known."""
-        address = _running_at(self._home.agent_path)
-        if address is not None:
-            self._on_listening(*address)
+        found = _running_at(self._home.agent_path)
+        if found is not None:
+            host, port, pid = found
+            if pid and pid == _recorded_pid(self._note_path):
+                self._adopted_pid = pid
+            self._on_listening(host, port)
             if self._is_unpaired():
                 self.pair_again()
             return
@@ -75,6 +86,12 @@ class LocalAgent(QObject):
         for child in (self._child, self._pairing):
             if child is not None:
                 child.request_stop()
+        if self._adopted_pid:
+            pid, self._adopted_pid = self._adopted_pid, 0
+            try:
+                os.kill(pid, signal.SIGTERM)
+            except OSError as error:
+                log.warning("the agent %d was not ended: %s", pid, error)
 
     def stop(self) -> None:
         """End the child and wait for it."""
@@ -102,6 +119,8 @@ class LocalAgent(QObject):
     def _on_listening(self, host: str, port: int) -> None:
         """The port changes with each start: the pinned certificate is what stays."""
         self._address = ("127.0.0.1" if host in ("0.0.0.0", "::") else host, port)  # noqa: S104 compared, not listened on
+        if self._child is not None:
+            self._note_path.write_text(str(self._child.pid), encoding="ascii")
         local = self._desk.local()
         if local is not None and (local.host, local.port) != self._address:
             self._desk.save(replace(local, host=self._address[0], port=self._address[1]))
@@ -146,14 +165,22 @@ class LocalAgent(QObject):
         self.failed.emit(_("this machine's own agent does not stay alive: {reason}").format(reason=words))
 
 
-def _running_at(folder: Path) -> tuple[str, int] | None:
-    """Where an agent of that folder listens now; it holds a lock as long as it lives."""
+def _running_at(folder: Path) -> tuple[str, int, int] | None:
+    """Host, port and process id of the agent of that folder, None when none runs; it holds a lock while it lives."""
     lock = Lock(folder / "lock")
     try:
         if lock.take():
             lock.release()
             return None
-        host, _colon, port = json.loads((folder / "listening").read_bytes())["address"].rpartition(":")
-        return host.strip("[]"), int(port)
+        found = json.loads((folder / "listening").read_bytes())
+        host, _colon, port = found["address"].rpartition(":")
+        return host.strip("[]"), int(port), int(found.get("pid") or 0)
     except (OSError, ValueError, KeyError, TypeError):
         return None
+
+
+def _recorded_pid(path: Path) -> int:
+    try:
+        return int(path.read_text(encoding="ascii"))
+    except (OSError, ValueError):
+        return 0

@@ -1,6 +1,8 @@
 """The real window on a real home, with a real agent and a simulated meter as its children: first run, then again."""
 
+import json
 import os
+import subprocess
 import threading
 import time
 
@@ -12,7 +14,7 @@ from core.config import load_config
 from core.home import Lock
 from core.records import MachineState
 from gui.app import Window
-from gui.runtime.child_program import ChildProgram
+from gui.runtime.child_program import ChildProgram, own_command
 
 SLOW_MS = 20_000
 
@@ -210,6 +212,22 @@ def test_an_agent_that_dies_is_started_again_and_found(qtbot, home, open_window)
     qtbot.waitUntil(lambda: window.console.local_agent.pid not in (0, pid), timeout=SLOW_MS)
     qtbot.waitUntil(lambda: not _is_alive(pid), timeout=SLOW_MS)
     _wait_online(qtbot, window)
+
+
+def test_the_agent_of_a_window_that_was_killed_is_taken_over_and_ended_by_the_next_one(qtbot, home, open_window):
+    killed = subprocess.Popen([*own_command(), "--home", str(home.path)], stderr=subprocess.DEVNULL)
+    paired = home.agent_path / "authorized_consoles"
+    qtbot.waitUntil(lambda: paired.exists() and paired.read_text() != "", timeout=SLOW_MS)
+    qtbot.wait(1000)
+    pid = json.loads((home.agent_path / "listening").read_bytes())["pid"]
+    killed.kill()
+    killed.wait(10)
+    assert _is_alive(pid)
+    window = open_window()
+    _wait_online(qtbot, window)
+    assert window.console.local_agent.pid == pid
+    _close(window)
+    qtbot.waitUntil(lambda: not _is_alive(pid), timeout=SLOW_MS)
 
 
 @pytest.mark.parametrize("wait_ms", [0, 30, 150, 400])
