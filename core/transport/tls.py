@@ -16,7 +16,7 @@ from core.transport.identity import Identity, fingerprint_of
 _NO_CHECK_TIME = 0x200000
 """X509_V_FLAG_NO_CHECK_TIME: clocks of supervised machines are wrong, and a pin has no date (openssl/x509_vfy.h)."""
 
-_READ_BUFFER_OCTETS = 32 * 1024
+_READ_BUFFER_OCTETS = 16 * 1024
 
 
 def _new_context(protocol: int) -> ssl.SSLContext:
