@@ -60,7 +60,7 @@ def run() -> list[Row]:
             ratio,
             "ms CPU",
             "<= 8 ms, >= 3x",
-            both_s <= 8e-3 and (ratio is None or ratio >= 3),
+            None if ratio is None else both_s <= 8e-3 and ratio >= 3,
             f"{count} processes{glances_note}",
         ),
         Row(f"{work}; psutil in process", both_s * 1e3, floor_s * 1e3, floor_s / both_s, "ms CPU", "-", None, ""),
