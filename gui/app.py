@@ -15,7 +15,7 @@ from pathlib import Path
 from types import FrameType, TracebackType
 from typing import TYPE_CHECKING
 
-from PyQt5.QtCore import QLibraryInfo, QObject, QSettings, QSocketNotifier, Qt, QTimer, QTranslator
+from PyQt5.QtCore import QLibraryInfo, QLocale, QObject, QSettings, QSocketNotifier, Qt, QTimer, QTranslator
 from PyQt5.QtWidgets import QApplication, QMessageBox
 
 from core.config import Config, load_config
@@ -196,6 +196,7 @@ class Window(QObject):
         """Qt's own dialogs in the language of ours."""
         from core.language import language
 
+        QLocale.setDefault(QLocale(language()))
         if self._translator is not None:
             QApplication.removeTranslator(self._translator)
             self._translator = None

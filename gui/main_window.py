@@ -105,7 +105,7 @@ class MainWindow(QMainWindow):
         self._splitter.addWidget(self.machine_list)
         self._splitter.addWidget(self.tabs)
         self._splitter.setStretchFactor(1, 1)
-        self._splitter.setSizes([262, 1178])
+        self._splitter.setSizes([292, 1148])
         # wide enough for its buttons, whose words are longer in some languages
         self.machine_list.setMinimumWidth(max(190, self.machine_list.minimumSizeHint().width()))
         self._notice = Notice()
