@@ -15,10 +15,8 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 LONGEST = 400
 LONGER = {
-    "core/protocol/iec62056_21.py": "one standard: its messages and the scanner that finds them in any bytes",
     "core/records.py": "all that crosses threads and layers, in one place",
     "core/series.py": "a track, its pyramid and the book of them; none is used without the others",
-    "core/transport/serial_port.py": "the two kinds of port behind one protocol, and their errors in words",
     "gui/pages/energy.py": "one page: each record it is told goes to several of its cards",
 }
 """Files past 400 lines, each with the reason why it is one thing."""
