@@ -1,8 +1,7 @@
-"""What an agent measures of its machine: the seam, and the choice of who measures here."""
+"""What an agent measures of its machine: the seam, and what its two sides share."""
 
 from __future__ import annotations
 
-import sys
 from typing import Protocol
 
 from core.records import Process, Status, System
@@ -30,17 +29,6 @@ class Collector(Protocol):
 
     def interfaces(self) -> tuple[tuple[str, str], ...]:
         """Network interfaces with an address each, loopback left out; one of two addresses comes twice."""
-
-
-def new_collector(now_s: float, platform: str = sys.platform) -> Collector:
-    """The collector for this machine: `/proc` alone on Linux, psutil elsewhere."""
-    if platform == "linux":
-        from core.agent.collector_linux import LinuxCollector
-
-        return LinuxCollector(now_s)
-    from core.agent.collector_psutil import PsutilCollector
-
-    return PsutilCollector(now_s)
 
 
 def busiest_first(rates: list[tuple[float, int, str]]) -> tuple[float, int, str] | None:

@@ -11,22 +11,21 @@ import logging
 import ssl
 from collections.abc import Callable
 from enum import Enum
-from typing import TYPE_CHECKING, cast
+from typing import Protocol, cast
 
 from msgspec import Raw
 from msgspec.json import Encoder
 
 from core.agent.consoles import AuthorizedConsole
+from core.agent.executor import Executor
 from core.agent.pairing import Attempt, PairingRefusedError
 from core.agent.statuses import SECTIONS
 from core.errors import RemoteProtocolError
 from core.protocol import messages
 from core.protocol.frames import JSON_FRAME, LIMIT_AFTER_HELLO, FrameReader, encode_frame
 from core.protocol.messages import Envelope
+from core.records import Process, Status
 from core.transport.tls import peer_fingerprint
-
-if TYPE_CHECKING:
-    from core.agent.server import AgentServer
 
 log = logging.getLogger("beffroi.agent")
 
@@ -47,10 +46,62 @@ class Phase(Enum):
     CLOSED = "closed"
 
 
+class LinkHost(Protocol):
+    """What a link asks of the agent that holds it (`core.agent.server.AgentServer`)."""
+
+    run_id: str
+    executor: Executor
+
+    def remember(self, link: AgentLink) -> None:
+        """The handshake of a link holds."""
+
+    def forget(self, link: AgentLink) -> None:
+        """A link has ended."""
+
+    def now_s(self) -> float:
+        """The monotonic clock by which statuses are due."""
+
+    def admit(self, fingerprint: str, address: str) -> tuple[AuthorizedConsole | None, str]:
+        """The console of this certificate as listed now; else None and the reason."""
+
+    def capped(self, console: AuthorizedConsole) -> AuthorizedConsole:
+        """The console with the level it has here."""
+
+    def welcome(self, link: AgentLink) -> bool:
+        """False where this console has too many links already."""
+
+    def hello(self, console: AuthorizedConsole, minor: int) -> messages.Hello:
+        """What the agent says of itself."""
+
+    def fresh_status(self) -> Status:
+        """A status of this moment."""
+
+    def status_frame(self, status: Status, sections: frozenset[str] | None) -> bytes:
+        """The frame of a status."""
+
+    def status_after(self, number: int, sections: frozenset[str] | None) -> tuple[int, bytes] | None:
+        """The oldest status kept above `number`, and its frame."""
+
+    def process_table(self) -> tuple[float, tuple[Process, ...]]:
+        """When, and all processes."""
+
+    def reschedule(self) -> None:
+        """A link has another interval."""
+
+    def pairing_closed_reason(self) -> str | None:
+        """Why nobody can pair now, None while somebody can."""
+
+    def begin_pairing(self, begin: messages.PairBegin, address: str) -> Attempt:
+        """Answer a console that wants to pair."""
+
+    def finish_pairing(self, attempt: Attempt, proof: bytes) -> messages.PairProof:
+        """Trust the console of a right proof at once."""
+
+
 class AgentLink(asyncio.Protocol):
     """A link after its TLS handshake; owned by the agent's loop."""
 
-    def __init__(self, server: AgentServer, address: str) -> None:
+    def __init__(self, server: LinkHost, address: str) -> None:
         self.address = address
         self.phase = Phase.CLOSED
         self.console: AuthorizedConsole | None = None

@@ -19,10 +19,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from types import FrameType
 
-from core.agent.collector import new_collector
 from core.agent.consoles import Consoles
 from core.agent.environment import platform_name
 from core.agent.pairing import PairingDesk, Window, load_window, open_window, site_window, window_path
+from core.agent.platform_collector import new_collector
 from core.agent.policy import load_policy
 from core.agent.program import limit_agent, watch_children_without_threads
 from core.agent.server import AgentServer

@@ -9,10 +9,10 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-from core.agent.collector import new_collector
 from core.agent.consoles import AuthorizedConsole, Consoles
 from core.agent.environment import platform_name
 from core.agent.pairing import PairingDesk, open_window
+from core.agent.platform_collector import new_collector
 from core.agent.policy import DEFAULT_COMMANDS, Command, Policy
 from core.agent.server import AgentServer
 from core.audit import AuditLog

@@ -12,7 +12,7 @@ import psutil
 import pytest
 
 from core.agent.addresses import interface_addresses
-from core.agent.collector import new_collector
+from core.agent.platform_collector import new_collector
 from core.agent.statuses import KEPT_OCTETS, Statuses
 from core.protocol import messages
 from core.records import Status
