@@ -7,9 +7,18 @@ import sys
 
 
 def open_window(options: argparse.Namespace) -> int:
-    """Open the window; imported only now, so that no command needs Qt."""
-    from gui.app import run
+    """Open the window; imported only now, so that no command needs Qt.
 
+    Raises WindowMissingError where Qt is not installed.
+    """
+    try:
+        from gui.app import run
+    except ModuleNotFoundError as error:
+        if error.name is not None and error.name.partition(".")[0] in ("core", "gui", "resources"):
+            raise
+        from core.cli.app import WindowMissingError
+
+        raise WindowMissingError(error.name and error.name.partition(".")[0]) from error
     return run(options.home, demo=options.demo, is_home_given=options.is_home_given)
 
 

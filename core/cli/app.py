@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import argparse
 import importlib
-import json
 import logging
 import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
+
+import msgspec
 
 import core
 from core.errors import BeffroiError, ConfigError
@@ -36,8 +38,29 @@ GROUPS = {
 log = logging.getLogger("beffroi")
 
 
+class WindowMissingError(ConfigError):
+    """The window is asked for where only the agent, or only the command line, is installed."""
+
+    def __init__(self, package: str | None) -> None:
+        super().__init__(
+            _("the window is not installed ({package} is missing); in the folder of Beffroi, try: {line}").format(
+                package=package or "gui", line="pip install '.[console]'"
+            )
+        )
+
+
+class _Formatter(argparse.HelpFormatter):
+    """Asks for the terminal's width itself: argparse would load `shutil` into every agent for it (0.6 MiB)."""
+
+    def __init__(self, prog: str) -> None:
+        super().__init__(prog, width=_terminal_columns() - 2)
+
+
 class _Parser(argparse.ArgumentParser):
     """Says what is wrong with the words on stderr and ends with status 2."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**{"formatter_class": _Formatter, **options})
 
     def error(self, message: str) -> None:  # type: ignore[override]
         self.print_usage(sys.stderr)
@@ -60,7 +83,7 @@ def main(words: Sequence[str] | None = None, open_window: Callable[[argparse.Nam
         _use_configured_language(options.home)
         if options.handler is None:
             if open_window is None:
-                raise ConfigError(_("the window is not installed; try: pip install 'beffroi[console]'"))
+                raise WindowMissingError(None)
             return open_window(options)
         status: int = options.handler(options)
         sys.stdout.flush()
@@ -89,7 +112,7 @@ def _print_empty(options: argparse.Namespace) -> None:
     """With --json something is printed even when a command fails before it has anything to tell."""
     document = getattr(options, "empty_document", None)
     if options.json and document is not None:
-        print(json.dumps(document), flush=True)
+        print(msgspec.json.encode(document).decode(), flush=True)
 
 
 def _parse(words: list[str]) -> argparse.Namespace:
@@ -118,11 +141,23 @@ def _parse(words: list[str]) -> argparse.Namespace:
                 raise
             if typed is not None:  # the help of all commands lists those that are installed
                 parser.error(
-                    _("“{command}” needs what an agent alone does not install ({package}); try: {line}").format(
-                        command=typed, package=error.name, line="pip install 'beffroi[headless]'"
-                    )
+                    _(
+                        "“{command}” needs what an agent alone does not install ({package}); "
+                        "in the folder of Beffroi, try: {line}"
+                    ).format(command=typed, package=error.name, line="pip install '.[headless]'")
                 )
     return parser.parse_args(words)
+
+
+def _terminal_columns() -> int:
+    try:
+        return int(os.environ.get("COLUMNS", "")) or 80
+    except ValueError:
+        pass
+    try:
+        return os.get_terminal_size().columns or 80
+    except OSError:
+        return 80
 
 
 def _typed_group(words: list[str]) -> str | None:

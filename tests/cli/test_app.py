@@ -1,0 +1,57 @@
+"""What the command line says where only a part of the program is installed."""
+
+import subprocess
+import sys
+
+import pytest
+
+from core.cli.app import main
+
+PROGRAM = """
+import sys
+for name in {missing!r}:
+    sys.modules[name] = None
+from main import main
+sys.argv = ["beffroi", "--home", {home!r}, *{words!r}]
+sys.exit(main())
+"""
+
+
+def run_without(missing, words, home):
+    program = PROGRAM.format(missing=missing, home=str(home), words=words)
+    return subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+
+
+def test_a_window_that_is_not_installed_is_said_in_words(tmp_path):
+    ran = run_without(["PyQt5"], [], tmp_path / "home")
+    assert ran.returncode == 2
+    assert "the window is not installed (PyQt5 is missing)" in ran.stderr
+    assert "Traceback" not in ran.stderr
+
+
+def test_a_command_that_an_agent_alone_lacks_names_the_package_and_the_line(tmp_path):
+    ran = run_without(["sqlalchemy"], ["--json", "status"], tmp_path / "home")
+    assert ran.returncode == 2
+    assert ran.stdout == ""
+    assert "“status”" in ran.stderr
+    assert "pip install '.[headless]'" in ran.stderr
+
+
+def test_the_help_of_an_agent_alone_lists_what_is_installed(tmp_path):
+    ran = run_without(["sqlalchemy"], ["--help"], tmp_path / "home")
+    assert ran.returncode == 0
+    assert "agent" in ran.stdout
+    assert "processes" not in ran.stdout
+
+
+def test_the_value_of_home_is_not_taken_for_a_command(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert main(["--home", "agent", "machines", "list", "--json"]) == 0
+    assert capsys.readouterr().out == "[]\n"
+
+
+def test_an_unknown_command_is_bad_usage(capsys):
+    with pytest.raises(SystemExit) as ended:
+        main(["frobnicate"])
+    assert ended.value.code == 2
+    assert "frobnicate" in capsys.readouterr().err
