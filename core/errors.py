@@ -14,6 +14,7 @@
     ├── RemoteProtocolError    the peer sent nonsense: count it, tell, go on   exit 1
     │   ├── NotAnAgentError         what answers is not a Beffroi agent
     │   ├── WrongKeyError           a key is missing or does not fit           exit 3
+    │   ├── RepeatedMessageError    a message that came before, by its counter
     │   └── NoiseError              octets on a line that belong to no telegram
     ├── RefusedError           not trusted or not allowed                      exit 3
     │   ├── WrongCodeError          pairing code wrong, used or expired
@@ -92,6 +93,10 @@ class WrongKeyError(RemoteProtocolError):
     """A ciphered telegram that the given key (or none) does not open."""
 
     exit_status = 3
+
+
+class RepeatedMessageError(RemoteProtocolError):
+    """A message whose invocation counter does not rise: one that came before, or a recording of it."""
 
 
 class NoiseError(RemoteProtocolError):

@@ -352,7 +352,8 @@ class MeterState(Enum):
 class MeterReport(Struct, frozen=True, kw_only=True):
     """State of a probe in words: `text` says what is tried, found or missing, in the user's language.
 
-    `line` is such as `9600 8N1`; `period_s` the measured time between telegrams; `needs_key` asks for the key dialog.
+    `line` is such as `9600 8N1`; `period_s` the measured time between telegrams; `needs_key` asks for the key dialog;
+    `is_problem` tells that `text` is about octets that were not taken, whatever the state.
     """
 
     name: str
@@ -367,6 +368,7 @@ class MeterReport(Struct, frozen=True, kw_only=True):
     is_authenticated: bool | None = None
     needs_key: bool = False
     is_simulated: bool = False
+    is_problem: bool = False
 
 
 class Severity(Enum):

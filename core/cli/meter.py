@@ -22,6 +22,7 @@ from core.services.recorder import Recorder
 from core.store.history import History
 
 PROTOCOLS = ("auto", "push", "iec62056-21")
+_GOING_ON = (MeterState.SEARCHING, MeterState.READING)
 LAST_WORD_S = 3.0
 """How long the end of a command waits for the history."""
 
@@ -160,6 +161,7 @@ class _Listener:
         self._recorder = recorder
         self._signalled = signalled
         self._is_once = is_once
+        self._told_errors: set[str] = set()
         self.ended = asyncio.Event()
         self.readings: MeterReadings | None = None
         self.failure: MeterReport | None = None
@@ -172,12 +174,16 @@ class _Listener:
         if isinstance(record, MeterReadings):
             self.readings = record
             _print_readings(record, self._is_json)
+            for error in record.errors:
+                if error not in self._told_errors:  # the same doubt with each telegram is told once
+                    print_problem(error)
+            self._told_errors = set(record.errors)
             if self._is_once:
                 self.ended.set()
-        elif isinstance(record, MeterReport) and record.state is not MeterState.READING:
+        elif isinstance(record, MeterReport) and (record.is_problem or record.state is not MeterState.READING):
             if not self._signalled.is_set():
                 print_problem(record.text)
-            if record.state is not MeterState.SEARCHING and self._is_once and not self.ended.is_set():
+            if record.state not in _GOING_ON and self._is_once and not self.ended.is_set():
                 self.failure = record
                 self.ended.set()
 
@@ -255,8 +261,6 @@ def _print_readings(readings: MeterReadings, is_json: bool) -> None:
             [(one.obis, one.quantity, _shown(one), one.unit) for one in readings.readings],
         )
     sys.stdout.flush()
-    for error in readings.errors:
-        print_problem(error)
 
 
 def _shown(reading: Reading) -> object:

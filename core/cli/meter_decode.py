@@ -136,7 +136,8 @@ def _print(result: DecodeResult) -> None:
                 for reading in result.readings
             ],
         )
-    count = len(result.telegrams)
+    # in garbage each lone ACK would count
+    count = sum(1 for telegram in result.telegrams if telegram.readings or not result.failures)
     print_text(ngettext("{count} telegram", "{count} telegrams", count).format(count=count))
 
 

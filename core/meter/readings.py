@@ -67,12 +67,14 @@ def readings_of_push(
     preset: Preset | None = None,
     presets: Presets | None = None,
     identity: MeterIdentity | None = None,
+    factors_told: set[tuple[str, int]] | None = None,
 ) -> MeterReadings:
     """Everything that `telegram` says.
 
     `preset` is the one the user has chosen; None takes the one that the meter's identification names. `identity` is
     what the same meter said of itself before, since not every telegram says it. `name` is the meter's name in the
-    console; None takes its serial number, else its system title.
+    console; None takes its serial number, else its system title. `factors_told`, kept by the caller from telegram to
+    telegram of one meter, makes the choice of a factor told once.
     """
     found = [_notification_entries(notification) for notification in telegram.notifications]
     texts = _texts(telegram, found)
@@ -84,7 +86,7 @@ def readings_of_push(
     readings: list[Reading] = []
     for notification, entries in zip(telegram.notifications, found, strict=True):
         coded = _with_codes(entries, preset, errors)
-        exponents = _exponents(coded, preset, errors)
+        exponents = _exponents(coded, preset, errors, factors_told)
         clock = _clock(notification, coded)
         is_doubtful = not telegram.is_complete or all(entry.code is None for entry in coded)
         _publish(coded, preset, exponents, clock, errors, readings, is_doubtful=is_doubtful)
@@ -185,7 +187,9 @@ def _fits(codes: Sequence[str], entries: Sequence[Entry]) -> bool:
     return True
 
 
-def _exponents(entries: Iterable[Entry], preset: Preset | None, errors: list[str]) -> dict[str, int]:
+def _exponents(
+    entries: Iterable[Entry], preset: Preset | None, errors: list[str], told: set[tuple[str, int]] | None
+) -> dict[str, int]:
     """The power of ten of each family of a preset: of several the one whose values are plausible."""
     if preset is None or not preset.units:
         return {}
@@ -208,7 +212,9 @@ def _exponents(entries: Iterable[Entry], preset: Preset | None, errors: list[str
         if not numbers:
             continue
         best = max(unit.exponents, key=lambda power: sum(low <= _scaled(number, power) <= high for number in numbers))
-        if best != unit.exponents[0] and family == "voltage":
+        if best != unit.exponents[0] and family == "voltage" and (told is None or (family, best) not in told):
+            if told is not None:
+                told.add((family, best))
             errors.append(
                 _("voltages are taken times {factor}, since times {other} they are no phase voltages").format(
                     factor=f"{10.0**best:g}", other=f"{10.0 ** unit.exponents[0]:g}"

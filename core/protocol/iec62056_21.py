@@ -32,7 +32,7 @@ from core.protocol.data_sets import (
 )
 from core.protocol.parity import has_even_parity, without_parity
 
-ERRORS_LIMIT = 50
+ERRORS_LIMIT = 8
 """Rejected telegrams that are told one by one; the others are counted."""
 
 REJECTED_LIMIT = 20_000

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from msgspec import Struct
 
-from core.errors import LocalProtocolError, NoiseError, RemoteProtocolError, WrongKeyError
+from core.errors import LocalProtocolError, NoiseError, RemoteProtocolError, RepeatedMessageError, WrongKeyError
 from core.language import _, ngettext
 from core.protocol.apdu import (
     BODY_TAGS,
@@ -128,6 +128,11 @@ class PushSession:
         """HDLC frames whose checks have passed, of any kind."""
         self.other_frames = 0
         """Those among them that belong to a dialogue, not to a push."""
+
+    @property
+    def skipped(self) -> int:
+        """Octets that belonged to no frame."""
+        return self._frames.skipped
 
     def receive_data(self, data: bytes, now_s: float) -> None:
         """Take octets of the line in; without any, see whether what has begun must be given up."""
@@ -375,7 +380,7 @@ class PushSession:
     def _check_counter(self, apdu: CipheredApdu) -> None:
         last = self._counters.get(apdu.system_title)
         if self._is_counter_checked and last is not None and apdu.invocation_counter <= last:
-            raise RemoteProtocolError(
+            raise RepeatedMessageError(
                 _("invocation counter {counter} does not rise above {last}: a repeated message is dropped").format(
                     counter=apdu.invocation_counter, last=last
                 )

@@ -27,7 +27,10 @@ from core.records import MeterIdentity, MeterReadings, Reading
 Protocol = Literal["auto", "push", "iec62056-21"]
 PROTOCOLS: tuple[Protocol, ...] = ("auto", "push", "iec62056-21")
 
-_ERRORS_SHOWN = 50
+_ERRORS_SHOWN = 10
+"""Reasons that are told one by one; the others are counted."""
+_NOISE_SHOWN = 3
+_NOTES_SHOWN = 30
 _PORTION = 1 << 16
 _HEX_SIGNS = re.compile(rb"0[xX]|[\s,;:-]")
 _PRINTABLE = frozenset(range(0x20, 0x7F)) | {0x09, 0x0A, 0x0D}
@@ -37,7 +40,7 @@ class DecodeResult(Struct, frozen=True, kw_only=True):
     """What a capture says: `telegrams` one by one, and all of their readings and errors together.
 
     `time` is the meter's own clock. `failures` counts what could not be decoded, `refusals` those among them for
-    want of the right key.
+    want of the right key; the whole beginning of a message whose last frames were not saved is no failure.
     """
 
     protocol: str | None
@@ -205,20 +208,26 @@ def _decode_push(
 ) -> None:
     identity: MeterIdentity | None = None
     noise: list[str] = []
+    factors_told: set[tuple[str, int]] = set()
     for _portion in _fed(session, octets):
         while (event := session.next_event()) is not NEED_DATA:
             if isinstance(event, Rejected):
                 if not isinstance(event.error, NoiseError):
                     found.fail(event.error)
-                elif len(noise) < _ERRORS_SHOWN:
+                elif len(noise) <= _NOISE_SHOWN:
                     noise.append(str(event.error))
             elif isinstance(event, Told):
                 telegram = event.telegram
                 assert isinstance(telegram, PushTelegram)
-                readings = readings_of_push(telegram, name=name, preset=preset, presets=presets, identity=identity)
+                readings = readings_of_push(
+                    telegram, name=name, preset=preset, presets=presets, identity=identity, factors_told=factors_told
+                )
                 identity = readings.meter
                 found.telegrams.append(found.registers.checked(readings))
-                found.failures += not telegram.is_complete
+    if len(noise) > _NOISE_SHOWN:
+        noise = [
+            _("{count} octets in all belong to no frame and were skipped").format(count=session.skipped),
+        ]
     found.errors += noise
     if not found.telegrams and not found.failures:
         found.fail(
@@ -276,8 +285,8 @@ def _decode_data_sets(octets: bytes, name: str | None, found: _Findings) -> None
 def _result(protocol: str | None, found: _Findings) -> DecodeResult:
     readings = tuple(reading for telegram in found.telegrams for reading in telegram.readings)
     notes = dict.fromkeys(note for telegram in found.telegrams for note in telegram.errors)
-    errors = [*found.errors, *list(notes)[:_ERRORS_SHOWN]]
-    more = max(0, found.failures - _ERRORS_SHOWN) + max(0, len(notes) - _ERRORS_SHOWN)
+    errors = [*found.errors, *list(notes)[:_NOTES_SHOWN]]
+    more = max(0, found.failures - _ERRORS_SHOWN) + max(0, len(notes) - _NOTES_SHOWN)
     if more > 0:
         errors.append(ngettext("{count} more", "{count} more", more).format(count=more))
     return DecodeResult(

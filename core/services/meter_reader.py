@@ -17,11 +17,20 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from core.errors import BeffroiError, NoiseError, SerialPortMissingError, TransportError, UsageError, WrongKeyError
+from core.errors import (
+    BeffroiError,
+    NoiseError,
+    RepeatedMessageError,
+    SerialPortMissingError,
+    TransportError,
+    UsageError,
+    WrongKeyError,
+)
 from core.language import _
 from core.meter.presets import load_presets
 from core.meter.readings import readings_of_push
 from core.meter.readings_21 import readings_of_data_sets
+from core.meter.registers import RegisterWatch
 from core.protocol.data_sets import Telegram
 from core.protocol.mode_c import ReadoutSession
 from core.protocol.push import PushSession, PushTelegram
@@ -96,6 +105,10 @@ class MeterReader:
         self._is_ciphered: bool | None = None
         self._is_authenticated: bool | None = None
         self._is_simulated = False
+        self._registers = RegisterWatch()
+        self._factors_told: set[tuple[str, int]] = set()
+        self._problem: str | None = None
+        self._repeated = 0
         self._arrivals: deque[float] = deque(maxlen=6)
         self._silent_at_s: float | None = None
         self._period_s: float | None = None
@@ -128,6 +141,7 @@ class MeterReader:
     async def _visit(self) -> None:
         """Open the port and read until something breaks; then wait a moment, so that a replug is found."""
         source = self._source
+        self._problem = None
         try:
             port = await open_port(source.port, self._first_line())
         except UsageError as error:
@@ -220,6 +234,7 @@ class MeterReader:
                             preset=self._preset,
                             presets=self._presets,
                             identity=self._identity,
+                            factors_told=self._factors_told,
                         )
                     )
                 elif isinstance(event, Rejected):
@@ -278,9 +293,20 @@ class MeterReader:
             self._name = readings.name or None
         if readings.name != self.name:
             readings = _named(readings, self.name)
-        self._publish(readings)
-        now_s = asyncio.get_running_loop().time()
-        self._arrivals.append(now_s)
+        self._publish(self._registers.checked(readings))
+        self._problem, self._repeated = None, 0
+        self._note_arrival()
+        meter = readings.meter.serial_number or readings.meter.model or self.name
+        self._report(
+            MeterState.READING,
+            _("simulated meter {meter} is read").format(meter=meter)
+            if self._is_simulated
+            else _("meter {meter} is read").format(meter=meter),
+        )
+
+    def _note_arrival(self) -> None:
+        """A whole message came, readable or not: note when the next one is due."""
+        self._arrivals.append(asyncio.get_running_loop().time())
         if len(self._arrivals) > 1:
             period_s = median(later - earlier for earlier, later in pairwise(self._arrivals))
             if self._period_s is None or not 0.8 < period_s / max(self._period_s, 0.001) < 1.25:
@@ -292,20 +318,26 @@ class MeterReader:
         else:
             due_s = 900.0 + SILENT_S  # the longest period of a push; the next telegram tells the real one
         self._expect(due_s)
-        meter = readings.meter.serial_number or readings.meter.model or self.name
-        self._report(
-            MeterState.READING,
-            _("simulated meter {meter} is read").format(meter=meter)
-            if self._is_simulated
-            else _("meter {meter} is read").format(meter=meter),
-        )
 
     def _tell_rejected(self, error: BeffroiError) -> None:
+        """Say why octets were not taken; a meter that sends what nobody may read is not silent."""
+        self._problem = str(error)
         if isinstance(error, WrongKeyError):
-            self._expect(None)
-            self._report(MeterState.FAILED, str(error), needs_key=True)
+            self._note_arrival()
+            self._report(MeterState.FAILED, str(error), needs_key=True, is_problem=True)
+        elif isinstance(error, RepeatedMessageError):
+            self._note_arrival()
+            self._repeated += 1
+            if self._repeated == 1 and self._state is not None:
+                self._report(self._state, str(error), is_problem=True)
+            else:
+                self._report(
+                    MeterState.FAILED,
+                    _("{reason}; what comes is a recording played again, or not from this meter").format(reason=error),
+                    is_problem=True,
+                )
         elif not isinstance(error, NoiseError) or self._state is not MeterState.READING:
-            self._report(self._state or MeterState.SEARCHING, str(error))
+            self._report(self._state or MeterState.SEARCHING, str(error), is_problem=True)
 
     def _tell_failed_attempt(self, error: BeffroiError) -> None:
         state = MeterState.SILENT if isinstance(error, TransportError) else MeterState.FAILED
@@ -329,7 +361,19 @@ class MeterReader:
             if self._arrivals:
                 since_s = loop.time() - self._arrivals[-1]
                 self._report(
-                    MeterState.SILENT, _("nothing has come from the meter for {seconds:.0f} s").format(seconds=since_s)
+                    MeterState.SILENT,
+                    _("nothing has come from the meter for {seconds:.0f} s").format(seconds=since_s)
+                    if self._problem is None
+                    else _("nothing readable has come from the meter for {seconds:.0f} s ({reason})").format(
+                        seconds=since_s, reason=self._problem
+                    ),
+                )
+            elif self._problem is not None:
+                self._report(
+                    MeterState.FAILED,
+                    _("what comes on {port} at {line} cannot be read: {reason}").format(
+                        port=self._source.port, line=self._line, reason=self._problem
+                    ),
                 )
             else:
                 self._report(
@@ -339,7 +383,7 @@ class MeterReader:
                     ),
                 )
 
-    def _report(self, state: MeterState, text: str, *, needs_key: bool = False) -> None:
+    def _report(self, state: MeterState, text: str, *, needs_key: bool = False, is_problem: bool = False) -> None:
         """Publish where the reading stands, if anything of it is new; a change of state is an event too."""
         report = MeterReport(
             name=self.name,
@@ -354,6 +398,7 @@ class MeterReader:
             is_authenticated=self._is_authenticated,
             needs_key=needs_key,
             is_simulated=self._is_simulated,
+            is_problem=is_problem,
         )
         told = self._told
         self._told, self._state = report, state

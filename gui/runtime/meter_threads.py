@@ -3,19 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 from PyQt5.QtCore import QObject, pyqtSignal
 
-from core.config import MeterConfig, read_secret, secret_path
-from core.errors import ConfigError
+from core.config import MeterConfig
 from core.home import Home
-from core.language import _
 from core.records import Record
 from gui.runtime.loop_thread import LoopThread
-
-if TYPE_CHECKING:
-    from core.services.meter_reader import MeterSource
 
 
 class MeterThreads(QObject):
@@ -38,6 +32,7 @@ class MeterThreads(QObject):
     def connect_meter(self, meter: MeterConfig) -> None:
         """Read this meter; one of the same name is let go first. Raises ConfigError for a key that cannot be read."""
         from core.services.meter_reader import MeterReader
+        from core.services.meter_sources import source_of
 
         reader = MeterReader(source_of(meter, self._home), self._publish)
         self.disconnect_meter(meter.name)
@@ -69,30 +64,3 @@ class MeterThreads(QObject):
     def _on_finished(self, thread: LoopThread) -> None:
         if thread in self._ending:
             self._ending.remove(thread)
-
-
-def source_of(meter: MeterConfig, home: Home) -> MeterSource:
-    """What a reader needs to know of a configured meter, its keys included; raises ConfigError."""
-    from core.services.meter_reader import MeterSource
-
-    return MeterSource(
-        port=meter.port,
-        name=meter.name,
-        protocol=meter.protocol,
-        baud=meter.baud,
-        parity=meter.parity,
-        key=_key(meter.key_file, home),
-        auth_key=_key(meter.auth_key_file, home),
-        preset=meter.preset,
-        home=home.path,
-    )
-
-
-def _key(name: str | None, home: Home) -> bytes | None:
-    if name is None:
-        return None
-    path = secret_path(home, name)
-    try:
-        return bytes.fromhex(read_secret(path))
-    except ValueError as error:
-        raise ConfigError(_("{path} does not hold a key in hexadecimal digits").format(path=path)) from error

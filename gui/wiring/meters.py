@@ -238,7 +238,11 @@ class MeterDesk(QObject):
         if self._simulator is not None:
             return
         self._simulator = ChildProgram(
-            ["--home", str(self._home.path), "meter", "simulate", "--listen", "127.0.0.1:0", "--protocol", "push"], self
+            [
+                *("--home", str(self._home.path), "meter", "simulate"),
+                *("--listen", "127.0.0.1:0", "--protocol", "push", "--interval", "1"),
+            ],
+            self,
         )
         self._simulator.line_read.connect(self._on_simulator_line)
         self._simulator.died.connect(

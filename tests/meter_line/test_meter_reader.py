@@ -18,7 +18,8 @@ from core.meter.virtual_e450 import VirtualE450
 from core.meter.virtual_telegrams import push
 from core.protocol.data_sets import encode_block
 from core.protocol.parity import with_even_parity, without_parity
-from core.records import Event, MeterReadings, MeterReport, MeterState
+from core.protocol.push_encoder import PushValue, clock_octets, encode_push
+from core.records import Event, MeterReadings, MeterReport, MeterState, Quality
 from core.services import meter_reader, meter_simulator, probe_search
 from core.services.decode import octets_of
 from core.services.meter_reader import MeterReader, MeterSource
@@ -379,6 +380,102 @@ def test_noise_is_told_and_reading_goes_on(terminal):
             return await listener.readings()
 
     assert asyncio.run(scenario()).measurement is not None
+
+
+@contextlib.asynccontextmanager
+async def listening(name, **fields):
+    """A reader that waits for pushes at 9600 8N1, and what it publishes."""
+    listener = Listener()
+    source = MeterSource(port=name, protocol="push", baud=9600, **fields)
+    async with running(MeterReader(source, listener.publish).run()):
+        await listener.state(MeterState.SEARCHING)
+        yield listener
+
+
+def test_a_recording_of_a_ciphered_meter_played_again_is_told_not_passed_over(terminal):
+    master, name = terminal
+    sent = push(VirtualE450(1), 1_772_359_200.0, 2, key=KEY, auth_key=AUTH_KEY, invocation_counter=7)
+
+    async def scenario():
+        async with listening(name, key=KEY, auth_key=AUTH_KEY) as listener:
+            os.write(master, sent)
+            await listener.readings()
+            os.write(master, sent)
+            first = await listener.wait_for(lambda record: isinstance(record, MeterReport) and record.is_problem)
+            os.write(master, sent)
+            second = await listener.state(MeterState.FAILED)
+            return first, second, [record for record in listener.records if isinstance(record, MeterReadings)]
+
+    first, second, readings = asyncio.run(scenario())
+    assert len(readings) == 1
+    assert first.state is MeterState.READING
+    assert "does not rise above 7" in first.text
+    assert "played again" in second.text
+
+
+def test_a_meter_whose_key_is_wrong_is_told_silent_when_it_stops(terminal, monkeypatch):
+    master, name = terminal
+    monkeypatch.setattr(meter_reader, "LEAST_SILENCE_S", 0.4)
+
+    async def scenario():
+        async with listening(name, key=AUTH_KEY, auth_key=KEY) as listener:
+            for number in range(3):
+                os.write(
+                    master,
+                    push(VirtualE450(1), 1_772_359_200.0, 2, key=KEY, auth_key=AUTH_KEY, invocation_counter=number),
+                )
+                await asyncio.sleep(0.1)
+            failed = await listener.state(MeterState.FAILED)
+            return failed, await listener.state(MeterState.SILENT)
+
+    failed, silent = asyncio.run(scenario())
+    assert failed.needs_key
+    assert "does not fit" in silent.text
+
+
+def test_a_register_that_falls_is_told_and_flagged_while_it_is_read(terminal):
+    master, name = terminal
+    values = [[PushValue("1-0:1.8.0*255", energy)] for energy in (5000, 4000)]
+
+    async def scenario():
+        async with listening(name) as listener:
+            for number, value in enumerate(values, 1):
+                os.write(master, encode_push(value, 2, clock=clock_octets(1_700_000_000.0, 0)))
+                readings = await listener.readings(number)
+            return readings
+
+    readings = asyncio.run(scenario())
+    assert "has fallen from 5000 to 4000" in readings.errors[-1]
+    assert [one.quality for one in readings.readings if one.obis] == [Quality.WARNING]
+
+
+def test_the_choice_of_a_factor_is_told_with_the_first_telegram_only(terminal):
+    master, name = terminal
+
+    async def scenario():
+        async with listening(name) as listener:
+            for number in (1, 2):
+                os.write(master, push(VirtualE450(1), 1_772_359_200.0 + number, 2))
+                readings = await listener.readings(number)
+            return await listener.readings(1), readings
+
+    first, second = asyncio.run(scenario())
+    assert [error for error in first.errors if "times 0.1" in error]
+    assert not second.errors
+
+
+def test_octets_that_cannot_be_read_are_not_called_silence(terminal, monkeypatch):
+    master, name = terminal
+    monkeypatch.setattr(meter_reader, "SILENT_S", 0.5)
+    sent = bytearray(push(VirtualE450(1), 1_772_359_200.0, 3))
+    sent[40] ^= 1
+
+    async def scenario():
+        async with listening(name) as listener:
+            os.write(master, bytes(sent))
+            return await listener.state(MeterState.FAILED)
+
+    assert "frame check is 0x" in asyncio.run(scenario()).text
 
 
 def test_an_unknown_preset_is_bad_usage():

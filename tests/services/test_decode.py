@@ -155,7 +155,7 @@ def test_a_segmented_capture_without_its_end_shows_what_is_whole_with_a_warning(
     values = [PushValue("1-0:1.7.0*255", number, scaler=0, unit=27) for number in range(20)]
     data = encode_push(values, 2, clock=CLOCK, transfer="segments")
     result = decode_capture(data[: data.index(b"\x7e", 1) + 1])
-    assert result.exit_status == 1
+    assert result.exit_status == 0
     assert result.readings
     assert all(reading.quality is Quality.WARNING for reading in result.readings)
     assert "breaks off" in result.errors[0]
@@ -164,14 +164,14 @@ def test_a_segmented_capture_without_its_end_shows_what_is_whole_with_a_warning(
 def test_ten_megabytes_of_noise_end_with_few_words():
     result = decode_capture(b"\xaa" + random.Random(5).randbytes(10_000_000))
     assert result.exit_status == 1
-    assert len(result.errors) < 60
+    assert len(result.errors) <= 12
 
 
 def test_a_flood_of_corrupt_frames_is_counted_not_kept():
     result = decode_capture(bytes.fromhex("7EA0070321930000") * 20_000)
     assert result.exit_status == 1
     assert result.failures == 20_000
-    assert len(result.errors) < 60
+    assert len(result.errors) <= 12
     assert "more" in result.errors[-1]
 
 
