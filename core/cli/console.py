@@ -36,8 +36,9 @@ class Console:
         self.config, warnings = load_config(self.home)
         for warning in warnings:
             print_problem(warning)
-        self.history = History.open(database_location(self.config, self.home))
+        self.history = self._opened()
         self._identity: Identity | None = None
+        self._problem = ""
 
     def __enter__(self) -> Self:
         return self
@@ -47,6 +48,9 @@ class Console:
     ) -> None:
         self.history.close()
 
+    def _opened(self) -> History:
+        return History.open(database_location(self.config, self.home))
+
     @property
     def identity(self) -> Identity:
         """Key and certificate of the console, made when first needed."""
@@ -55,12 +59,21 @@ class Console:
             self._identity = ensure_identity(self.home.console_path, name)
         return self._identity
 
-    def record(self, records: Sequence[Record]) -> None:
-        """Write what was learned into the history; a history that cannot be written is said, and no more."""
+    def record(self, records: Sequence[Record]) -> bool:
+        """Write what was learned into the history; False, and said once, where it cannot be written."""
         try:
+            if self.history.refusal is not None:  # there may be room by now
+                again, before = self._opened(), self.history
+                self.history = again
+                before.close()
             self.history.write(records)
         except StoreError as error:
-            print_problem(str(error))
+            if str(error) != self._problem:
+                self._problem = str(error)
+                print_problem(self._problem)
+            return False
+        self._problem = ""
+        return True
 
     @contextlib.asynccontextmanager
     async def polling(

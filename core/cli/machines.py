@@ -105,6 +105,7 @@ def _add(options: argparse.Namespace) -> int:
                     name=name, address=present.address
                 )
             )
+        console.history.check_can_write()  # the code is used up by the pairing
         machine = asyncio.run(pair_one(wanted, options.code, console.identity))
         console.history.save_machine(machine)
         console.record([_paired_event(console, machine)])

@@ -15,6 +15,7 @@ from core.language import N_, _
 from core.records import Event, Machine, MachineReport, MachineState, Process, ProcessTable, Record
 
 _RECORD_EVERY_S = 10.0
+_WAITING_LIMIT = 20_000
 
 STATE_WORDS = {
     MachineState.ONLINE: N_("online"),
@@ -182,8 +183,9 @@ async def _watch(
                 since_record_s += options.watch
             if since_record_s >= _RECORD_EVERY_S:
                 since_record_s = 0.0
-                console.record(waiting)
-                waiting.clear()
+                if console.record(waiting):
+                    waiting.clear()
+                del waiting[:-_WAITING_LIMIT]  # what cannot be written yet is tried again
         console.record(waiting)
     return 0
 

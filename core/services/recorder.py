@@ -229,7 +229,7 @@ class Recorder:
                 log.warning("%s", error)
             self._failure = error
             self._cleaning = None
-            if not isinstance(error, StoreLockedError | StoreFullError):
+            if not isinstance(error, StoreLockedError | StoreFullError) or self._can_only_read():
                 self._close()  # the next try opens it anew
             return False
         self._failure = None
@@ -242,7 +242,11 @@ class Recorder:
             history = self._open_history()
             history.wait_for_others(LOCK_TIMEOUT_S)
             self._history = history
+            self._failure = history.refusal or self._failure  # said before there is anything to write
         return self._history
+
+    def _can_only_read(self) -> bool:
+        return self._history is not None and self._history.refusal is not None
 
     def _close(self) -> None:
         if self._history is not None:

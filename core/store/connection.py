@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from sqlalchemy import URL, Connection, create_engine, event, inspect, make_url, pool, text
+from sqlalchemy import URL, Connection, Engine, create_engine, event, inspect, make_url, pool, text
 from sqlalchemy.exc import ArgumentError, DBAPIError
 
 from core.errors import ConfigError, StoreError, StoreFullError, StoreLockedError, StoreNewerError, StoreReadOnlyError
@@ -23,7 +23,16 @@ REVISIONS = ("0001",)
 
 _REFUSALS = (sqlite3.IntegrityError, sqlite3.InterfaceError, sqlite3.ProgrammingError, sqlite3.DataError)
 
-_WRITE_FAILURES = {sqlite3.SQLITE_IOERR_WRITE, sqlite3.SQLITE_IOERR_SHMSIZE, sqlite3.SQLITE_IOERR_TRUNCATE}
+_WRITE_FAILURES = {
+    sqlite3.SQLITE_IOERR_WRITE,
+    sqlite3.SQLITE_IOERR_TRUNCATE,
+    sqlite3.SQLITE_IOERR_SHMOPEN,
+    sqlite3.SQLITE_IOERR_SHMSIZE,
+    sqlite3.SQLITE_IOERR_SHMMAP,
+}
+
+
+_REFUSAL = "refusal"
 
 
 class UnwritableError(StoreError):
@@ -33,15 +42,26 @@ class UnwritableError(StoreError):
 def open_connection(location: Path | str, *, create: bool, busy_timeout_s: float) -> Connection:
     """A connection to the history at `location`, in its present form; it belongs to the calling thread.
 
+    On a disk that is full or read-only what is there can still be read, and `refusal_of` says why it cannot be written.
     Raises StoreError where there is no file and `create` is False, and the errors that `told` names.
     """
     url = _url(location)
     path = Path(url.database or "")
     if not create and not path.exists():
         raise StoreError(_("{path}: there is no history yet").format(path=path))
-    if create:
-        _make_file(path)
-    engine = create_engine(url, poolclass=pool.NullPool, connect_args={"timeout": busy_timeout_s})
+    try:
+        if create:
+            _make_file(path)
+        return _connection(create_engine(url, poolclass=pool.NullPool, connect_args={"timeout": busy_timeout_s}), path)
+    except (StoreFullError, StoreReadOnlyError) as error:
+        if not _is_whole(path):
+            raise
+        if isinstance(error, StoreReadOnlyError):
+            error = _read_only(path)
+        return _reading_connection(url, path, error)
+
+
+def _connection(engine: Engine, path: Path) -> Connection:
     event.listen(engine, "connect", _on_connected)
     event.listen(engine, "begin", _on_begun)
     with told(path):
@@ -54,6 +74,40 @@ def open_connection(location: Path | str, *, create: bool, busy_timeout_s: float
     return connection
 
 
+def _is_whole(path: Path) -> bool:
+    """True where all that was committed is in the file itself: no log waits beside it."""
+    try:
+        log_path = path.with_name(f"{path.name}-wal")
+        return path.is_file() and path.stat().st_size > 0 and (not log_path.exists() or log_path.stat().st_size == 0)
+    except OSError:
+        return False
+
+
+def _reading_connection(url: URL, path: Path, refusal: StoreError) -> Connection:
+    """A connection that needs no files beside the database, such as nobody can make on a full disk.
+
+    SQLite calls the file immutable: it is read without locks, which is right as long as nobody can write it.
+    """
+    address = f"{path.absolute().as_uri()}?mode=ro&immutable=1"
+    engine = create_engine(url, poolclass=pool.NullPool, creator=lambda: sqlite3.connect(address, uri=True))
+    event.listen(engine, "begin", _on_begun)
+    with told(path):
+        connection = engine.connect()
+        connection.info[_REFUSAL] = refusal
+        try:
+            _bring_up(connection, path)
+        except BaseException:
+            connection.close()
+            raise
+    return connection
+
+
+def refusal_of(connection: Connection) -> StoreError | None:
+    """Why this connection can only read; None where it can write."""
+    found: StoreError | None = connection.info.get(_REFUSAL)
+    return found
+
+
 def path_of(connection: Connection) -> Path:
     """The file that the connection reads and writes."""
     return Path(connection.engine.url.database or "")
@@ -62,10 +116,19 @@ def path_of(connection: Connection) -> Path:
 @contextmanager
 def writing(connection: Connection) -> Iterator[Connection]:
     """One transaction that may write; all of it is on the disk afterwards, or nothing is."""
+    refusal = refusal_of(connection)
+    if refusal is not None:
+        raise type(refusal)(str(refusal))
     with told(path_of(connection)):
         connection.info["begin"] = "BEGIN IMMEDIATE"
         with connection.begin():
             yield connection
+
+
+def check_can_write(connection: Connection) -> None:
+    """Raise what a transaction that writes would raise at its beginning."""
+    with writing(connection):
+        pass
 
 
 @contextmanager
@@ -104,9 +167,7 @@ def _in_words(error: BaseException | None, path: Path) -> StoreError:
                 _("{path} cannot grow: the disk or the user's quota is full, or the disk fails").format(path=path)
             )
         case sqlite3.SQLITE_READONLY | sqlite3.SQLITE_PERM:
-            return StoreReadOnlyError(
-                _("{path} may only be read; give this user the right to write it and its folder").format(path=path)
-            )
+            return _read_only(path)
         case sqlite3.SQLITE_CANTOPEN:
             return StoreReadOnlyError(
                 _("{path} cannot be opened; check that its folder is there and that this user may write in it").format(
@@ -123,6 +184,12 @@ def _in_words(error: BaseException | None, path: Path) -> StoreError:
     if isinstance(error, _REFUSALS):
         return UnwritableError(_("{path} cannot hold this: {reason}").format(path=path, reason=error))
     return StoreError(_("{path} cannot be used: {reason}").format(path=path, reason=error))
+
+
+def _read_only(path: Path) -> StoreReadOnlyError:
+    return StoreReadOnlyError(
+        _("{path} may only be read; give this user the right to write it and its folder").format(path=path)
+    )
 
 
 def _url(location: Path | str) -> URL:
@@ -151,6 +218,8 @@ def _make_file(path: Path) -> None:
     except PermissionError:
         return  # it may still be read; a write will say it
     except OSError as error:
+        if error.errno == 30 and path.is_file():  # EROFS
+            return  # likewise
         if error.errno in (28, 122):  # ENOSPC, EDQUOT
             raise StoreFullError(_("{path} cannot grow: the disk is full; make room").format(path=path)) from error
         raise StoreReadOnlyError(

@@ -16,9 +16,10 @@ from typing import Self
 from sqlalchemy import Connection, func, select
 from sqlalchemy.dialects.sqlite import insert
 
+from core.errors import StoreError
 from core.records import CommandResult, CommandRunSummary, Event, Level, Machine, Measurement, SeriesInfo, SeriesPoints
 from core.store import answers, reading, rollups, schema
-from core.store.connection import open_connection, path_of, told
+from core.store.connection import check_can_write, open_connection, path_of, refusal_of, told
 from core.store.connection import reading as one_moment
 from core.store.connection import writing as one_batch
 from core.store.reading import MACHINE, METER, Sample
@@ -38,8 +39,8 @@ class History:
     def open(cls, location: Path | str, *, create: bool = True, busy_timeout_s: float = 5.0) -> History:
         """Open the file (or URL) `location`, made where it is missing and `create`, and bring it to the present form.
 
-        Waits up to `busy_timeout_s` for another program that writes. Raises StoreError and its family, ConfigError
-        for a URL that is none of ours.
+        Waits up to `busy_timeout_s` for another program that writes. A disk that is full or read-only leaves it
+        readable: see `refusal`. Raises StoreError and its family, ConfigError for a URL that is none of ours.
         """
         return cls(open_connection(location, create=create, busy_timeout_s=busy_timeout_s))
 
@@ -47,6 +48,15 @@ class History:
     def path(self) -> Path:
         """The file of the database."""
         return path_of(self._connection)
+
+    @property
+    def refusal(self) -> StoreError | None:
+        """Why this history can only be read, and every writing raises; opened again it may be writable."""
+        return refusal_of(self._connection)
+
+    def check_can_write(self) -> None:
+        """Raise what a writing would raise, for who must know before something that cannot be undone."""
+        check_can_write(self._connection)
 
     def close(self) -> None:
         """Close the database; its log is folded into the file."""

@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 
 from core.cli.app import main
+from core.errors import StoreFullError
 from core.home import Home
 from core.records import Machine
 from core.store.history import History
@@ -113,6 +114,26 @@ def test_status_prints_every_key_and_records_what_it_learned(run: Run, home: Hom
         assert entry["memory"]["total_bytes"] == 16 << 30
     with History.open(home.database_path) as history:
         assert "machine/m1/cpu_percent" in [series.name for series in history.series()]
+
+
+def test_on_a_full_disk_machines_are_asked_all_the_same_and_it_is_said_once(
+    run: Run, home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(_engine: object, path: Path) -> None:
+        raise StoreFullError(f"{path} cannot grow")
+
+    with monkeypatch.context() as full:
+        full.setattr("core.store.connection._connection", refused)
+        status, out, err = run("status", "--json")
+        assert status == 0
+        assert [entry["state"] for entry in json.loads(out)] == ["online"] * 3
+        assert err == f"beffroi: {home.database_path} cannot grow\n"
+        status, _out, err = run("machines", "add", "m4", "127.0.0.1:1", "--code", "ABCDE-FGHJK")
+        assert (status, err) == (1, f"beffroi: {home.database_path} cannot grow\n"), "before the code is used up"
+        status, out, err = run("machines", "list", "--json")
+        assert (status, len(json.loads(out)), err) == (0, 3, "")
+    with History.open(home.database_path) as history:
+        assert history.series() == []
 
 
 def test_an_offline_machine_has_all_keys_and_ends_with_1(run: Run, home: Home, agents: Any) -> None:

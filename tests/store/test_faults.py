@@ -10,6 +10,7 @@ import sys
 import tempfile
 import textwrap
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -163,6 +164,56 @@ def test_a_database_that_may_only_be_read(open_folder: Path, tmp_path: Path) -> 
     assert meters == "['main']"
     assert f"{path} may only be read" in written
     assert "none.db cannot be" in made
+
+
+@contextmanager
+def full_disk() -> Iterator[None]:
+    """No file can grow, as on a disk without a free block; SQLite cannot make its own file beside the database then."""
+    import resource
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+@posix
+def test_a_full_disk_leaves_the_history_readable(path: Path) -> None:
+    with full_disk(), History.open(path) as history:
+        assert history.meters() == ["main"]
+        assert history.count("measurements") == 1
+        assert f"{path} cannot grow" in str(history.refusal)
+        for refused in (lambda: history.write([telegram(2)]), lambda: history.write([]), history.check_can_write):
+            with pytest.raises(StoreFullError, match=f"{path} cannot grow"):
+                refused()
+    with History.open(path) as history:
+        assert history.refusal is None
+        history.check_can_write()
+        history.write([telegram(2)])
+        assert history.count("measurements") == 2
+
+
+@posix
+def test_on_a_full_disk_a_history_whose_log_still_holds_rows_is_not_read_by_halves(path: Path) -> None:
+    log_path = path.with_name(f"{path.name}-wal")
+    with History.open(path) as history:
+        history.write([telegram(2)])
+        log = log_path.read_bytes()
+    log_path.write_bytes(log)
+    with full_disk(), pytest.raises(StoreFullError, match=f"{path} cannot grow"):
+        History.open(path)
+    with History.open(path) as history:
+        assert history.count("measurements") == 2
+
+
+@posix
+def test_an_empty_file_on_a_full_disk_is_no_history(tmp_path: Path) -> None:
+    path = tmp_path / "beffroi.db"
+    path.touch()
+    with full_disk(), pytest.raises(StoreFullError, match=f"{path} cannot grow"):
+        History.open(path)
 
 
 def test_a_newer_database_is_refused_and_untouched(path: Path) -> None:

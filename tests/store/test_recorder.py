@@ -11,7 +11,7 @@ import subprocess
 import sys
 import textwrap
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -74,6 +74,7 @@ class Site:
         self.now_s = NOW
         self.reports: list[StoreReport] = []
         self.pages: int | None = None
+        self.room: Callable[[], contextlib.AbstractContextManager[None]] = contextlib.nullcontext
         self.recorder = Recorder(
             self.opened,
             Retention(),
@@ -85,7 +86,8 @@ class Site:
         )
 
     def opened(self) -> History:
-        history = History.open(self.path, busy_timeout_s=0.05)
+        with self.room():
+            history = History.open(self.path, busy_timeout_s=0.05)
         if self.pages is not None:
             cursor = history._connection.connection.cursor()
             cursor.execute(f"PRAGMA max_page_count = {self.pages}")
@@ -358,6 +360,39 @@ def test_a_full_disk_is_told_and_loses_nothing(site: Site) -> None:
     site.run(story)
     assert site.count("measurements") == 200
     assert site.last.error is None
+
+
+@pytest.mark.skipif(os.name != "posix", reason="limits of POSIX")
+def test_a_full_disk_at_the_start_is_told_at_once_and_what_is_there_is_read(site: Site) -> None:
+    with History.open(site.path) as history:
+        history.write([telegram(NOW)])
+
+    @contextlib.contextmanager
+    def full_disk() -> Iterator[None]:
+        import resource
+
+        soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (0, hard))
+        try:
+            yield
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+    site.room = full_disk
+
+    async def story() -> None:
+        assert await site.recorder.query(lambda history: history.meters()) == ["main"]
+        await site.until(lambda: bool(site.reports) and "cannot grow" in (site.last.error or ""))
+        site.recorder.put(telegram(NOW + 1))
+        await asyncio.sleep(0.15)
+        assert site.last.rows_waiting == 1
+        assert await site.recorder.query(lambda history: history.meters()) == ["main"]
+        site.room = contextlib.nullcontext
+        await site.until(lambda: site.last.error is None and site.last.rows_written == 1)
+
+    site.run(story)
+    assert site.last.rows_dropped == 0
+    assert site.count("measurements") == 2
 
 
 def test_a_newer_database_is_told_and_left_alone(site: Site) -> None:
