@@ -93,7 +93,7 @@ def write_private(path: Path, content: bytes) -> None:
 class Lock:
     """Lock on a file, held until `release` or the end of the process; the file holds a word for whoever finds it.
 
-    Raises nothing when another process holds it: `take` says so.
+    Raises nothing when another process holds it: `take` says so; ConfigError where the file cannot be made.
     """
 
     def __init__(self, path: Path) -> None:
@@ -102,7 +102,12 @@ class Lock:
 
     def take(self) -> bool:
         """True when this process now holds the lock."""
-        handle = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            handle = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o600)
+        except OSError as error:
+            raise ConfigError(
+                _("{path} cannot be written: {reason}").format(path=self.path, reason=error.strerror)
+            ) from error
         try:
             if os.name == "posix":
                 import fcntl

@@ -10,6 +10,7 @@ import base64
 import hashlib
 import hmac
 import os
+import re
 import ssl
 import subprocess
 import sys
@@ -124,7 +125,8 @@ def _run_key_maker(folder: Path, key_path: Path, certificate_path: Path, name: s
             words, stdin=subprocess.DEVNULL, capture_output=True, timeout=_KEY_MAKER_TIMEOUT_S, check=False
         )
         if made.returncode != 0:
-            reason = made.stderr.decode(errors="replace").strip().rpartition("\n")[2]
+            last_line = made.stderr.decode(errors="replace").strip().rpartition("\n")[2]
+            reason = re.sub(r"^\w+: (\[Errno \d+\] )?", "", last_line)  # the name of the exception is for us
             raise ConfigError(_("no key could be made in {path}: {reason}").format(path=folder, reason=reason))
         os.replace(drafts[0], key_path)
         os.replace(drafts[1], certificate_path)

@@ -38,3 +38,16 @@ def test_two_processes_of_a_home_put_the_full_log_aside_once(tmp_path, monkeypat
     assert (tmp_path / "beffroi.log.1").read_text().startswith("a" * 120)
     assert "c" * 10 in path.read_text()
     assert "d" * 10 in path.read_text()
+
+
+def test_a_log_that_cannot_be_written_costs_its_records_and_nothing_else(tmp_path, capsys):
+    path = tmp_path / "beffroi.log"
+    path.mkdir()
+    handler = BoundedLogHandler(path, encoding="utf-8", delay=True)
+    _write(handler, "lost")
+    handler.close()
+    assert capsys.readouterr().err == ""
+    path.rmdir()
+    _write(handler, "kept")
+    handler.close()
+    assert path.read_text() == "kept\n"

@@ -13,6 +13,7 @@ import threading
 import pytest
 
 from core.errors import ConfigError, UsageError
+from core.home import Lock
 from core.transport import address as address_module
 from core.transport import tls
 from core.transport.identity import (
@@ -49,6 +50,26 @@ def test_an_identity_is_private_and_what_the_house_says_it_is(one):
     assert certificate.not_valid_before_utc.year == 2000
     assert certificate.not_valid_after_utc.year == 2100
     assert fingerprint_of_pem(one.certificate_pem) == one.fingerprint
+
+
+@pytest.mark.skipif(os.name != "posix", reason="limits of POSIX")
+def test_a_key_that_finds_no_room_is_said_without_our_own_words(tmp_path):
+    import resource
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, hard))
+    try:
+        with pytest.raises(ConfigError) as caught:
+            ensure_identity(tmp_path / "id", "lab")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert str(caught.value) == f"no key could be made in {tmp_path / 'id'}: File too large"
+    assert ensure_identity(tmp_path / "id", "lab").name == "lab"
+
+
+def test_a_lock_that_cannot_be_made_is_said_with_its_file(tmp_path):
+    with pytest.raises(ConfigError, match=f"{tmp_path / 'none' / 'lock'} cannot be written"):
+        Lock(tmp_path / "none" / "lock").take()
 
 
 def test_fingerprints_are_the_same_however_they_are_written(one, other):
