@@ -14,6 +14,7 @@ from typing import Any
 from msgspec.structs import replace
 from PyQt5.QtCore import QObject, QTimer, pyqtSignal
 
+from core.errors import ConfigError
 from core.home import Home, Lock
 from core.language import _
 from core.records import Machine
@@ -175,7 +176,7 @@ def _running_at(folder: Path) -> tuple[str, int, int] | None:
         found = json.loads((folder / "listening").read_bytes())
         host, _colon, port = found["address"].rpartition(":")
         return host.strip("[]"), int(port), int(found.get("pid") or 0)
-    except (OSError, ValueError, KeyError, TypeError):
+    except (ConfigError, OSError, ValueError, KeyError, TypeError):
         return None
 
 
