@@ -12,6 +12,8 @@ import os
 
 LANGUAGES = ("en", "fr")
 
+_TRANSLATIONS = os.path.join(os.path.dirname(os.path.dirname(__file__)), "resources", "translations")
+
 _catalogue: gettext.NullTranslations = gettext.NullTranslations()
 _language = "en"
 
@@ -32,11 +34,10 @@ def use_language(code: str | None = None) -> str:
     chosen = code if code in LANGUAGES else preferred_language()
     _catalogue = gettext.NullTranslations()
     if chosen != "en":
-        from importlib import resources  # an agent in English is 1.5 MiB smaller without it
-
-        compiled = resources.files("resources") / "translations" / chosen / "LC_MESSAGES" / "beffroi.mo"
-        if compiled.is_file():
-            with compiled.open("rb") as stream:
+        # A plain path: importlib.resources would cost a French agent 1.5 MiB.
+        compiled = os.path.join(_TRANSLATIONS, chosen, "LC_MESSAGES", "beffroi.mo")
+        if os.path.isfile(compiled):
+            with open(compiled, "rb") as stream:
                 _catalogue = gettext.GNUTranslations(stream)
     _language = chosen
     return chosen
