@@ -154,7 +154,12 @@ def size_text(octets: float) -> str:
 
 
 def _listing(path: str, *, is_long: bool) -> Answer:
-    """Names in a directory, one a line; with `-al` hidden ones too, each with mode, owner, size and time (UTC)."""
+    """Names in a directory, one a line; with `-al` hidden ones too, each with mode, owner, size and time (UTC).
+
+    A relative path is one below `/`, where programs start too, wherever the agent was started.
+    """
+    if os.name == "posix":
+        path = os.path.join("/", path)
     try:
         if not stat.S_ISDIR(os.stat(path).st_mode):
             name = os.path.basename(path.rstrip("/")) or path

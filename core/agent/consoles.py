@@ -117,6 +117,10 @@ class Consoles:
             self._consoles = ()
         return True
 
+    def read(self) -> None:
+        """Read the file now; raises ConfigError where it is open to others or cannot be read."""
+        self._consoles = self._read()
+
     def listed(self) -> tuple[AuthorizedConsole, ...]:
         """All consoles as last read."""
         return self._consoles
@@ -156,7 +160,7 @@ class Consoles:
 
         It may be shortened to its first symbols, eight at least.
         """
-        self.refresh()
+        self.read()
         symbols = fingerprint_symbols(fingerprint)
         matches = [item for item in self._consoles if fingerprint_symbols(item.fingerprint).startswith(symbols)]
         if len(symbols) < 8 or len(matches) != 1:

@@ -96,7 +96,8 @@ class Executor:
             return
         execution.is_cancelled = True
         if execution.task is not None:
-            execution.task.cancel()
+            # In the loop's next turn: a task that is cancelled before its first step never reaches its end.
+            asyncio.get_running_loop().call_soon(execution.task.cancel)
         else:
             self._waiting = deque(item for item in self._waiting if item[0] is not execution)
             execution.open()

@@ -40,12 +40,16 @@ _ADDRESSES_REMEMBERED = 1024
 
 
 class Window(Struct, kw_only=True):
-    """A time during which a code pairs. `ending` is None while open, else `used`, `expired` or `tries`."""
+    """A time during which a code pairs. `ending` is None while open, else `used`, `expired` or `tries`.
+
+    `is_automatic` marks a code that `agent run` has printed: nobody waits for it, and the next run makes another.
+    """
 
     salt: bytes
     key: bytes
     level: Level
     end_s: float
+    is_automatic: bool = False
     tries_left: int | None = TRIES
     ending: str | None = None
     console: str = ""
@@ -77,10 +81,10 @@ def window_path(folder: Path) -> Path:
     return folder / "pairing"
 
 
-def open_window(folder: Path, code: str, level: Level, end_s: float) -> Window:
+def open_window(folder: Path, code: str, level: Level, end_s: float, *, is_automatic: bool = False) -> Window:
     """Open a window for `code`, in place of an older one; the running agent notices it. Takes a tenth of a second."""
     salt = os.urandom(SALT_OCTETS)
-    window = Window(salt=salt, key=pairing_key(code, salt), level=level, end_s=end_s)
+    window = Window(salt=salt, key=pairing_key(code, salt), level=level, end_s=end_s, is_automatic=is_automatic)
     save_window(folder, window)
     return window
 
@@ -171,6 +175,8 @@ class PairingDesk:
         if window is None or window.salt != attempt.window.salt:
             raise PairingRefusedError("closed" if window is None else "used")
         reason = window.closed_reason(now_s)
+        if reason is None and attempt.begin.is_site_code and self._is_blocked(attempt.address, now_s):
+            reason = "tries"  # many may have begun before the first of them was wrong
         if reason is not None:
             raise PairingRefusedError(reason)
         self._count_try(window, attempt.address, now_s)

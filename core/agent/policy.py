@@ -175,17 +175,19 @@ def _flags(letters: str) -> Parameter:
 _ANYWHERE = Parameter(type="path", roots=("/",))
 _WORDS = Parameter(type="word")
 _LS = {"flags": _flags("aAbBcCdfFgGhHiIklLmnNopqQrRsStTuUvxXZ1"), "path": _ANYWHERE}
+_PS_BSD = ("a", "ax", "aux", "auxf", "auxww", "axf", "faux", "x", "-ax", "-aux", "-auxf", "-auxww")
 _POSIX = ("linux", "darwin")
 
 DEFAULT_COMMANDS = (
     Command(id="ls", argv=("ls", "{flags*}", "{path*}"), parameters=_LS, os=_POSIX),
     Command(id="dir", argv=("dir", "{flags*}", "{path*}"), parameters=_LS, os=_POSIX),
-    Command(id="ps", argv=("ps", "{options*}"), os=_POSIX, parameters={"options": _flags("AaCdefFjlLNTuwxH")}),
+    # Not u, x, T, H: beside e, ps reads them as BSD options and shows the environment of processes, with its secrets.
+    Command(id="ps", argv=("ps", "{options*}"), os=_POSIX, parameters={"options": _flags("AadefFjlLNw")}),
     Command(
         id="ps-bsd",
         argv=("ps", "{options}"),
         os=_POSIX,
-        parameters={"options": Parameter(type="enum", values=("a", "ax", "aux", "auxf", "auxww", "axf", "faux", "x"))},
+        parameters={"options": Parameter(type="enum", values=_PS_BSD)},
     ),
     Command(id="Get-Process", argv=("Get-Process",)),
     Command(id="uname", argv=("uname", "{flags*}"), parameters={"flags": _flags("asnrvmpio")}, os=_POSIX),

@@ -87,8 +87,10 @@ class AgentServer:
         """Bind; the address that consoles can reach. Raises PortInUseError, HostUnknownError, TransportError."""
         try:
             # Once, before anything is served; in a thread it would leave the thread behind.
-            found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
-        except socket.gaierror as error:
+            # Octets need no IDNA, whose tables cost half a megabyte.
+            name = host.encode() if host.isascii() else host
+            found = socket.getaddrinfo(name, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+        except (socket.gaierror, UnicodeError) as error:
             raise HostUnknownError(_("{host} is not an address of this machine").format(host=host)) from error
         family, kind, protocol, _name, address = found[0]
         listener = socket.socket(family, kind, protocol)
@@ -221,7 +223,7 @@ class AgentServer:
 
     def admit(self, fingerprint: str, address: str) -> tuple[AuthorizedConsole | None, str]:
         """The console of this certificate as listed now; else None and the reason."""
-        self._consoles.refresh()
+        self._refresh_consoles()
         console = self._consoles.find(fingerprint)
         if console is None:
             return None, "removed"
@@ -298,9 +300,14 @@ class AgentServer:
             raise
         self._audit.append([{**entry, "decision": "paired", "rule": f"level {console.level.value}"}])
         log.info("paired with %s %s at level %s", console.name, console.fingerprint, console.level.value)
-        self._consoles.refresh()
-        self._pin(attempt.certificate_pem)
+        self._refresh_consoles()
         return answer
+
+    def _refresh_consoles(self) -> None:
+        """Take a changed list over, whoever notices it first: its new certificates are pinned with it."""
+        if self._consoles.refresh():
+            for pem in self._consoles.certificates():
+                self._pin(pem)
 
     def _pin(self, pem: str) -> None:
         fingerprint = fingerprint_of_pem(pem)
@@ -349,9 +356,7 @@ class AgentServer:
         while True:
             await asyncio.sleep(WATCH_PERIOD_S)
             self._desk.refresh()
-            if self._consoles.refresh():
-                for pem in self._consoles.certificates():
-                    self._pin(pem)
+            self._refresh_consoles()
             now_s = time.time()
             for link in list(self._links):
                 if link.console is not None and link.phase is not Phase.CLOSED:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import json
 import os
 import signal
 import socket
@@ -18,6 +17,8 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from types import FrameType
+
+import msgspec
 
 from core.agent.consoles import Consoles
 from core.agent.environment import platform_name
@@ -75,7 +76,15 @@ def register(commands: argparse._SubParsersAction[argparse.ArgumentParser], comm
 
 
 def run_agent(options: argparse.Namespace) -> int:
-    """Run the agent until SIGTERM or SIGINT; 0 then."""
+    """Run the agent until SIGTERM or SIGINT; 0 then, also where it had not listened yet."""
+    try:
+        with _interrupted_by_sigterm():
+            return _run_agent(options)
+    except KeyboardInterrupt:
+        return 0
+
+
+def _run_agent(options: argparse.Namespace) -> int:
     home: Home = options.home
     folder = make_private_folder(home.agent_path)
     listen, max_level = _configured(home)
@@ -86,7 +95,7 @@ def run_agent(options: argparse.Namespace) -> int:
     limit_agent()
     identity = ensure_identity(folder, socket.gethostname())
     consoles = Consoles(folder)
-    consoles.refresh()
+    consoles.read()
     desk = PairingDesk(folder, identity, consoles, max_level)
     if options.site_code is not None:
         desk.site = _site_window(options.site_code)
@@ -95,27 +104,27 @@ def run_agent(options: argparse.Namespace) -> int:
     audit = AuditLog(folder / "audit.log")
 
     async def serve() -> None:
+        stopped = _stop_signal()
         watch_children_without_threads()
         server = AgentServer(
             folder, identity, desk, consoles, policy, new_collector(time.monotonic()), audit, max_level
         )
         address = shown_address(*await server.listen(host, port))
         announcement = folder / "listening"
-        write_private(announcement, json.dumps({"address": address, "pid": os.getpid()}).encode())
         try:
+            write_private(announcement, msgspec.json.encode({"address": address, "pid": os.getpid()}))
             print(f"listening on {address}", flush=True)
             if wants_code:
                 code = new_code()
-                open_window(folder, code, min(Level.RUN, max_level, key=_rank), time.time() + DEFAULT_MINUTES * 60)
+                level, end_s = min(Level.RUN, max_level, key=_rank), time.time() + DEFAULT_MINUTES * 60
+                open_window(folder, code, level, end_s, is_automatic=True)
                 print(f"code: {shown_code(code)}", flush=True)
-            await _until_stopped(server)
+            await _serve_until(stopped, server)
         finally:
             announcement.unlink(missing_ok=True)
 
     try:
         asyncio.run(serve())
-    except KeyboardInterrupt:
-        pass  # where the loop cannot handle signals
     finally:
         lock.release()
     return 0
@@ -139,7 +148,7 @@ def pair_console(options: argparse.Namespace) -> int:
             if options.json:
                 expires = datetime.fromtimestamp(window.end_s, UTC).isoformat(timespec="seconds")
                 document = {"code": shown_code(code), "level": level.value, "expires": expires.replace("+00:00", "Z")}
-                print(json.dumps(document), flush=True)
+                print(msgspec.json.encode(document).decode(), flush=True)
             else:
                 print(f"code: {shown_code(code)}", flush=True)
             if not _is_running(folder):
@@ -154,7 +163,7 @@ def pair_console(options: argparse.Namespace) -> int:
 def list_consoles(options: argparse.Namespace) -> int:
     """Print the consoles trusted here."""
     consoles = Consoles(options.home.agent_path)
-    consoles.refresh()
+    consoles.read()
     rows = [
         {
             "fingerprint": console.fingerprint,
@@ -166,7 +175,7 @@ def list_consoles(options: argparse.Namespace) -> int:
         for console in consoles.listed()
     ]
     if options.json:
-        print(json.dumps(rows))
+        print(msgspec.json.encode(rows).decode())
     elif not rows:
         _tell(_("no console is trusted here; let one pair: beffroi agent pair"))
     else:
@@ -195,19 +204,28 @@ def revoke_console(options: argparse.Namespace) -> int:
     return 0
 
 
-async def _until_stopped(server: AgentServer) -> None:
-    """Serve until a signal says stop."""
-    task = asyncio.ensure_future(server.serve())
-    loop = asyncio.get_running_loop()
+def _stop_signal() -> asyncio.Event:
+    """Set once a signal says stop; to be asked for before anything is left to be cleaned up."""
+    loop, stopped = asyncio.get_running_loop(), asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         try:
-            loop.add_signal_handler(number, task.cancel)
+            loop.add_signal_handler(number, stopped.set)
         except NotImplementedError:
             continue  # Windows: Ctrl+C comes as KeyboardInterrupt
+    return stopped
+
+
+async def _serve_until(stopped: asyncio.Event, server: AgentServer) -> None:
+    """Serve until `stopped` is set."""
+    task, stop = asyncio.ensure_future(server.serve()), asyncio.ensure_future(stopped.wait())
     try:
-        await task
-    except asyncio.CancelledError:
-        return
+        await asyncio.wait([task, stop], return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        task.cancel()
+        stop.cancel()
+        await asyncio.wait([task, stop])
+    if not task.cancelled():
+        task.result()
 
 
 def _configured(home: Home) -> tuple[str, Level]:
@@ -253,7 +271,7 @@ def _wait_for_console(folder: Path, salt: bytes, end_s: float) -> int:
 def _is_pairing_open(folder: Path) -> bool:
     """True while a window opened by `agent pair` waits."""
     window = load_window(folder)
-    return window is not None and window.closed_reason(time.time()) is None
+    return window is not None and not window.is_automatic and window.closed_reason(time.time()) is None
 
 
 def _is_running(folder: Path) -> bool:

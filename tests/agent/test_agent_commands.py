@@ -421,3 +421,40 @@ def test_results_nobody_fetches_are_bounded(site, who, monkeypatch):
             return [item is not None for item in kept]
 
     assert asyncio.run(talk()) == [False] * 3 + [True] * 3
+
+
+def test_a_command_cancelled_before_its_first_step_gives_its_place_back(site, who):
+    class Nobody:
+        def send(self, frame):
+            pass
+
+        def next_stream(self):
+            return 1
+
+    async def talk():
+        async with site.running():
+            executor = site.server.executor
+            console = site.consoles.find(who.console1.fingerprint)
+            for number in range(2 * executor_module.RUNNING_AT_ONCE):
+                asked = ExecStart(exec_id=f"c{number}", words=("sleeps",), timeout_s=20.0)
+                execution = executor.start(console, asked, 0.0)
+                execution.attach(Nobody())
+                executor._start_waiting()  # the task is made, and has not begun
+                executor.cancel(console.fingerprint, asked.exec_id)
+                await asyncio.wait([execution.task], timeout=5.0)
+                assert execution.exit is not None
+                assert execution.exit.state == "cancelled"
+            link = await Console.connect(site, who.console1)
+            ended = await link.run("true")
+            await link.close()
+            return ended
+
+    assert asyncio.run(talk()).state == "ok"
+
+
+def test_a_relative_path_means_the_same_wherever_the_agent_was_started(site, who, tmp_path, monkeypatch):
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path)
+    ended, output = _run(site, who, "ls", "here")
+    assert ended.exit_status == 2
+    assert b"here" in output[2]

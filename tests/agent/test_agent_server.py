@@ -418,3 +418,19 @@ def test_a_clock_wrong_by_a_year_changes_nothing(agent, who, monkeypatch):
     status = asyncio.run(talk())
     assert abs(status.time_s - (real() - 366 * 86400)) < 60
     assert status.system.uptime_s > 0
+
+
+def test_a_line_that_another_link_noticed_first_is_trusted_all_the_same(agent, who, monkeypatch):
+    monkeypatch.setattr(server_module, "WATCH_PERIOD_S", 0.3)
+
+    async def talk():
+        agent.trust(who.console1)
+        async with agent.running():
+            first = await Console.connect(agent, who.console1)
+            agent.trust(who.console2)
+            agent.server.admit(who.console1.fingerprint, "127.0.0.1")  # as a link of the first console does
+            second = await Console.connect(agent, who.console2)
+            await first.close()
+            await second.close()
+
+    asyncio.run(talk())

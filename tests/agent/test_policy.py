@@ -20,7 +20,20 @@ def _decide(line, level=Level.RUN):
 @pytest.mark.parametrize(
     "line",
     [
-        *("ls", "ls -l", "ls -lh /etc /usr", "dir", "ps", "ps -ef", "ps aux", "Get-Process", "uname", "uname -a"),
+        *(
+            "ls",
+            "ls -l",
+            "ls -lh /etc /usr",
+            "dir",
+            "ps",
+            "ps -ef",
+            "ps -eLf",
+            "ps aux",
+            "ps -aux",
+            "Get-Process",
+            "uname",
+            "uname -a",
+        ),
         *("hostname", "hostname -I", "ip addr", "ip a", "ip route", "ip -br addr show", "ipconfig", "ipconfig /all"),
         *("df -h", "df", "free", "free -m", "uptime", "whoami", "id", "id root", "date", "date -u", "true"),
     ],
@@ -37,6 +50,8 @@ def test_the_default_policy_allows_what_only_reads(line):
         *("reboot", "rm -rf /", "date -s 2000-01-01", "date 01010000", "hostname evil", "hostname -F /etc/passwd"),
         *("ip link set eth0 down", "ip addr add 1.2.3.4/8 dev eth0", "ip -batch /tmp/x", "ls --help", "ls ../x"),
         *("ipconfig /release", "sudo ls", "/bin/ls", "LS", "ls -l /etc/..", "ps -o pid", "free -s 1", "true x"),
+        # with these ps shows the environment of processes
+        *("ps axe", "ps -auxe", "ps -ex", "ps -eTH", "ps -e -x", "ps e"),
         *("uptime --since", "id -Zx", "df --output", "ls -l \n", "env", "sh", "cat /etc/passwd"),
     ],
 )
