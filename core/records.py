@@ -146,7 +146,8 @@ class MachineReport(Struct, frozen=True, kw_only=True):
 
     `time_s` is when the console received `status`; `since_s` when `state` began; `error` says why, for the user.
     `is_new` tells that `status` came with this report (else it is the last one known).
-    `late_statuses` are those measured while the link was down, oldest first, for the history.
+    `late_statuses` are those measured while the link was down, oldest first, for the history; like `status` they
+    tell the time by the clock of their machine.
     """
 
     machine: str

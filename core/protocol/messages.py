@@ -166,7 +166,7 @@ class ExecOpened(Struct, frozen=True, kw_only=True):
     """`exec.opened` notification: frames of kind 1 whose stream is `stream` belong to `exec_id` from now on."""
 
     exec_id: Identifier
-    stream: int
+    stream: Annotated[int, Meta(ge=0, lt=2**32)]
 
 
 class ExecExit(Struct, frozen=True, kw_only=True):
@@ -178,9 +178,9 @@ class ExecExit(Struct, frozen=True, kw_only=True):
 
     exec_id: Identifier
     state: Literal["ok", "failed", "timeout", "cancelled"]
-    exit_status: int | None
-    dropped_bytes: int
-    duration_s: float
+    exit_status: Annotated[int, Meta(ge=-(2**31), lt=2**32)] | None
+    dropped_bytes: Annotated[int, Meta(ge=0, le=2**53)]
+    duration_s: Annotated[float, Meta(ge=0, le=2**31)]
     message: Line = ""
 
 

@@ -35,6 +35,8 @@ HANDSHAKE_TIMEOUT_S = 4.0
 HELLO_TIMEOUT_S = 4.0
 ANSWER_TIMEOUT_S = 10.0
 MOST_PROCESSES = 100_000
+_STOPPING_S = 0.3
+"""An agent that ends closes its port and its links in this time, in whatever order."""
 _SLOT_S = 0.5
 """A handshake that takes longer waits for a slow peer and costs no processor time: it gives its slot back."""
 
@@ -55,6 +57,10 @@ class CommandListener(Protocol):
 
     def on_exec_exit(self, message: ExecExit) -> None:
         """A command has ended, after its last output."""
+
+
+class _EndedBeforeHelloError(NotTrustedError):
+    """The agent has closed the link before its hello: it refuses our certificate, or it merely stops."""
 
 
 class AgentLink(asyncio.Protocol):
@@ -241,10 +247,12 @@ class AgentLink(asyncio.Protocol):
     def _reason(self, exc: Exception | None) -> BeffroiError:
         """Why the link ended, in words."""
         address = self._machine.address
-        if not self._is_greeted or (isinstance(exc, ssl.SSLError) and "ALERT" in (exc.reason or "")):
+        if isinstance(exc, ssl.SSLError) and "ALERT" in (exc.reason or ""):
+            return self._not_trusted()
+        if not self._is_greeted:
             # TLS 1.3: a refused certificate shows only after a handshake that looked good, and asyncio's server ends
             # such a link without sending the alert that it owes.
-            return self._not_trusted()
+            return _EndedBeforeHelloError(str(self._not_trusted()))
         if isinstance(exc, OSError) and exc.errno in (errno.ETIMEDOUT, errno.EHOSTUNREACH, errno.ENETUNREACH):
             return NoRouteError(_("{address} does not answer any more").format(address=address))
         return TransportError(_("the agent at {address} has closed the link").format(address=address))
@@ -288,11 +296,27 @@ async def open_link(
     """
     if machine.fingerprint is None:
         raise NotTrustedError(_("{machine} is not paired yet").format(machine=machine.name))
+    try:
+        return await _open_once(machine, context, slots, on_status, commands, hello)
+    except _EndedBeforeHelloError:
+        # One that merely stops listens no more, or is back: ask once again before the trust is doubted.
+        await asyncio.sleep(_STOPPING_S)
+        return await _open_once(machine, context, slots, on_status, commands, hello)
+
+
+async def _open_once(
+    machine: Machine,
+    context: ssl.SSLContext,
+    slots: asyncio.Semaphore,
+    on_status: Callable[[StatusMessage], None],
+    commands: CommandListener,
+    hello: Hello,
+) -> AgentLink:
     peer = await open_socket(machine.host, machine.port)
     link = await _handshake(machine, context, slots, lambda: AgentLink(machine, on_status, commands), peer)
     try:
         shown = link.peer_fingerprint()
-        if shown is None or not same_fingerprint(shown, machine.fingerprint):
+        if shown is None or machine.fingerprint is None or not same_fingerprint(shown, machine.fingerprint):
             raise _another_agent(machine)
         await link.greet(hello)
     except BaseException:

@@ -64,7 +64,8 @@ class MachineCommands:
         if execution is not None:
             execution.is_accepted = True
             execution.restart()
-            execution.deadline_s = asyncio.get_running_loop().time() + execution.request.timeout_s + _GRACE_S
+            if not execution.is_cancelled:  # a cancelled one gets no more time
+                execution.deadline_s = asyncio.get_running_loop().time() + execution.request.timeout_s + _GRACE_S
 
     def on_output(self, exec_id: str, fd: int, content: bytes) -> None:
         """A piece of output has come."""

@@ -44,6 +44,8 @@ _NOT_TRUSTED_CAP_S = 10.0
 _STEADY_S = 5.0
 """A link that held as long has earned a quick reconnect."""
 _MOST_LATE_STATUSES = 4000
+_LATE_AT_MOST_S = 7200.0
+"""An agent keeps an hour; what it says to be older, or yet to come, belongs nowhere."""
 _MOST_STATUSES_A_SECOND = 100
 
 log = logging.getLogger("beffroi.poller")
@@ -90,7 +92,6 @@ class MachineWatch:
         self._interval_s = 0.0
         self._run_id = ""
         self._number: int | None = None
-        self._clock_offset_s = 0.0
         self._late: list[Status] = []
         self._wake = asyncio.Event()
         self._was_seen = self._is_gone = False
@@ -184,9 +185,11 @@ class MachineWatch:
         """A status has come."""
         self._number = message.status.number
         if message.is_missed:
-            status = plain_status(message.status, None)
             if len(self._late) < _MOST_LATE_STATUSES:
-                self._late.append(structs.replace(status, time_s=status.time_s - self._clock_offset_s))
+                status = plain_status(message.status, None)
+                # Without what no history keeps: a false agent could send an hour of it, 256 KiB each.
+                cpu = structs.replace(status.cpu, per_core_percent=(), load_average=()) if status.cpu else None
+                self._late.append(structs.replace(status, system=None, disks=None, top_process=None, cpu=cpu))
             return
         self._heard_s = asyncio.get_running_loop().time()
         self._count_status(self._heard_s)
@@ -196,7 +199,8 @@ class MachineWatch:
             self._state, self._error, self._since_s = MachineState.ONLINE, None, self._time_s
         late: tuple[Status, ...] = ()
         if self._late:
-            late = tuple(self._late)
+            now_s = self.status.time_s
+            late = tuple(status for status in self._late if 0 <= now_s - status.time_s <= _LATE_AT_MOST_S)
             self._late.clear()
         self._shard.publish(self.report(is_new=True, late=late))
         self._shard.on_change(self)
@@ -214,8 +218,6 @@ class MachineWatch:
         self.link = link
         self.level = hello.level or self.level
         self._shard.unreachable.discard(self.machine.name)
-        offset_s = hello.time_s - time.time()
-        self._clock_offset_s = offset_s if abs(offset_s) > 2 else 0.0
         if hello.run_id != self._run_id:
             self._run_id, self._number = hello.run_id, None
         self._subscribe(link)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -91,6 +92,18 @@ def test_nothing_is_taken_after_the_link_has_ended() -> None:
     link, _transport, heard = fed(bad + good, good)
     assert not link.is_up
     assert heard.told == []
+
+
+@pytest.mark.parametrize(
+    "field",
+    [{"exit_status": 10**30}, {"exit_status": -(2**40)}, {"dropped_bytes": 10**25}, {"dropped_bytes": -1},
+     {"duration_s": 1e300}, {"duration_s": -1}],
+)  # fmt: skip
+def test_an_end_of_a_command_with_numbers_that_no_history_holds_ends_the_link(field: dict[str, object]) -> None:
+    said = {"exec_id": "e1", "state": "ok", "exit_status": 0, "dropped_bytes": 0, "duration_s": 0.1, **field}
+    link, _transport, heard = fed(encode_frame(0, encode_notification("exec.exit", said)))
+    assert heard.told == []
+    assert isinstance(link.lost.result(), RemoteProtocolError)
 
 
 def test_an_unknown_request_is_answered_so() -> None:

@@ -32,6 +32,8 @@ from core.records import (
     ProcessTable,
 )
 from core.services.commands import new_request
+from core.store.minutes import minutes_of
+from core.transport.tls import agent_context
 
 ONLINE, LATE, OFFLINE = MachineState.ONLINE, MachineState.LATE, MachineState.OFFLINE
 
@@ -135,7 +137,7 @@ async def test_a_broken_link_is_offline_at_once_and_a_return_online_within_5_s(
 
 
 @in_a_site
-async def test_what_was_missed_comes_with_the_next_report_by_the_consoles_clock(
+async def test_what_was_missed_is_kept_at_its_time_though_the_clock_there_is_a_year_off(
     site: Site, agents: SimulatedAgents
 ) -> None:
     agents.time_offset_s = -365 * 86400.0
@@ -149,7 +151,28 @@ async def test_what_was_missed_comes_with_the_next_report_by_the_consoles_clock(
         await site.until(lambda: any(report.late_statuses for report in site.reports("m1")))
     late = next(report.late_statuses for report in site.reports("m1") if report.late_statuses)
     assert [status.number for status in late] == [seen + 1, seen + 2, seen + 3]
-    assert [round(status.time_s - now_s) for status in late] == [-9, -8, -7]
+    fresh = [report for report in site.reports("m1") if report.late_statuses]
+    minutes = {row.minute_s for row in minutes_of(fresh)}
+    assert minutes <= {int((now_s + ago_s) // 60) * 60 for ago_s in (-9, -8, -7, 0, 10)}
+
+
+@in_a_site
+async def test_what_an_agent_says_to_have_missed_ages_ago_or_in_the_future_is_dropped(
+    site: Site, agents: SimulatedAgents
+) -> None:
+    async with site.polling(site.machine("m1", agents.port), interval_s=5.0) as poller:
+        await poller.settled(5, with_status=True)
+        seen, now_s = agents.number, time.time()
+        agents.missed = [
+            made_up_status(seen + step, time_s) for step, time_s in enumerate((-1e300, now_s - 9, now_s + 9e9), 1)
+        ]
+        agents.number += 3
+        agents.drop()
+        await site.until(lambda: any(report.late_statuses for report in site.reports("m1")))
+    late = next(report.late_statuses for report in site.reports("m1") if report.late_statuses)
+    assert [status.number for status in late] == [seen + 2]
+    assert late[0].system is None
+    assert late[0].disks is None
 
 
 @in_a_site
@@ -196,6 +219,30 @@ def test_a_console_that_the_agent_does_not_know_is_told_not_trusted(site: Site) 
             await poller.settled(5)
             assert poller.reports()[0].state is MachineState.NOT_TRUSTED
             assert "does not trust this console" in (poller.reports()[0].error or "")
+
+    asyncio.run(main())
+
+
+def test_an_agent_that_merely_stops_before_its_hello_is_not_called_untrusted(site: Site) -> None:
+    async def main() -> None:
+        handshakes = 0
+
+        async def stop_at_once(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            nonlocal handshakes
+            handshakes += 1
+            server.close()
+            writer.transport.abort()
+
+        context = agent_context(site.agents[0], [site.console.certificate_pem])
+        server = await asyncio.start_server(stop_at_once, "127.0.0.1", 0, ssl=context)
+        port = server.sockets[0].getsockname()[1]
+        async with site.polling(site.machine("m1", port)) as poller:
+            await poller.settled(5)
+            report = poller.reports()[0]
+        assert handshakes == 1
+        assert report.state is MachineState.OFFLINE
+        assert "nothing listens" in (report.error or "")
+        assert MachineState.NOT_TRUSTED not in site.states("m1")
 
     asyncio.run(main())
 
