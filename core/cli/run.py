@@ -117,7 +117,11 @@ def _run(options: argparse.Namespace) -> int:
         show = _Show(request, is_live=len(machines) == 1, is_quiet=options.json or options.gather)
         run_until_signalled(lambda signalled: _execute(console, machines, request, show, signalled))
         results = [show.results[name] for name in request.machines]
-        console.record([request, *(CommandProgress(id=request.id, result=result) for result in results)])
+        last = len(results) - 1
+        progress = (
+            CommandProgress(id=request.id, result=result, is_last=at == last) for at, result in enumerate(results)
+        )
+        console.record([request, *progress])
     if options.json:
         print_json(
             {

@@ -75,6 +75,13 @@ def _merged_figures() -> dict[str, str]:
 
 _INSERT_MINUTE = _merge(schema.machine_minutes, ("machine_id", "minute_s"), _merged_figures())
 
+_RESULT_FIELDS = ("state", "exit_status", "stdout", "stderr", "duration_s", "truncated_bytes", "message")
+_INSERT_RESULT = (
+    f"INSERT INTO {schema.command_results.name} (command_id, machine, {', '.join(_RESULT_FIELDS)})"  # noqa: S608 -- as above
+    f" VALUES ({', '.join('?' * (2 + len(_RESULT_FIELDS)))}) ON CONFLICT (command_id, machine)"
+    f" DO UPDATE SET {', '.join(f'{name} = excluded.{name}' for name in _RESULT_FIELDS)}"
+)
+
 Written = Record | MachineMinute
 
 
@@ -104,10 +111,9 @@ class Writer:
         for record in others:
             if isinstance(record, CommandRequest):
                 self._write_command(record)
-            elif isinstance(record, CommandProgress):
-                self._write_result(record)
-            else:
+            elif isinstance(record, Event):
                 self._write_event(record)
+        self._write_results([record for record in others if isinstance(record, CommandProgress)])
         return len(readings) + len(minutes) + len(others)
 
     def _many(self, statement: str, rows: list[tuple[Any, ...]]) -> None:
@@ -209,39 +215,47 @@ class Writer:
         told = {name: statement.excluded[name] for name in ("operator_id", "line", "words", "machines", "timeout_s")}
         self._connection.execute(statement.on_conflict_do_update(index_elements=["id"], set_=told))
 
-    def _write_result(self, progress: CommandProgress) -> None:
-        commands, result = schema.commands, progress.result
-        stub = insert(commands).values(
-            id=progress.id,
-            time_s=func.strftime("%s", "now"),
-            operator_id=self._operator_id(""),
-            line="",
-            words="[]",
-            machines="[]",
-            timeout_s=0.0,
-            is_ended=False,
+    def _write_results(self, progresses: Sequence[CommandProgress]) -> None:
+        commands = schema.commands
+        for number in dict.fromkeys(progress.id for progress in progresses):
+            self._ensure_command(number)
+        self._many(
+            _INSERT_RESULT,
+            [
+                (
+                    progress.id,
+                    progress.result.machine,
+                    progress.result.state.value,
+                    progress.result.exit_status,
+                    progress.result.stdout,
+                    progress.result.stderr,
+                    progress.result.duration_s,
+                    progress.result.truncated_bytes,
+                    progress.result.message,
+                )
+                for progress in progresses
+            ],
         )
-        if self._connection.execute(select(commands.c.id).where(commands.c.id == progress.id)).first() is None:
-            self._connection.execute(stub)  # the request was lost on its way: its answers are still kept
-        statement = insert(schema.command_results).values(
-            command_id=progress.id,
-            machine=result.machine,
-            state=result.state.value,
-            exit_status=result.exit_status,
-            stdout=result.stdout,
-            stderr=result.stderr,
-            duration_s=result.duration_s,
-            truncated_bytes=result.truncated_bytes,
-            message=result.message,
-        )
-        names = ("state", "exit_status", "stdout", "stderr", "duration_s", "truncated_bytes", "message")
-        self._connection.execute(
-            statement.on_conflict_do_update(
-                index_elements=["command_id", "machine"], set_={name: statement.excluded[name] for name in names}
+        for progress in progresses:
+            if progress.is_last:
+                self._connection.execute(commands.update().where(commands.c.id == progress.id).values(is_ended=True))
+
+    def _ensure_command(self, number: str) -> None:
+        """A row for the answers of a command whose request was lost on its way: they are still kept."""
+        commands = schema.commands
+        if self._connection.execute(select(commands.c.id).where(commands.c.id == number)).first() is None:
+            self._connection.execute(
+                insert(commands).values(
+                    id=number,
+                    time_s=func.strftime("%s", "now"),
+                    operator_id=self._operator_id(""),
+                    line="",
+                    words="[]",
+                    machines="[]",
+                    timeout_s=0.0,
+                    is_ended=False,
+                )
             )
-        )
-        if progress.is_last:
-            self._connection.execute(commands.update().where(commands.c.id == progress.id).values(is_ended=True))
 
     def _write_event(self, event: Event) -> None:
         self._connection.execute(

@@ -18,7 +18,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from PyQt5.QtCore import QObject, Qt, pyqtSignal
 
 from core.config import Config, MeterConfig, database_location
+from core.errors import TransportError
 from core.home import Home
+from core.language import _
 from core.records import CommandRequest, Event, Machine, Record, Severity
 from core.services.hub import Hub
 from gui.runtime.loop_thread import Answers, LoopThread
@@ -162,12 +164,13 @@ class Services(QObject):
         self.run(work(), done, failed)
 
     def execute(self, words: Sequence[str], machines: Sequence[str], timeout_s: float) -> CommandRequest:
-        """Send a command; raises UsageError where the words mean nothing."""
+        """Send a command; raises UsageError where the words mean nothing, TransportError while nothing can be sent."""
         from core.services.commands import new_request
 
         request = new_request(words, machines, timeout_s, self.config.operator, time.time())
-        if self.pool is not None:
-            self.pool.execute(request)
+        if self.pool is None:
+            raise TransportError(_("the console is still starting, nothing was sent; send it again in a moment"))
+        self.pool.execute(request)
         return request
 
     def connect_meter(self, meter: MeterConfig) -> None:

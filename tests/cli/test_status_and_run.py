@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import time
@@ -225,6 +227,8 @@ def test_run_gives_a_result_for_every_target_and_keeps_it(run: Run, home: Home, 
         kept = history.command_runs()[0]
         assert (kept.id, kept.line) == (document["id"], document["command"])
         assert len(history.command_results(kept.id)) == 4
+    with contextlib.closing(sqlite3.connect(home.database_path)) as database:
+        assert database.execute("SELECT is_ended FROM commands").fetchall() == [(1,)]
 
 
 def test_a_refused_command_ends_with_3_and_names_the_line_to_add(run: Run) -> None:
