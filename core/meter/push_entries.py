@@ -9,11 +9,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from core.language import _
 from core.protocol.axdr import AttributeDescriptor, Enumerated, Value
 
 _made = tuple.__new__
 """Makes an Entry of its five values in half the time that calling the class takes."""
 _REGISTERS = (3, 4)
+_PUSH_SETUP = 40
 _LOGICAL_NAME = 1
 _SCALER_UNIT = 3
 
@@ -28,12 +30,12 @@ class Entry(NamedTuple):
     attribute: int | None = None
 
 
-def entries_of(body: Value) -> list[Entry]:
-    """All values of `body` in their order."""
+def entries_of(body: Value, problems: list[str]) -> list[Entry]:
+    """All values of `body` in their order; a list that does not fit its values goes into `problems`."""
     if not isinstance(body, (tuple, list)):
         return [Entry(None, body)]
-    if len(body) > 1 and isinstance(body[0], list) and _is_object_list(body[0], len(body)):
-        return _listed(body[0], body)
+    if body and isinstance(body[0], list) and _is_object_list(body[0]):
+        return _behind_list(body[0], body, problems)
     found: list[Entry] = []
     _walk(body, found)
     return found
@@ -133,19 +135,39 @@ def _scaler_and_unit(value: Value) -> tuple[int, int] | None:
     return None
 
 
-def _is_object_list(objects: Sequence[Value], count: int) -> bool:
+def _is_object_list(objects: Sequence[Value]) -> bool:
     """True for a push object list: (class, logical name, attribute, index, …) for each of the elements."""
-    if len(objects) not in (count, count - 1):
-        return False
-    return all(
+    return bool(objects) and all(
         isinstance(entry, tuple)
         and len(entry) >= 4
         and isinstance(entry[0], int)
         and isinstance(entry[1], bytes)
         and len(entry[1]) == 6
         and isinstance(entry[2], int)
+        and isinstance(entry[3], int)
         for entry in objects
     )
+
+
+def _behind_list(objects: list[Value], body: Sequence[Value], problems: list[str]) -> list[Entry]:
+    """Values behind an object list, beside it or in one container of their own; without codes where it does not fit."""
+    first = objects[0]
+    names_itself = isinstance(first, tuple) and first[0] == _PUSH_SETUP
+    if len(body) == 2 and not (names_itself and len(objects) == 2):
+        inner = body[1]
+        if isinstance(inner, (tuple, list)) and len(objects) > 1:
+            if len(inner) == len(objects):
+                return _listed(objects, [None, *inner])
+            if len(inner) == len(objects) - 1:
+                return _listed(objects, [objects, *inner])
+    if len(objects) in (len(body), len(body) - 1):
+        return _listed(objects, body)
+    problems.append(
+        _("the object list names {count} values and {sent} came; none of them can be named").format(
+            count=len(objects), sent=len(body) - 1
+        )
+    )
+    return [Entry(None, value) for value in body[1:]]
 
 
 def _listed(objects: list[Value], elements: Sequence[Value]) -> list[Entry]:
@@ -164,13 +186,23 @@ def _listed(objects: list[Value], elements: Sequence[Value]) -> list[Entry]:
             if pair is not None:
                 scalers[code] = pair
                 continue
-        found.append(Entry(code, value, attribute=attribute))
+        found.append(_whole_object(code, value) if attribute == 0 else Entry(code, value, attribute=attribute))
     if not scalers:
         return found
     return [
         entry._replace(scaler=scalers[entry.code][0], unit=scalers[entry.code][1]) if entry.code in scalers else entry
         for entry in found
     ]
+
+
+def _whole_object(code: bytes, value: Value) -> Entry:
+    """The value of an object that is sent with all its attributes: the logical name, the value, then the others."""
+    if isinstance(value, tuple) and len(value) > 1 and value[0] == code:
+        pair = _scaler_and_unit(value[2]) if len(value) > 2 else None
+        if pair is None or isinstance(value[1], (tuple, list)):
+            return Entry(code, value[1], attribute=2)
+        return Entry(code, value[1], *pair, attribute=2)
+    return Entry(code, value, attribute=0)
 
 
 def is_logical_name(entry: Entry) -> bool:

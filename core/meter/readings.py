@@ -76,13 +76,13 @@ def readings_of_push(
     console; None takes its serial number, else its system title. `factors_told`, kept by the caller from telegram to
     telegram of one meter, makes the choice of a factor told once.
     """
-    found = [_notification_entries(notification) for notification in telegram.notifications]
+    errors = list(telegram.warnings)
+    found = [_notification_entries(notification, errors) for notification in telegram.notifications]
     texts = _texts(telegram, found)
     if preset is None:
         known_as = () if identity is None or identity.manufacturer is None else (identity.manufacturer,)
         presets = presets or load_presets()
         preset = presets.identified_by((*texts, *known_as))
-    errors = list(telegram.warnings)
     readings: list[Reading] = []
     for notification, entries in zip(telegram.notifications, found, strict=True):
         coded = _with_codes(entries, preset, errors)
@@ -120,10 +120,10 @@ def text_of(value: Value) -> str:
     return str(value)
 
 
-def _notification_entries(notification: Notification) -> list[Entry]:
+def _notification_entries(notification: Notification, problems: list[str]) -> list[Entry]:
     """The values of one message; positions of a push without any code are kept, the empty ones too."""
     body = notification.body
-    entries = entries_of(body)
+    entries = entries_of(body, problems)
     if any(entry.code is not None for entry in entries) or not isinstance(body, (tuple, list)):
         return entries
     if any(isinstance(value, (tuple, list)) for value in body):
@@ -308,6 +308,8 @@ def _flag(known: _Known, value: float, unit: str | None, source: str | None, err
     if known.quantity is None:
         return Quality.GOOD
     quality = quality_of(known.quantity, value)
+    if known.family == "frequency" and source is None:
+        return Quality.GOOD if value >= 0 else quality  # of an unknown power of ten nothing can be said
     if known.family != "voltage":
         return quality
     low, high = VOLTAGE_PLAUSIBLE_V

@@ -206,7 +206,14 @@ def _decode_push(
     name: str | None,
     found: _Findings,
 ) -> None:
+    def readings_of(telegram: PushTelegram) -> MeterReadings:
+        return readings_of_push(
+            telegram, name=name, preset=preset, presets=presets, identity=identity, factors_told=factors_told
+        )
+
     identity: MeterIdentity | None = None
+    nameless: list[PushTelegram] = []
+    taken: list[MeterReadings] = []
     noise: list[str] = []
     factors_told: set[tuple[str, int]] = set()
     for _portion in _fed(session, octets):
@@ -219,11 +226,15 @@ def _decode_push(
             elif isinstance(event, Told):
                 telegram = event.telegram
                 assert isinstance(telegram, PushTelegram)
-                readings = readings_of_push(
-                    telegram, name=name, preset=preset, presets=presets, identity=identity, factors_told=factors_told
-                )
+                readings = readings_of(telegram)
                 identity = readings.meter
-                found.telegrams.append(found.registers.checked(readings))
+                taken.append(readings)
+                if len(nameless) == len(taken) - 1:  # a meter of several lists names itself in one of them
+                    if identity.manufacturer is None:
+                        nameless.append(telegram)
+                    else:
+                        taken[: len(nameless)] = [readings_of(earlier) for earlier in nameless]
+    found.telegrams += [found.registers.checked(readings) for readings in taken]
     if len(noise) > _NOISE_SHOWN:
         noise = [
             _("{count} octets in all belong to no frame and were skipped").format(count=session.skipped),

@@ -226,9 +226,9 @@ def test_flat_and_nested_entries_may_be_mixed():
 
 
 def test_a_text_of_six_octets_is_a_value_not_a_code():
-    (entry,) = entries_of(((code("0-0:96.1.1*255"), b"160456"),))
+    (entry,) = entries_of(((code("0-0:96.1.1*255"), b"160456"),), [])
     assert entry.value == b"160456"
-    assert entries_of((b"160456", 5))[0].code is None
+    assert entries_of((b"160456", 5), [])[0].code is None
 
 
 def test_a_pushed_scaler_of_a_register_is_used():
@@ -295,3 +295,45 @@ def test_a_simulated_meter_is_labelled():
 def test_an_incomplete_message_is_worth_a_warning():
     part = PushTelegram((Notification(1, None, ((OBIS, 2301, (-1, V)),)),), is_complete=False)
     assert readings_of_push(part).readings[0].quality is Quality.WARNING
+
+
+def listed(*objects: tuple[int, str, int]) -> list:
+    return [(class_id, code(text), attribute, 0) for class_id, text, attribute in objects]
+
+
+ENERGIES = listed((3, "1-0:1.8.0*255", 2), (3, "1-0:2.8.0*255", 2))
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        (ENERGIES, 5000, 70),
+        (ENERGIES, (5000, 70)),
+        (ENERGIES, [5000, 70]),
+        (listed((40, "0-8:25.9.0*255", 2)) + ENERGIES, 5000, 70),
+        (listed((40, "0-8:25.9.0*255", 2)) + ENERGIES, (5000, 70)),
+    ],
+)
+def test_values_stand_beside_their_list_or_in_a_container_of_their_own(sent):
+    assert [(one.obis, one.value) for one in body(sent).readings] == [("1-0:1.8.0*255", 5000), ("1-0:2.8.0*255", 70)]
+
+
+def test_an_object_sent_with_all_its_attributes_gives_its_value_and_scaler():
+    objects = listed((3, "1-0:32.7.0*255", 0), (1, "0-0:96.1.0*255", 0))
+    voltage = (code("1-0:32.7.0*255"), 2301, (-1, V))
+    found = body((objects, voltage, (code("0-0:96.1.0*255"), b"12345678")))
+    assert [(one.value, one.raw, one.unit) for one in found.readings] == [(230.1, 2301, "V"), ("12345678", None, None)]
+    assert found.meter.serial_number == "12345678"
+
+
+def test_an_object_list_that_does_not_fit_names_nothing():
+    found = body((ENERGIES, 1, 2, 3, 4))
+    assert [(one.obis, one.value, one.quality) for one in found.readings] == [
+        (None, number, Quality.WARNING) for number in (1, 2, 3, 4)
+    ]
+    assert "names 2 values and 4 came" in found.errors[0]
+
+
+def test_a_frequency_whose_power_of_ten_nobody_knows_is_not_called_an_error():
+    (found,) = body((code("1-0:14.7.0*255"), 4998)).readings
+    assert (found.value, found.unit, found.quality) == (4998, None, Quality.GOOD)

@@ -151,6 +151,19 @@ def test_the_document_has_every_key_always():
     assert reading["quality"] == "good"
 
 
+@pytest.mark.parametrize("order", [(0, 1), (1, 0)])
+def test_a_meter_that_names_itself_in_one_of_its_lists_is_known_in_all(order):
+    lists = (
+        encode_push([PushValue("0-0:42.0.0*255", "LGZ1020078254637"), PushValue("1-0:1.8.1*255", 5)], 1, clock=CLOCK),
+        encode_push([PushValue("1-0:32.7.0*255", 2301), PushValue("1-0:14.7.0*255", 4998)], 1, clock=CLOCK),
+    )
+    result = decode_capture(lists[order[0]] + lists[order[1]])
+    found = {reading.obis: (reading.value, reading.unit) for reading in result.readings}
+    assert found["1-0:32.7.0*255"] == (230.1, "V")
+    assert found["1-0:14.7.0*255"] == (49.98, "Hz")
+    assert found["1-0:1.8.1*255"] == (5, "Wh")
+
+
 def test_a_segmented_capture_without_its_end_shows_what_is_whole_with_a_warning():
     values = [PushValue("1-0:1.7.0*255", number, scaler=0, unit=27) for number in range(20)]
     data = encode_push(values, 2, clock=CLOCK, transfer="segments")
