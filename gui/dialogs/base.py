@@ -7,10 +7,13 @@ from collections.abc import Sequence
 from PyQt5.QtCore import Qt, pyqtSignal
 from PyQt5.QtGui import QFontDatabase, QGuiApplication, QShowEvent
 from PyQt5.QtWidgets import (
+    QAbstractSpinBox,
+    QComboBox,
     QDialog,
     QFormLayout,
     QHBoxLayout,
     QLayout,
+    QLineEdit,
     QMessageBox,
     QPlainTextEdit,
     QProgressBar,
@@ -24,6 +27,7 @@ from PyQt5.QtWidgets import (
 from core.language import _
 from gui.widgets.labels import plain_label, set_role
 
+_FIELDS = (QLineEdit, QPlainTextEdit, QComboBox, QAbstractSpinBox)
 _FRAME = 16
 """Border, padding and room for the frame of a text field, above and below together."""
 
@@ -42,6 +46,7 @@ class FormDialog(QDialog):
         self.setWindowTitle(title)
         self.setMinimumWidth(560)
         self._is_busy = False
+        self._was_shown = False
         self._outer = QVBoxLayout(self)
         self._outer.setContentsMargins(18, 16, 18, 16)
         self._outer.setSpacing(12)
@@ -120,9 +125,29 @@ class FormDialog(QDialog):
             self.accept_button.setEnabled(not is_busy)
 
     def showEvent(self, event: QShowEvent) -> None:
-        """As high as its wrapped words need."""
+        """As high as its wrapped words need; the fields are reached before the buttons."""
         super().showEvent(event)
+        if not self._was_shown:
+            self._was_shown = True
+            self._order_focus()
+            self._outer.activate()
+            self.resize(self.width(), self._outer.totalHeightForWidth(self.width()))
         self._grow()
+
+    def _order_focus(self) -> None:
+        """Buttons are made before the fields, but come after them; the first field to type in has the focus."""
+        for place in range(self._buttons.count()):
+            button = self._buttons.itemAt(place).widget()
+            if button is not None:
+                QWidget.setTabOrder(self.previousInFocusChain(), button)
+        if self.focusWidget() is not None:
+            return
+        field = self.nextInFocusChain()
+        while field is not self:
+            if isinstance(field, _FIELDS) and field.isEnabled() and field.isVisible() and not _is_read_only(field):
+                field.setFocus()
+                return
+            field = field.nextInFocusChain()
 
     def _grow(self) -> None:
         """Wrapped labels do not tell their height before they know their width."""
@@ -226,6 +251,10 @@ class TextDialog(FormDialog):
                 self.add_row(label, plain_label(text, selectable=True))
             else:
                 self.add_wide(plain_label(text, wrap=True, selectable=True))
+
+
+def _is_read_only(field: QWidget) -> bool:
+    return isinstance(field, QPlainTextEdit | QLineEdit) and field.isReadOnly()
 
 
 def ask(parent: QWidget | None, title: str, text: str, action: str) -> bool:
