@@ -241,6 +241,7 @@ class EnergyPage(QWidget):
         self.range_bar = RangeBar(self.range)
         self.meter_box = QComboBox()
         self.meter_box.setAccessibleName(_("Meter"))
+        self.meter_box.setSizeAdjustPolicy(QComboBox.AdjustToContents)
         self.meter_box.activated.connect(self._on_meter_chosen)
         self._description = ElidedLabel("dim")
         self._simulated = plain_label(_("simulated"), "warning")

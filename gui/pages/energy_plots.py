@@ -43,6 +43,7 @@ def energy_plots(time_range: TimeRange) -> dict[str, TimePlot]:
             (Curve("frequency_hz", "", "power"),),
             time_range,
             at_least=(49.8, 50.2),
+            tells_newest=True,
         ),
         "power_factor": TimePlot(
             _("Power factor"),
@@ -50,6 +51,7 @@ def energy_plots(time_range: TimeRange) -> dict[str, TimePlot]:
             (Curve("power_factor", "", "power"),),
             time_range,
             at_least=(0.5, 1.0),
+            tells_newest=True,
         ),
         "reactive": TimePlot(
             _("Reactive, apparent"),

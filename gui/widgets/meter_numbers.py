@@ -11,7 +11,7 @@ from gui.widgets.number_card import NumberCard, NumberRow, PhaseCard
 
 
 class MeterNumbers(NumberRow):
-    """Power, energy, voltages, currents and the rest, in `cards` by name."""
+    """Power, energy, voltages, currents and the rest, in `cards` by name; the plots tell most of them too."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         self.voltage = PhaseCard(_("Voltage"), "V", 1)
@@ -28,7 +28,9 @@ class MeterNumbers(NumberRow):
             "apparent": NumberCard(_("Apparent power")),
             "distortion": NumberCard(_("Distortion (THD)")),
         }
-        super().__init__(list(self.cards.values()), parent)
+        always = ("power", "energy", "export")
+        spare = [card for name, card in self.cards.items() if name not in always]
+        super().__init__(list(self.cards.values()), spare, parent)
 
     def apply(self, values: Measurement, today: str, *, is_simulated: bool) -> None:
         """Show these values; `today` is what the words beside the energy say."""

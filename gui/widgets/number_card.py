@@ -108,11 +108,16 @@ class PhaseCard(NumberCard):
 
 
 class NumberRow(QWidget):
-    """Cards side by side, each as wide as it needs and a little more, in as few lines as the width allows."""
+    """Cards side by side, each as wide as it needs and a little more.
 
-    def __init__(self, cards: list[NumberCard], parent: QWidget | None = None) -> None:
+    The `spare` ones, whose numbers are told elsewhere too, are shown as long as all cards stand in one line.
+    """
+
+    def __init__(self, cards: list[NumberCard], spare: list[NumberCard], parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._cards = cards
+        self._spare = spare
+        self._wanted: list[NumberCard] = []
         for card in cards:
             card.setParent(self)
         self._widths: list[int] = []
@@ -128,31 +133,45 @@ class NumberRow(QWidget):
 
     def set_shown(self, cards: list[NumberCard]) -> None:
         """Show these cards and hide the others."""
-        before = self._shown()
-        for card in self._cards:
-            card.setVisible(card in cards)
-        if before != self._shown():
+        if cards != self._wanted:
+            self._wanted = cards
             self._widths = []
-            self._place()
+            self._choose()
 
     def settle(self) -> None:
         """Give a card whose words have become longer its room; none shrinks, so that nothing trembles."""
         if any(need > width for need, width in zip(self._needs(), self._widths, strict=True)):
-            self._place()
+            self._choose()
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         """Share the width out."""
         super().resizeEvent(event)
         if event.oldSize().width() != event.size().width():
             self._widths = []
-            self._place()
+            self._choose()
+
+    def _choose(self) -> None:
+        """All cards wanted that are not spare, and of the spare ones those that have room beside them."""
+        room = self.width() + GAP - sum(_need(card) + GAP for card in self._wanted if card not in self._spare)
+        chosen = []
+        for card in self._wanted:
+            if card in self._spare:
+                room -= _need(card) + GAP
+                if room < 0:
+                    continue
+            chosen.append(card)
+        if chosen != self._shown():
+            self._widths = []
+            for card in self._cards:
+                card.setVisible(card in chosen)
+        self._place()
 
     def _shown(self) -> list[NumberCard]:
         return [card for card in self._cards if not card.isHidden()]
 
     def _needs(self) -> list[int]:
         """Width that each card shown needs."""
-        return [max(_NARROWEST_PX, card.minimumSizeHint().width()) for card in self._shown()]
+        return [_need(card) for card in self._shown()]
 
     def _place(self) -> None:
         shown = self._shown()
@@ -171,6 +190,10 @@ class NumberRow(QWidget):
                 left += width + GAP
             top += height + GAP
         self.setFixedHeight(max(0, top - GAP))
+
+
+def _need(card: NumberCard) -> int:
+    return max(_NARROWEST_PX, card.minimumSizeHint().width())
 
 
 def _shared_out(widths: list[int], available: int) -> list[list[int]]:

@@ -22,6 +22,8 @@ _SECONDS = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1_800, 3_600, 7_200, 10
 _DAYS = (1, 2, 7, 14, 31, 91, 183, 366)
 _DAY_S = 86_400
 FONT_FACTOR = 0.9
+EDGE_PX = 6
+"""Room that a plot leaves at its right; the last label of time may reach into it, and is never cut."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +142,7 @@ class Axis(pg.AxisItem):
             width = metrics.horizontalAdvance(tick.label)
             if is_time:
                 left = min(
-                    max(area.left() + share * area.width() - width / 2, area.left() - 26), area.right() - width + 5
+                    max(area.left() + share * area.width() - width / 2, area.left() - 26), area.right() + EDGE_PX - 1 - width
                 )
                 if left < taken + 6:
                     continue

@@ -69,7 +69,10 @@ class PlotSource(Protocol):
 
 
 class TimePlot(Card):
-    """Curves of one quantity: unit beside the title, names and values at the right, limits dashed."""
+    """Curves of one quantity: unit beside the title, names and values at the right, limits dashed.
+
+    A curve without a name tells its value at the cursor only, or with `tells_newest` always.
+    """
 
     def __init__(
         self,
@@ -81,6 +84,7 @@ class TimePlot(Card):
         floor: float | None = 0.0,
         at_least: tuple[float, float] | None = None,
         limits: tuple[float, ...] = (),
+        tells_newest: bool = False,
         parent: QWidget | None = None,
     ) -> None:
         super().__init__(title, parent)
@@ -92,6 +96,7 @@ class TimePlot(Card):
         self._floor = floor
         self._at_least = at_least
         self._limits = limits
+        self._tells_newest = tells_newest
         self._range = time_range
         self._bounds: tuple[float, float] | None = None
         self._legend = CurveLegend()
@@ -101,6 +106,7 @@ class TimePlot(Card):
         self.body.addWidget(self.canvas, 1)
         self.layout().setContentsMargins(MARGIN, 8, MARGIN, 8)
         self._show_words()
+        self.setToolTip(_("Drag to zoom, or Ctrl + wheel; Shift + wheel moves in time; double-click goes back"))
         canvas = self.canvas
         canvas.zoomed.connect(time_range.zoom)
         canvas.moved.connect(self._on_moved)
@@ -164,7 +170,7 @@ class TimePlot(Card):
             [
                 LegendEntry(curve.label, curve.role, self.text_of(value), is_stale)
                 for curve, value in zip(known, values, strict=True)
-                if curve.label or time_s is not None
+                if curve.label or time_s is not None or self._tells_newest
             ]
         )
         words: list[str] = []

@@ -8,7 +8,7 @@ from PyQt5.QtGui import QFocusEvent, QKeyEvent, QMouseEvent, QResizeEvent, QWhee
 from PyQt5.QtWidgets import QFrame, QWidget
 
 from gui.theme import theme
-from gui.widgets.time_axis import Axis, time_ticks, value_ticks
+from gui.widgets.time_axis import EDGE_PX, Axis, time_ticks, value_ticks
 from gui.widgets.time_plot_drawing import Cursor, Drawing, Frame, Gap
 
 _KEY_SHARE = 0.1
@@ -35,7 +35,7 @@ class Canvas(pg.GraphicsView):
         self._time_axis, self._value_axis = Axis("bottom"), Axis("left")
         box = pg.ViewBox(enableMouse=False, enableMenu=False)
         grid = pg.GraphicsLayout()
-        grid.layout.setContentsMargins(0, 7, 6, 0)
+        grid.layout.setContentsMargins(0, 7, EDGE_PX, 0)
         grid.layout.setSpacing(0)
         grid.addItem(self._value_axis, 0, 0)
         grid.addItem(box, 0, 1)
@@ -51,6 +51,8 @@ class Canvas(pg.GraphicsView):
         self.setFrameShape(QFrame.NoFrame)
         self.setFocusPolicy(Qt.StrongFocus)
         self.setMinimumHeight(90)
+        # Each redraw paints all of it; less would leave parts of a larger frame behind when it shrinks.
+        self.setViewportUpdateMode(pg.GraphicsView.FullViewportUpdate)
 
     @property
     def columns(self) -> int:
@@ -106,13 +108,16 @@ class Canvas(pg.GraphicsView):
         self.resized.emit()
 
     def wheelEvent(self, event: QWheelEvent) -> None:
-        """Zoom about the pointer; sideways, or with Shift, move."""
+        """With Ctrl zoom about the pointer; sideways, or with Shift, move; plain it scrolls the page."""
         delta = event.angleDelta()
         steps = (delta.y() or delta.x()) / 120
-        if (delta.x() and not delta.y()) or event.modifiers() & Qt.ShiftModifier:
+        if event.modifiers() & Qt.ControlModifier:
+            self.zoomed.emit(_WHEEL_FACTOR**-steps, self.time_at(event.position().x()))
+        elif (delta.x() and not delta.y()) or event.modifiers() & Qt.ShiftModifier:
             self.moved.emit(-steps * _KEY_SHARE)
         else:
-            self.zoomed.emit(_WHEEL_FACTOR**-steps, self.time_at(event.position().x()))
+            event.ignore()
+            return
         event.accept()
 
     def mousePressEvent(self, event: QMouseEvent) -> None:

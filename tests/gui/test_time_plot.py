@@ -174,15 +174,26 @@ def test_a_cursor_that_the_time_has_left_behind_reads_nothing(page: Page):
     assert page.power.legend_entries()[0].value == "1\u2009000"
 
 
-def test_the_wheel_zooms_about_the_pointer(page: Page):
+def wheel_step(x: float, modifiers: Qt.KeyboardModifier) -> QWheelEvent:
+    place = QPointF(x, 50)
+    return QWheelEvent(place, place, QPoint(), QPoint(0, 120), Qt.NoButton, modifiers, Qt.NoScrollPhase, False)
+
+
+def test_the_wheel_scrolls_the_page_and_leaves_the_time_alone(page: Page):
+    span = page.range.span()
+    event = wheel_step(page.power.canvas.pixel_of(NOW_S - 900), Qt.NoModifier)
+    page.power.canvas.wheelEvent(event)
+    assert not event.isAccepted()
+    assert page.range.span() == span
+    assert "Ctrl" in page.power.toolTip()
+
+
+def test_the_wheel_with_ctrl_zooms_about_the_pointer(page: Page):
     page.feed(NOW_S - 1800, NOW_S)
     canvas = page.power.canvas
     at_s = NOW_S - 900
     x = canvas.pixel_of(at_s)
-    event = QWheelEvent(
-        QPointF(x, 50), QPointF(x, 50), QPoint(), QPoint(0, 120), Qt.NoButton, Qt.NoModifier, Qt.NoScrollPhase, False
-    )
-    canvas.wheelEvent(event)
+    canvas.wheelEvent(wheel_step(x, Qt.ControlModifier))
     page.group.redraw()
     start_s, end_s = page.range.span()
     assert end_s - start_s == pytest.approx(3600 / 1.25)
