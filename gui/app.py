@@ -185,6 +185,7 @@ class Window(QObject):
         if self.console is not None:
             self.console.attach(self.main_window)
         self.main_window.show()
+        self.main_window.activateWindow()
         old.close()
         old.deleteLater()
         before.deleteLater()

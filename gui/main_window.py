@@ -86,7 +86,7 @@ class MainWindow(QMainWindow):
         super().__init__()
         self._settings = settings
         self._is_painted = False
-        self._is_simulated = False
+        self._selected_before: list[str] = []
         self._pages: dict[str, QWidget] = {}
         self.model = model
         self.setWindowTitle("Beffroi")
@@ -182,6 +182,7 @@ class MainWindow(QMainWindow):
         """These machines are watched now."""
         self.model.set_machines(machines)
         self._count()
+        self._select_as_before()
 
     def apply_reports(self, reports: Sequence[MachineReport]) -> None:
         """News of machines."""
@@ -220,13 +221,10 @@ class MainWindow(QMainWindow):
         self._settings.setValue("layout/splitter", self._splitter.saveState())
         self._settings.setValue("layout/page", self.current_page())
         self._settings.setValue("layout/problems_first", self.model.is_problems_first)
+        self._settings.setValue("layout/selected", self._selected())
         for key, page in self._pages.items():
-            state = getattr(page, "layout_state", None) or getattr(page, "saved_layout", None)
-            if state is not None:
-                self._settings.setValue(f"layout/{key}", state())
-        for key, page in self._pages.items():
-            if hasattr(page, "saved_layout"):
-                self._settings.setValue(f"layout/of_{key}", page.saved_layout())
+            if hasattr(page, "layout_state"):
+                self._settings.setValue(f"layout/of_{key}", page.layout_state())
         self._settings.sync()
 
     def _restore(self) -> None:
@@ -235,10 +233,21 @@ class MainWindow(QMainWindow):
             return
         self.restoreGeometry(self._settings.value("layout/geometry", QByteArray(), QByteArray))
         self._splitter.restoreState(self._settings.value("layout/splitter", QByteArray(), QByteArray))
+        selected = self._settings.value("layout/selected", [])
+        self._selected_before = [selected] if isinstance(selected, str) else list(selected or [])
         key = self._settings.value("layout/page", "overview", str)
         if key in dict(PAGES):
             self.show_page(key)
         self.machine_list.set_problems_first(self._settings.value("layout/problems_first", True, bool))
+
+    def _select_as_before(self) -> None:
+        """The machines that were selected when the window was closed, as soon as they are there."""
+        if next(iter(self.model.rows()), None) is None:
+            return
+        names, self._selected_before = self._selected_before, []
+        known = [name for name in names if self.model.row(name) is not None]
+        if known and not self._selected():
+            self.machine_list.select(known)
 
     # Qt's events
 

@@ -97,6 +97,10 @@ class CommandsPage(QWidget):
         """Fill in the line, ready to be sent."""
         self.controls.set_line(line)
 
+    def focus_command(self) -> None:
+        """The next key goes into the line."""
+        self.controls.field.setFocus()
+
     def apply_not_sent(self, reason: str) -> None:
         """What was asked for by `send_wanted` cannot be sent; the lines after it are not sent either."""
         self._queue.clear()
@@ -163,12 +167,12 @@ class CommandsPage(QWidget):
             self.cancel_wanted.emit(run.request.id)
         self._refresh()
 
-    def saved_layout(self) -> QByteArray:
+    def layout_state(self) -> QByteArray:
         """Where the user has put the splitter; empty where it was never moved."""
         return self._splitter.saveState() if self._is_split_by_user else QByteArray()
 
     def restore_layout(self, state: QByteArray) -> None:
-        """Put the splitter where `saved_layout` found it."""
+        """Put the splitter where `layout_state` found it."""
         self._is_split_by_user = bool(state) and self._splitter.restoreState(state)
 
     def resizeEvent(self, event: QResizeEvent | None) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from PyQt5.QtCore import QByteArray, QSize, Qt, QTimer, pyqtSignal
+from PyQt5.QtCore import QByteArray, QDataStream, QIODevice, QSize, Qt, QTimer, pyqtSignal
 from PyQt5.QtGui import QHideEvent, QPaintEvent, QShowEvent
 from PyQt5.QtWidgets import (
     QGridLayout,
@@ -177,12 +177,20 @@ class MachinePage(QWidget):
     # Life of the widget
 
     def layout_state(self) -> QByteArray:
-        """Columns of the process table, for the next start."""
-        return self.processes.layout_state()
+        """Columns of the process table and the splitter above it, for the next start."""
+        state = QByteArray()
+        stream = QDataStream(state, QIODevice.WriteOnly)
+        stream << self._splitter.saveState() << self.processes.layout_state()
+        return state
 
     def restore_layout(self, state: QByteArray) -> None:
         """Take up what `layout_state` gave."""
-        self.processes.restore_layout(state)
+        stream = QDataStream(state, QIODevice.ReadOnly)
+        split, columns = QByteArray(), QByteArray()
+        stream >> split >> columns
+        if stream.status() == QDataStream.Ok:
+            self._splitter.restoreState(split)
+            self.processes.restore_layout(columns)
 
     def paintEvent(self, event: QPaintEvent) -> None:
         """Make the curves once the page has been seen."""
@@ -238,7 +246,7 @@ class MachinePage(QWidget):
             self._plot_grid.setRowMinimumHeight(place, _LEAST_PLOT_PX)
         self.processes = ProcessCard()
         self.processes.setMinimumHeight(140)
-        splitter = QSplitter(Qt.Vertical)
+        self._splitter = splitter = QSplitter(Qt.Vertical)
         splitter.setChildrenCollapsible(False)
         splitter.setHandleWidth(GAP)
         splitter.addWidget(self._curves)

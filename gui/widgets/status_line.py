@@ -80,7 +80,7 @@ class StatusLine(QStatusBar):
     def _tell_probes(self, reports: Iterable[MeterReport]) -> None:
         words, tips, worst = [], [], "dim"
         for report in reports:
-            state = _probe_words(report.state)
+            state = _("needs its key") if report.needs_key else _probe_words(report.state)
             if report.is_simulated:
                 state = _("{state}, simulated").format(state=state)
             words.append(_("probe {name}: {state}").format(name=one_line(report.name), state=state))

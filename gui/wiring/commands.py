@@ -60,6 +60,7 @@ class CommandDesk(QObject):
         if line:
             self._page.set_command(line)
         self._window.show_page("commands")
+        self._page.focus_command()
 
     def apply(self, record: CommandRequest | CommandOutput | CommandProgress) -> None:
         """News of a command."""

@@ -25,6 +25,7 @@ from gui.main_window import MainWindow
 from gui.pages.commands import CommandsPage
 from gui.pages.energy import EnergyPage
 from gui.pages.machine import MachinePage
+from gui.plain_text import one_line
 from gui.runtime.mailbox import Delivery
 from gui.runtime.services import Services
 from gui.wiring.commands import CommandDesk, MachineDetailDesk
@@ -70,6 +71,8 @@ class Console(QObject):
         commands, machine, energy = CommandsPage(), MachinePage(), EnergyPage()
         for key, page in (("commands", commands), ("machine", machine), ("energy", energy)):
             window.set_page(key, page)
+        for page in (machine, energy):
+            page.export_button.written.connect(self._on_exported)
         machine.set_live(self.book)
         self.machines.attach(window)
         self.meters.attach(window)
@@ -119,8 +122,7 @@ class Console(QObject):
             window.apply_reports(delivery.reports)
             for report in delivery.reports:
                 self.details.apply(report)
-            if window.current_page() == "commands":
-                self._show_targets()
+            self._on_page_changed(window.current_page())
         for record in delivery.others:
             if isinstance(record, MeterReadings):
                 self.meters.apply_readings(record)
@@ -144,6 +146,10 @@ class Console(QObject):
             self._show_targets()
         elif key == "machine":
             self.details.show_any()
+
+    def _on_exported(self, path: str) -> None:
+        if self._window is not None:
+            self._window.status_line.showMessage(_("exported to {path}").format(path=one_line(path)), 8000)
 
     def _on_crashed(self, text: str) -> None:
         if self._window is not None:

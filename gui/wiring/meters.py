@@ -101,7 +101,10 @@ class MeterDesk(QObject):
             self._simulator.stop()
 
     def current(self) -> str:
-        """The meter that the menu means: the one that spoke last, else the one asked for last."""
+        """The meter that the menu means: the one shown, else the one that spoke last or was asked for last."""
+        shown = self._page.current_meter if self._page is not None else None
+        if shown in self._wanted:
+            return str(shown)
         reading = [name for name in self._wanted if name in self._last]
         return reading[-1] if reading else next(reversed(self._wanted), "")
 
@@ -142,15 +145,17 @@ class MeterDesk(QObject):
         dialog.cancelled.connect(lambda: self.disconnect_meter(dialog.meter()))
         dialog.key_wanted.connect(self.open_key)
         dialog.ports_wanted.connect(self._look_for_ports)
-        dialog.finished.connect(self._on_dialog_finished)
+        dialog.finished.connect(lambda result: self._on_dialog_finished(result, dialog.meter()))
         dialog.open()
         self._look_for_ports()
         return dialog
 
-    def _on_dialog_finished(self, result: int) -> None:
+    def _on_dialog_finished(self, result: int, meter: str) -> None:
         self._dialog = None
         if result and self._window is not None:
             self._window.show_page("energy")
+            if self._page is not None:
+                self._page.show_meter(meter)
 
     def _on_connect_port(self, port: str) -> None:
         self.connect_meter(MeterConfig(name=port.rpartition("/")[2] or port, port=port), keep=True)

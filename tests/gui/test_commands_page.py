@@ -496,13 +496,13 @@ def test_the_splitter_follows_the_width_until_its_user_moves_it_and_is_found_aga
     narrow = page._splitter.sizes()[1]
     page.resize(1400, 600)
     assert page._splitter.sizes()[1] > narrow
-    assert page.saved_layout().isEmpty()
+    assert page.layout_state().isEmpty()
     page._splitter.moveSplitter(600, 1)
     kept = page._splitter.sizes()
     other = CommandsPage()
     qtbot.addWidget(other)
     other.resize(1400, 600)
-    other.restore_layout(page.saved_layout())
+    other.restore_layout(page.layout_state())
     other.show()
     assert other._splitter.sizes() == kept
 
