@@ -174,6 +174,10 @@ class MainWindow(QMainWindow):
         """A line over everything that stays until it is closed: what has failed, and what to try."""
         self._notice.show_text(text)
 
+    def withdraw_notice(self, text: str) -> None:
+        """Take that line away again, if it is still the one shown: what it told is over."""
+        self._notice.withdraw(text)
+
     def notice(self) -> str:
         """The line over everything, empty while none is shown."""
         return self._notice.text() if self._notice.isVisibleTo(self) else ""

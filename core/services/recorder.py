@@ -171,7 +171,8 @@ class Recorder:
                 if not self._waiting:
                     break
             elif not isinstance(self._failure, StoreLockedError) or time.monotonic() > give_up_s:
-                log.error("%d records could not be written: %s", len(self._waiting), self._failure)
+                if self._waiting:
+                    log.error("%d records could not be written: %s", len(self._waiting), self._failure)
                 with self._door:
                     self._rows_dropped += len(self._waiting)
                 self._waiting.clear()
@@ -242,7 +243,10 @@ class Recorder:
             history = self._open_history()
             history.wait_for_others(LOCK_TIMEOUT_S)
             self._history = history
-            self._failure = history.refusal or self._failure  # said before there is anything to write
+            if history.refusal is not None:  # said before there is anything to write
+                if str(history.refusal) != str(self._failure):
+                    log.warning("%s", history.refusal)
+                self._failure = history.refusal
         return self._history
 
     def _can_only_read(self) -> bool:

@@ -34,6 +34,8 @@ if TYPE_CHECKING:
     from core.store.history import History
     from core.transport.identity import Identity
 
+OPEN_WITHIN_S = 0.5
+
 log = logging.getLogger("beffroi.gui")
 
 T = TypeVar("T")
@@ -185,7 +187,12 @@ class Services(QObject):
             from core.store.history import History
 
             location = database_location(self.config, self.home)
-            return Recorder(lambda: History.open(location), self.config.retention, self.mailbox.put)
+            # A window says soon that it has to wait, and asks again; nobody else looks after it.
+            return Recorder(
+                lambda: History.open(location, busy_timeout_s=OPEN_WITHIN_S),
+                self.config.retention,
+                self.mailbox.put,
+            )
 
         return await asyncio.to_thread(imported)
 

@@ -30,6 +30,11 @@ class Notice(QFrame):
         self._label.setText(one_line(text))
         self.show()
 
+    def withdraw(self, text: str) -> None:
+        """Hide `text` where it is still the line that is shown."""
+        if self._label.text() == one_line(text):
+            self.hide()
+
     def text(self) -> str:
         """The line."""
         return self._label.text()

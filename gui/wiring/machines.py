@@ -101,6 +101,9 @@ class MachineDesk(QObject):
         self._services.query(lambda history: history.machines(), self._on_loaded, self._on_not_loaded)
 
     def _on_loaded(self, machines: Iterable[Machine]) -> None:
+        if self._last_complaint and self._window is not None:
+            self._window.withdraw_notice(self._last_complaint)
+        self._last_complaint = ""
         self.machines = {machine.name: machine for machine in machines}
         self._show()
         if not self._is_loaded:

@@ -8,6 +8,7 @@ from PyQt5.QtWidgets import QAction
 from core.records import MachineState, MeterReport, MeterState, StoreReport
 from gui.main_window import PAGES, MainWindow
 from gui.models.machines import MachineModel
+from gui.pages.machine import MachinePage
 from gui.widgets.empty_state import EmptyState
 
 
@@ -138,11 +139,15 @@ def test_the_status_line_tells_links_probe_database_and_losses(qtbot, open_windo
     assert line._dropped.text() == ""
 
 
-def test_a_notice_stays_until_it_is_closed(open_window):
+def test_a_notice_stays_until_it_is_closed_or_over(open_window):
     window = open_window()
     assert window.notice() == ""
     window.show_notice("the <b>disk</b> is full")
     assert window.notice() == "the <b>disk</b> is full"
+    window.withdraw_notice("what was told before")
+    assert window.notice() == "the <b>disk</b> is full"
+    window.withdraw_notice("the <b>disk</b> is full")
+    assert window.notice() == ""
 
 
 def test_nothing_of_later_issues_is_shown(open_window):
@@ -158,3 +163,25 @@ def test_it_fits_its_sizes(open_window, size):
     window.resize(*size)
     assert (window.width(), window.height()) == size
     assert not window.grab().isNull()
+
+
+def test_the_selection_is_found_again_once_the_machines_are_there(qtbot, open_window):
+    window = open_window()
+    window.set_machines([machine("a"), machine("b")])
+    window.machine_list.select(["b"])
+    window.close()
+    again = open_window()
+    again.set_machines([])
+    again.set_machines([machine("a"), machine("b")])
+    assert again.machine_list.selected_names() == ["b"]
+
+
+def test_columns_and_splitter_of_the_machine_page_are_found_again(qtbot, open_window):
+    window = open_window()
+    page = MachinePage()
+    window.set_page("machine", page)
+    page.processes.view.horizontalHeader().resizeSection(1, 217)
+    window.close()
+    again, other = open_window(), MachinePage()
+    again.set_page("machine", other)
+    assert other.processes.view.horizontalHeader().sectionSize(1) == 217

@@ -1,7 +1,9 @@
 """The real window on a real home, with a real agent and a simulated meter as its children: first run, then again."""
 
+import contextlib
 import json
 import os
+import sqlite3
 import subprocess
 import threading
 import time
@@ -180,6 +182,17 @@ def test_a_database_of_rubbish_is_said_and_left_as_it_is(qtbot, home, open_windo
     qtbot.waitUntil(lambda: str(home.database_path) in window.main_window.notice(), timeout=SLOW_MS)
     _close(window)
     assert home.database_path.read_bytes() == rubbish
+
+
+def test_a_database_that_another_program_holds_is_said_until_it_is_free(qtbot, home, open_window):
+    with contextlib.closing(sqlite3.connect(home.database_path, isolation_level=None)) as other:
+        home.database_path.chmod(0o600)
+        other.execute("BEGIN EXCLUSIVE")
+        window = open_window()
+        qtbot.waitUntil(lambda: "held by another program" in window.main_window.notice(), timeout=SLOW_MS)
+        other.execute("ROLLBACK")
+    _wait_online(qtbot, window)
+    assert window.main_window.notice() == ""
 
 
 def test_this_machine_is_paired_again_by_one_entry_of_the_menu(qtbot, home, open_window):
