@@ -87,7 +87,8 @@ def quantity_of(code: ObisCode) -> str | None:
         return None
     if not isinstance(code.c, int) or not isinstance(code.d, int):
         return None
-    return _QUANTITIES.get((code.c, code.d, code.e or 0))
+    # a group E of 255 says that there are no tariffs (meters of EMH write 1.7.255)
+    return _QUANTITIES.get((code.c, code.d, 0 if code.e in (None, 255) else code.e))
 
 
 def family_of(code: ObisCode) -> str | None:

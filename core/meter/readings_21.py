@@ -29,6 +29,7 @@ SIMULATED_TEXT = "SIMULATED"
 """What the identification of a simulated meter begins with, behind manufacturer and speed."""
 
 _NUMBER = re.compile(r"\s*[+-]?\d{1,30}(\.\d{0,30})?\s*$|\s*[+-]?\.\d{1,30}\s*$")
+_UNIT = re.compile(r"[^\W\d_]|[%°]")
 _COMPACT_TIME = re.compile(r"(\d\d)(\d\d)(\d\d)(\d\d)(\d\d)(\d\d)?[SWUMN]?$")
 _WRITTEN_TIME = re.compile(r"(?:20)?(\d\d)-(\d\d)-(\d\d)[ &T](\d\d):(\d\d)(?::(\d\d))?$")
 _OBIS_OF_M_BUS = re.compile(r"\d-\d{1,2}:\d+\.\d+\.\d+$")
@@ -42,14 +43,15 @@ def readings_of_data_sets(
 
     `name` is the meter's name in the console; None takes its serial number, else what it identifies itself with.
     """
-    if telegram.error is not None:
+    error = telegram.error or reported_error(telegram)
+    if error is not None:
         return MeterReadings(
             name=name or "",
             protocol=protocol,
             meter=MeterIdentity(),
             time_s=time_s,
             readings=(),
-            errors=(str(telegram.error),),
+            errors=(str(error),),
         )
     errors = list(telegram.notes)
     quality = Quality.GOOD if telegram.check in (Check.BCC, Check.CRC16) else Quality.WARNING
@@ -74,6 +76,15 @@ def readings_of_data_sets(
         is_simulated=identification is not None and identification.text.startswith(SIMULATED_TEXT),
         measurement=measurement_of(readings),
     )
+
+
+def reported_error(telegram: Telegram) -> RemoteProtocolError | None:
+    """What the meter says where it refuses: a data message of `(ERxx)` alone (IEC 62056-21, 6.3.13)."""
+    if len(telegram.data_sets) == 1 and not telegram.data_sets[0].address:
+        text = telegram.data_sets[0].value
+        if text.startswith("ER"):
+            return RemoteProtocolError(_("the meter reports an error: {text}").format(text=text[:40]))
+    return None
 
 
 def _with_first_positions(data_sets: Sequence[DataSet]) -> Iterable[tuple[int, DataSet]]:
@@ -117,13 +128,13 @@ def _reading(data_set: DataSet, quantity: str | None, time: str | None, quality:
             value = float(text) if "." in text else int(text)
         elif not text.strip():
             value = None
+        elif unit is not None and quantity is None and not _UNIT.match(unit):
+            value = text = f"{text}*{unit}"  # the name of a firmware may hold a star
+            unit = None
         else:
             quantity = None
             quality = Quality.WARNING
             errors.append(_("{code}: “{text}” is not a number").format(code=data_set.address, text=text[:40]))
-    elif not data_set.address and text.startswith("ER"):
-        quality = Quality.ERROR
-        errors.append(_("the meter reports an error: {text}").format(text=text[:40]))
     elif _is_clock(data_set.address):
         value = (iso_meter_time(text) or text).replace("T", " ")
     return Reading(
@@ -208,7 +219,7 @@ def _serial_number(data_sets: Sequence[DataSet]) -> str | None:
 def _as_text(value: str) -> str:
     """P1 writes equipment identifiers as hexadecimal octets of text; anything else stays as it is."""
     if len(value) % 2 == 0 and re.fullmatch(r"(?:[2-7][0-9A-Fa-f])+", value):
-        text = bytes.fromhex(value).decode("ascii", "replace")
+        text = bytes.fromhex(value).decode("ascii", "replace").strip()
         if len(text) >= 4 and text.isalnum():
             return text
     return value

@@ -136,7 +136,7 @@ class _Scanner:
         limit = min(len(data), body + BLOCK_LIMIT)
         following = _NEXT_TELEGRAM.search(data, body, limit)
         if following is not None:
-            limit = following.start()
+            limit = data.index(b"/", following.start())
         end = _END_OF_P1.search(data, body, limit)
         if end is None:
             self._position = limit
@@ -225,12 +225,16 @@ class _Scanner:
         text = data[start:limit]
         if len(text) > BLOCK_LIMIT:
             return _rejected(_("{count} octets are no telegram").format(count=len(text)))
-        is_tail = _TAIL_OF_P1.search(text) or (following is not None and self._is_mode_d(limit))
+        is_tail = _TAIL_OF_P1.search(text) or (b"(" in text and following is not None and self._is_mode_d(limit))
         if identification is None and is_tail:
             return _rejected(_("the end of a telegram whose beginning is missing was dropped"))
         if identification is None and b"(" not in text:
-            # what stands behind a telegram or between two, such as the fill octets of a port
-            return None if start > 0 else _rejected(_("no telegram begins with {text}").format(text=shown_octets(text)))
+            # what stands before, behind or between telegrams, such as what a port catches when it is opened
+            return (
+                None
+                if start > 0 or following is not None
+                else _rejected(_("no telegram begins with {text}").format(text=shown_octets(text)))
+            )
         return _unchecked(text, identification)
 
     def _is_mode_d(self, position: int) -> bool:

@@ -182,6 +182,9 @@ class PushSession:
                 return
         if not self._segments and not is_beginning and information[:1] not in _CHECKED_TAGS:
             # UI frames have no numbers: without its LLC octets this may be the rest of a message, or nothing
+            if not frame.is_segmented and _is_notification(information):
+                self.receive_message(information)
+                return
             self._is_passing_over = frame.is_segmented
             self._reject(
                 RemoteProtocolError(_("a message of {count} octets has no beginning").format(count=len(information)))
@@ -394,6 +397,16 @@ def _broke_off(count: int) -> RemoteProtocolError:
     """What to say of a frame without its end; without its whole header it may have been noise."""
     text = _("a frame broke off after {count} octets").format(count=count)
     return RemoteProtocolError(text) if count > LONGEST_HEADER else NoiseError(text)
+
+
+def _is_notification(information: bytes) -> bool:
+    """True where `information` is a DataNotification to its very last octet, as no rest of a message will be."""
+    if information[:1] != bytes((DATA_NOTIFICATION,)):
+        return False
+    try:
+        return notification_at(information, 0)[1] == len(information)
+    except (IndexError, RemoteProtocolError):
+        return False
 
 
 def _without_llc(message: bytes) -> bytes:

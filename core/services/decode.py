@@ -281,12 +281,13 @@ def _has_frame(octets: bytes) -> bool:
 
 
 def _decode_data_sets(octets: bytes, name: str | None, found: _Findings) -> None:
-    from core.meter.readings_21 import readings_of_data_sets  # imported here: a push needs none of it
+    from core.meter.readings_21 import readings_of_data_sets, reported_error  # imported here: a push needs none of it
     from core.protocol.iec62056_21 import decode_telegrams
 
     for telegram in decode_telegrams(octets):
-        if telegram.error is not None:
-            found.fail(telegram.error)
+        error = telegram.error or reported_error(telegram)
+        if error is not None:
+            found.fail(error)
         else:
             found.telegrams.append(found.registers.checked(readings_of_data_sets(telegram, name=name)))
     if not found.telegrams and not found.failures:
@@ -303,7 +304,7 @@ def _result(protocol: str | None, found: _Findings) -> DecodeResult:
     return DecodeResult(
         protocol=protocol,
         meter=_meter(found.telegrams),
-        time=_time(readings),
+        time=_time(found.telegrams),
         readings=readings,
         errors=tuple(errors),
         telegrams=tuple(found.telegrams),
@@ -322,7 +323,12 @@ def _meter(telegrams: Iterable[MeterReadings]) -> MeterIdentity:
     return MeterIdentity(manufacturer=manufacturer, model=model, serial_number=serial_number)
 
 
-def _time(readings: Iterable[Reading]) -> str | None:
-    """The meter's clock: the time that most readings share."""
-    times = Counter(reading.time for reading in readings if reading.time is not None)
-    return times.most_common(1)[0][0] if times else None
+def _time(telegrams: Iterable[MeterReadings]) -> str | None:
+    """The meter's clock: the time that most readings of a telegram share; that of a lone maximum is none."""
+    clocks: Counter[str] = Counter()
+    for telegram in telegrams:
+        if telegram.readings:
+            time, count = Counter(reading.time for reading in telegram.readings).most_common(1)[0]
+            if time is not None:
+                clocks[time] += count
+    return clocks.most_common(1)[0][0] if clocks else None

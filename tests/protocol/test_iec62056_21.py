@@ -128,6 +128,25 @@ def test_p1_is_vouched_for_by_its_crc_and_padded_or_not():
     assert told.readings[2].quantity == "active_power_import"
 
 
+@pytest.mark.parametrize("end", [b"\r\n", b"\n"])
+def test_p1_telegrams_follow_one_another(end):
+    body = end.join((b"/KFM5KAIFA-METER", b"", b"1-0:1.8.1(000004.426*kWh)", b"!"))
+    telegram = body + b"%04X" % crc16_p1(body) + end
+    found = decode_telegrams(b"\xffcaught" + telegram * 3)
+    assert [one.error for one in found] == [None] * 3
+    assert [one.check for one in found] == [Check.CRC16] * 3
+
+
+def test_a_star_in_the_name_of_a_firmware_is_no_unit():
+    (found,) = readings(encode_block(b"0.2.0(V1*2)"))
+    assert (found.readings[0].value, found.readings[0].unit, found.errors) == ("V1*2", None, ())
+
+
+def test_a_group_e_of_255_is_no_tariff():
+    (found,) = readings(encode_block(b"1-0:1.7.255*255(0015.45*kW)"))
+    assert found.readings[0].quantity == "active_power_import"
+
+
 def test_the_tail_of_a_p1_telegram_is_dropped_up_to_the_next_one():
     dropped, good = decode_telegrams(P1[20:] + P1)
     assert dropped.error is not None
@@ -221,7 +240,7 @@ def test_messages_of_programming_mode():
         decode_block(b"\x01P0\x02(1234567)\x03X")
     (refused,) = readings(encode_block(b"(ER23)"))
     assert "ER23" in refused.errors[0]
-    assert refused.readings[0].quality is Quality.ERROR
+    assert not refused.readings
 
 
 @pytest.mark.parametrize(

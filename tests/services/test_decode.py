@@ -8,6 +8,8 @@ from hypothesis import strategies as st
 
 from core.errors import UsageError
 from core.protocol.checksum import bcc
+from core.protocol.data_sets import encode_block
+from core.protocol.hdlc import encode_frame
 from core.protocol.push_encoder import PushValue, clock_octets, encode_push
 from core.records import Quality
 from core.services.decode import decode_capture, octets_of, recognised
@@ -162,6 +164,27 @@ def test_a_meter_that_names_itself_in_one_of_its_lists_is_known_in_all(order):
     assert found["1-0:32.7.0*255"] == (230.1, "V")
     assert found["1-0:14.7.0*255"] == (49.98, "Hz")
     assert found["1-0:1.8.1*255"] == (5, "Wh")
+
+
+def test_the_time_of_a_lone_maximum_is_not_the_meters_clock():
+    result = decode_capture(
+        b"/KMP5KA\r\n\r\n1-0:1.8.1(5*kWh)\r\n1-0:2.8.1(5*kWh)\r\n1-0:1.6.0(230828134500S)(4*kW)\r\n!\r\n"
+    )
+    assert result.time is None
+    assert result.readings[2].time == "2023-08-28T13:45:00"
+
+
+def test_what_a_meter_refuses_is_a_failure_without_values():
+    result = decode_capture(encode_block(b"(ER04)"))
+    assert (result.exit_status, result.readings) == (1, ())
+    assert "ER04" in result.errors[0]
+
+
+def test_a_message_without_its_llc_octets_is_taken_where_it_is_whole():
+    apdu = encode_push(VALUES, 2, clock=CLOCK, transfer="none")
+    assert len(decode_capture(encode_frame(apdu)).readings) == len(VALUES) + 1
+    rest = decode_capture(encode_frame(apdu[:-1]))
+    assert (rest.exit_status, rest.readings) == (1, ())
 
 
 def test_a_segmented_capture_without_its_end_shows_what_is_whole_with_a_warning():
