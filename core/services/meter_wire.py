@@ -15,7 +15,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Protocol
 
-from core.errors import PortInUseError, UsageError
+from core.errors import PortInUseError, TransportError, UsageError
 from core.language import _
 from core.protocol.parity import with_even_parity, without_parity
 from core.transport.address import shown_address
@@ -181,7 +181,7 @@ async def _readable(descriptor: int) -> None:
 
 
 async def listen(address: str, serve: Callable[[SocketWire], asyncio.Future[None]]) -> tuple[asyncio.Server, str]:
-    """A server on `HOST:PORT` whose every client is handed to `serve`, and where it listens; raises PortInUseError."""
+    """A server on `HOST:PORT` whose every client is handed to `serve`, and where it listens; raises TransportError."""
     host, port = split_address(address)
     clients: set[asyncio.Future[None]] = set()
 
@@ -199,8 +199,15 @@ async def listen(address: str, serve: Callable[[SocketWire], asyncio.Future[None
     try:
         server = await asyncio.start_server(accept, host, port)
     except OSError as error:
-        raise PortInUseError(
-            _("{address} cannot be listened on: {reason}").format(address=address, reason=error.strerror or error)
+        if error.errno in (98, 48, 10048):  # EADDRINUSE of Linux, macOS and Windows
+            raise PortInUseError(
+                _("another program listens on {address} already; choose another port with --listen").format(
+                    address=address
+                )
+            ) from error
+        reason = error.strerror or str(error)
+        raise TransportError(
+            _("{address} cannot be listened on: {reason}").format(address=address, reason=reason)
         ) from error
     taken = server.sockets[0].getsockname()
     return server, shown_address(taken[0], taken[1])

@@ -162,4 +162,4 @@ def test_a_port_in_use_ends_with_1(home, capsys):
     with program(home, "meter", "simulate", "--listen", "127.0.0.1:0") as (_child, line):
         place = line.removeprefix("listening on ")
         assert run(home, "meter", "simulate", "--listen", place) == 1
-    assert place in capsys.readouterr().err
+    assert f"another program listens on {place} already; choose another port with --listen" in capsys.readouterr().err
