@@ -20,7 +20,7 @@ from PyQt5.QtWidgets import QApplication, QMessageBox
 
 from core.config import Config, load_config
 from core.home import Home, Lock
-from core.language import _, use_language
+from core.language import _, language, use_language
 from gui.main_window import MainWindow
 from gui.models.machines import MachineModel
 from gui.theme import system_theme, use_theme
@@ -101,13 +101,12 @@ class Window(QObject):
         self._on_painted = on_painted
         self._settings = QSettings(str(home.path / "gui.ini"), QSettings.IniFormat)
         self._model = MachineModel(self)
-        self._translator: QTranslator | None = None
         self._system_theme = system_theme()
         self._is_running = False
         self._is_ended = False
         self.console: Console | None = None
         use_theme(self._theme_named(config.theme))
-        self._load_qt_words()
+        load_qt_words()
         self.main_window = self._open_window()
 
     def exec(self) -> int:
@@ -172,7 +171,7 @@ class Window(QObject):
     def _on_language(self, code: str) -> None:
         """Another window in the other language takes the place of this one; services go on."""
         use_language(None if code == "system" else code)
-        self._load_qt_words()
+        load_qt_words()
         old = self.main_window
         old.closing.disconnect()
         old.keep_layout()
@@ -193,20 +192,6 @@ class Window(QObject):
     def _theme_named(self, name: str) -> str:
         return self._system_theme if name == "system" else name
 
-    def _load_qt_words(self) -> None:
-        """Qt's own dialogs in the language of ours."""
-        from core.language import language
-
-        QLocale.setDefault(QLocale(language()))
-        if self._translator is not None:
-            QApplication.removeTranslator(self._translator)
-            self._translator = None
-        if language() != "en":
-            translator = QTranslator(self)
-            if translator.load(f"qtbase_{language()}", QLibraryInfo.location(QLibraryInfo.TranslationsPath)):
-                QApplication.installTranslator(translator)
-                self._translator = translator
-
     def _on_exception(self, kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
         """A slot has raised: log it, say so, go on."""
         if issubclass(kind, KeyboardInterrupt):
@@ -218,6 +203,19 @@ class Window(QObject):
                 error=f"{kind.__name__}: {error}", path=self._home.log_path
             )
         )
+
+
+def load_qt_words() -> None:
+    """Qt's own dialogs in the language of ours."""
+    QLocale.setDefault(QLocale(language()))
+    application = QApplication.instance()
+    for before in application.findChildren(QTranslator):
+        QApplication.removeTranslator(before)
+        before.deleteLater()
+    if language() != "en":
+        translator = QTranslator(application)
+        if translator.load(f"qtbase_{language()}", QLibraryInfo.location(QLibraryInfo.TranslationsPath)):
+            QApplication.installTranslator(translator)
 
 
 def display_complaint() -> str:
@@ -256,6 +254,7 @@ def _say(text: str) -> None:
     """One sentence on stderr, and in a box where someone can see it."""
     print(f"beffroi: {text}", file=sys.stderr)
     if QApplication.platformName() not in ("offscreen", "minimal"):
+        load_qt_words()
         box = QMessageBox(QMessageBox.Information, "Beffroi", "", QMessageBox.Close)
         box.setTextFormat(Qt.PlainText)
         box.setText(text)
