@@ -129,6 +129,22 @@ class MachineRow:
             return _("never seen")
         return _("offline since {time}").format(time=clock(report.since_s))
 
+    def about(self) -> list[str]:
+        """What it is and what works on it, a line each; empty while nothing is known."""
+        status = self.report.status if self.report is not None else None
+        if status is None:
+            return []
+        lines = []
+        if status.system is not None:
+            system = status.system
+            name = system.os_version or system.os or ""
+            running = _("up {duration}").format(duration=duration(system.uptime_s)) if system.uptime_s else ""
+            lines.append(" · ".join(part for part in (name, *system.ip_addresses[:1], running) if part))
+        if status.top_process is not None and self.cpu_percent is not None:
+            top = status.top_process
+            lines.append(_("busiest: {name}, {percent} %").format(name=top.name, percent=number(top.cpu_percent)))
+        return lines
+
     def details(self) -> str:
         """All that a tool-tip says, plain text."""
         lines = [f"{self.name} · {self.machine.address}", self.reason()]

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import heapq
+import math
 import time
 from collections.abc import Sequence
 
 from PyQt5.QtCore import QTimer, pyqtSignal
-from PyQt5.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
+from PyQt5.QtGui import QResizeEvent
+from PyQt5.QtWidgets import QGridLayout, QVBoxLayout, QWidget
 
 from core.language import _
 from core.records import MeterReadings, MeterReport, MeterState, SeriesPoints
@@ -20,7 +22,9 @@ from gui.widgets.card import GAP
 from gui.widgets.overview_tiles import EnergyTile, MachinesTile, PowerTile, TopTile
 
 TOP = 5
-_FEW = 12
+_SHARES = ((2, (7, 3)), (4, (13, 7)), (12, (3, 2)), (math.inf, (1, 1)))
+"""Shares of the height of meter and machines, for so many machines at most."""
+_LOW_PX = 660
 
 
 class OverviewPage(QWidget):
@@ -44,19 +48,19 @@ class OverviewPage(QWidget):
         self.machines.add_wanted.connect(self.add_machine_wanted)
         for source in (self.machines, self.top_cpu, self.top_memory):
             source.opened.connect(self.machine_opened)
-        self._left, right = QVBoxLayout(), QVBoxLayout()
-        for column, tiles in (
-            (self._left, (self.power, self.machines)),
-            (right, (self.energy, self._cpu_tile, self._memory_tile)),
-        ):
-            column.setSpacing(GAP)
-            for tile in tiles:
-                column.addWidget(tile, 1)
-        layout = QHBoxLayout(self)
-        layout.setContentsMargins(GAP, GAP, GAP, GAP)
-        layout.setSpacing(GAP)
-        layout.addLayout(self._left, 21)
-        layout.addLayout(right, 11)
+        tops = QVBoxLayout()
+        tops.setSpacing(GAP)
+        tops.addWidget(self._cpu_tile, 1)
+        tops.addWidget(self._memory_tile, 1)
+        self._grid = QGridLayout(self)
+        self._grid.setContentsMargins(GAP, GAP, GAP, GAP)
+        self._grid.setSpacing(GAP)
+        self._grid.addWidget(self.power, 0, 0)
+        self._grid.addWidget(self.energy, 0, 1)
+        self._grid.addWidget(self.machines, 1, 0)
+        self._grid.addLayout(tops, 1, 1)
+        self._grid.setColumnStretch(0, 21)
+        self._grid.setColumnStretch(1, 11)
         model.layoutChanged.connect(self._share_height)
         self._share_height()
         self._timer = QTimer(self)
@@ -93,10 +97,18 @@ class OverviewPage(QWidget):
         self._memory_tile.set_items([_memory_item(row) for row in _busiest(self._model, "memory_percent")])
 
     def _share_height(self) -> None:
-        """Few machines leave more of the height to the curve."""
+        """Few machines leave more of the height to the curve; lists of five need theirs where there is little."""
         count = sum(1 for _row in self._model.rows())
-        self._left.setStretch(0, 3 if count <= _FEW else 1)
-        self._left.setStretch(1, 2 if count <= _FEW else 1)
+        upper, lower = next(shares for most, shares in _SHARES if count <= most)
+        if count >= TOP and self.height() < _LOW_PX:
+            upper, lower = 2, 3
+        self._grid.setRowStretch(0, upper)
+        self._grid.setRowStretch(1, lower)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Share the height out anew."""
+        super().resizeEvent(event)
+        self._share_height()
 
     def showEvent(self, event: object) -> None:
         """At once what a second would bring."""

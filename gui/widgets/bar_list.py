@@ -66,7 +66,7 @@ class BarList(QWidget):
 
     def _line(self, at: int) -> QRectF:
         least = self._least_height()
-        room = self.height() / max(5, len(self._items))
+        room = self.height() / max(1, len(self._items))
         height = min(max(least, room), least * 1.5)
         return QRectF(0, at * height, self.width(), height)
 

@@ -21,6 +21,8 @@ _STEPS = 12
 _SIDES = (190, 150, 120, 96, 64, 52, 40, 28, 22, 18, 15, 12, 10, 8, 6, 4, 3)
 _NAMED_FROM = 96
 _NAMED_HEIGHT = 46
+_TOLD = 3
+"""So few machines leave room to say more of each."""
 _CROSSED_FROM = 8
 _REDRAW_MS = 500
 _OFFLINE = ("critical", _STEPS)
@@ -99,9 +101,12 @@ class HeatMap(QWidget):
         if side >= _NAMED_FROM:
             lines = sum(-(-len(rows) // across) for _title, rows in self._groups) or 1
             room = (bottom - len(self._groups) * (title_height + 4 if title_height else 0)) / lines - space
-            height = max(_NAMED_HEIGHT, min(room, 2 * _NAMED_HEIGHT))
-            across = min(across, max((len(rows) for _title, rows in self._groups), default=1))
-            side = min((width + space) // across - space, 3 * _SIDES[0])
+            most = max((len(rows) for _title, rows in self._groups), default=1)
+            height = max(_NAMED_HEIGHT, min(room, (5 if most <= _TOLD else 2) * _NAMED_HEIGHT))
+            across = min(across, most)
+            side = (width + space) // across - space
+            if most > 1:
+                side = min(side, 3 * _SIDES[0])
         self._cells, self._titles = [], []
         top = 0.0
         for title, rows in self._groups:
@@ -200,6 +205,14 @@ class HeatMap(QWidget):
                 inner, Qt.AlignLeft | Qt.AlignTop, metrics.elidedText(row.name, Qt.ElideRight, int(inner.width()))
             )
             painter.setFont(small)
+            top = inner.top() + metrics.height() + 2
+            for line in row.about():
+                if top + 2 * small_metrics.lineSpacing() > inner.bottom():
+                    break
+                place = QRectF(inner.left(), top, inner.width(), small_metrics.height())
+                shown = small_metrics.elidedText(line, Qt.ElideRight, int(inner.width()))
+                painter.drawText(place, Qt.AlignLeft | Qt.AlignTop, shown)
+                top += small_metrics.lineSpacing()
             words = row.reason()
             if row.cpu_percent is not None and row.shape is not Shape.SQUARE:
                 words = _("CPU {cpu} %   RAM {memory} %").format(

@@ -21,7 +21,12 @@ from gui.widgets.labels import plain_label
 from gui.widgets.sparkline import Sparkline
 
 SPAN_S = 3600.0
-_SPANS = ((300.0, N_("last 5 min, kW")), (900.0, N_("last 15 min, kW")), (SPAN_S, N_("last hour, kW")))
+_SPANS = (
+    (60.0, N_("last minute, kW")),
+    (300.0, N_("last 5 min, kW")),
+    (900.0, N_("last 15 min, kW")),
+    (SPAN_S, N_("last hour, kW")),
+)
 """What is shown while less than an hour is known, so that a new meter moves at once."""
 _STALE_S = 15.0
 _KEPT = 7200
@@ -71,7 +76,9 @@ class PowerTile(Card):
             self._period_s = max(0.5, min(300.0, readings.time_s - self._points[-1][0]))
         self._points.append((readings.time_s, measured.active_power_w))
         self._seen_s = readings.time_s
-        self._source = readings.name + (" · " + _("simulated") if readings.is_simulated else "")
+        self._source = readings.name
+        if readings.is_simulated and _("simulated") not in readings.name.casefold():
+            self._source += " · " + _("simulated")
         self._number.set_number(*numbers.power(measured.active_power_w))
         self._stack.setCurrentIndex(1)
 
@@ -105,13 +112,14 @@ class PowerTile(Card):
         if self._source:
             context = f"{self._source} · {context}"
         self.set_context(context)
-        self._from.setText(numbers.clock(now_s - span_s))
-        self._to.setText(numbers.clock(now_s))
+        with_seconds = span_s < 900
+        self._from.setText(numbers.clock(now_s - span_s, with_seconds=with_seconds))
+        self._to.setText(numbers.clock(now_s, with_seconds=with_seconds))
         peak = self._curve.peak()
         if is_stale:
             self._number.set_detail(_("no reading since {time}").format(time=numbers.clock(self._seen_s)))
         elif self._points and self._points[-1][1] < 0:
-            self._number.set_detail(_("export"))
+            self._number.set_detail(_("export to the grid"))
         elif peak is not None:
             value, unit = numbers.power(peak[1])
             self._number.set_detail(
@@ -167,10 +175,21 @@ class EnergyTile(Card):
         if any(value is not None for value in volts):
             text = "   ".join(numbers.number(value, 1) for value in volts if value is not None)
             lines.append(BarItem(_("Voltage"), f"{text} V", None))
+        amperes = [measured.current_l1_a, measured.current_l2_a, measured.current_l3_a]
+        if any(value is not None for value in amperes):
+            text = "   ".join(numbers.number(value, 2) for value in amperes if value is not None)
+            lines.append(BarItem(_("Current"), f"{text} A", None))
         if measured.power_factor is not None:
             lines.append(BarItem(_("Power factor"), numbers.number(measured.power_factor, 2), None))
         if measured.frequency_hz is not None:
             lines.append(BarItem(_("Frequency"), f"{numbers.number(measured.frequency_hz, 2)} Hz", None))
+        for title, value, unit in (
+            (_("Reactive power"), measured.reactive_power_var, "var"),
+            (_("Apparent power"), measured.apparent_power_va, "VA"),
+        ):
+            if value is not None:
+                text, scaled_unit = numbers.power(value)
+                lines.append(BarItem(title, f"{text} {scaled_unit.replace('W', unit)}", None))
         if lines:
             self._lines.set_items(lines)
             self.set_context(_("simulated") if readings.is_simulated else readings.name)

@@ -78,7 +78,7 @@ def test_power_its_peak_and_its_age(page):
 
 
 def test_the_curve_grows_with_what_is_known_up_to_an_hour(page):
-    for seconds_ago, words in ((10, "last 5 min"), (3000, "last hour")):
+    for seconds_ago, words in ((10, "last minute"), (200, "last 5 min"), (3000, "last hour")):
         page.power._points.clear()
         page.apply_readings(readings(100, time_s=time.time() - seconds_ago))
         page.apply_readings(readings(100))
@@ -97,7 +97,25 @@ def test_export_is_a_negative_power(page):
     page.apply_readings(readings(-1500))
     page.refresh()
     assert "\u22121.50" in texts(page.power)
-    assert "export" in texts(page.power)
+    assert "export to the grid" in texts(page.power)
+
+
+def test_a_name_that_says_simulated_does_not_say_it_twice(page):
+    page.apply_readings(readings(500, name="simulated E450", simulated=True))
+    page.refresh()
+    assert not any(text.count("simulated") > 1 for text in texts(page.power))
+
+
+def test_few_machines_leave_the_height_to_the_curve_and_tell_more_of_each(qtbot, page):
+    fill(page, 1, groups=1)
+    page.resize(1140, 830)
+    page.show()
+    qtbot.waitExposed(page)
+    assert page.power.height() > 1.8 * page.machines.height()
+    (box, row), heat_map = page.machines.heat_map._cells[0], page.machines.heat_map
+    assert box.width() >= heat_map.width() - 4
+    assert box.height() >= heat_map.height() * 0.9
+    assert row.about()
 
 
 def test_energy_counts_on_from_what_the_history_knows(page):
