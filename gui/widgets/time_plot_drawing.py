@@ -87,10 +87,13 @@ class Drawing(pg.GraphicsObject):
         width, height = self._size = (max(1.0, self._box.width()), max(1.0, self._box.height()))
         self._lines, self._fills = [], []
         zero = min(max(self.y(0.0), 0.0), height)
+        bottom_y = height - 1  # a curve along the lower end is painted inside
         for stroke in frame.strokes:
             x = (stroke.time_s - frame.start_s) * (width / ((frame.end_s - frame.start_s) or 1.0))
             scale = height / ((frame.high - frame.low) or 1.0)
-            top, bottom = height - (stroke.high - frame.low) * scale, height - (stroke.low - frame.low) * scale
+            top, bottom = (
+                np.minimum(height - (values - frame.low) * scale, bottom_y) for values in (stroke.high, stroke.low)
+            )
             for run in _runs(stroke.high):
                 xs, ys = _zigzag(x[run], top[run], bottom[run])
                 if len(xs) == 1:

@@ -15,6 +15,7 @@ from core.errors import (
 from core.records import MeterReport, MeterState
 from gui.dialogs.add_machine import AddMachineDialog
 from gui.dialogs.add_several import AddSeveralDialog
+from gui.dialogs.base import TextDialog
 from gui.dialogs.connect_probe import ConnectProbeDialog
 from gui.dialogs.edit_machine import EditMachineDialog
 from gui.dialogs.meter_key import KeyDialog
@@ -247,3 +248,17 @@ def test_every_field_of_every_dialog_has_an_accessible_name(show):
             for field in dialog.findChildren(kind):
                 if field.objectName() != "qt_spinbox_lineedit":
                     assert field.accessibleName(), (type(dialog).__name__, kind.__name__)
+
+
+def test_typing_begins_in_the_first_field_and_tab_reaches_the_buttons_last(qtbot, show):
+    dialog = show(AddMachineDialog(()))
+    assert dialog.focusWidget() is dialog.address
+    for _key in range(3):
+        qtbot.keyClick(dialog.focusWidget(), Qt.Key_Tab)
+        assert dialog.focusWidget() not in (dialog.cancel_button, dialog.accept_button)
+    assert dialog.previousInFocusChain() is dialog.accept_button
+
+
+def test_a_dialog_of_two_lines_is_no_higher_than_they_need(qtbot, show):
+    dialog = show(TextDialog("About", [("", "one line"), ("", "another line")]))
+    assert dialog.height() < 10 * dialog.fontMetrics().lineSpacing()

@@ -329,3 +329,20 @@ def test_quantities_and_values_are_words_and_numbers_for_people():
     assert value_text(40091234) == "40\u2009091\u2009234"
     assert value_text(0.1 + 0.2) == "0.3"
     assert value_text("LGZ") == "LGZ"
+
+
+def test_the_numbers_stand_in_one_line_and_what_has_no_room_is_told_by_its_plot(page: EnergyPage, qtbot: QtBot):
+    def shown() -> list[str]:
+        return [name for name, card in page.numbers.cards.items() if card.isVisible()]
+
+    def lines() -> int:
+        return len({page.numbers.cards[name].y() for name in shown()})
+
+    page.apply_readings(_readings())
+    page.resize(1000, 830)
+    qtbot.waitUntil(lambda: lines() == 1, timeout=3000)
+    assert shown()[:2] == ["power", "energy"]
+    assert "current" not in shown()
+    page.resize(2800, 830)
+    qtbot.waitUntil(lambda: "current" in shown(), timeout=3000)
+    assert lines() == 1
