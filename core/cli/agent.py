@@ -28,6 +28,7 @@ from core.agent.policy import load_policy
 from core.agent.program import limit_agent, watch_children_without_threads
 from core.agent.server import AgentServer
 from core.audit import AuditLog
+from core.cli.parser import number
 from core.errors import BeffroiError, RefusedError, TransportError, UsageError, WrongCodeError
 from core.home import Home, Lock, make_private_folder, write_private
 from core.language import _
@@ -62,7 +63,7 @@ def register(commands: argparse._SubParsersAction[argparse.ArgumentParser], comm
         "--level", choices=("view", "run"), default="run", help=_("what that console may do (default run)")
     )
     pair.add_argument(
-        "--minutes", type=_minutes, default=DEFAULT_MINUTES, help=_("how long the code holds (default 10)")
+        "--minutes", type=_minutes, metavar="N", default=DEFAULT_MINUTES, help=_("how long the code holds (default 10)")
     )
     pair.set_defaults(handler=pair_console)
     consoles = verbs.add_parser("consoles", parents=[common], help=_("list the consoles trusted here, or revoke one"))
@@ -207,9 +208,9 @@ def revoke_console(options: argparse.Namespace) -> int:
 def _stop_signal() -> asyncio.Event:
     """Set once a signal says stop; to be asked for before anything is left to be cleaned up."""
     loop, stopped = asyncio.get_running_loop(), asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
+    for which in (signal.SIGTERM, signal.SIGINT):
         try:
-            loop.add_signal_handler(number, stopped.set)
+            loop.add_signal_handler(which, stopped.set)
         except NotImplementedError:
             continue  # Windows: Ctrl+C comes as KeyboardInterrupt
     return stopped
@@ -244,7 +245,7 @@ def _site_window(code: str) -> Window:
     try:
         window = site_window(code)
     except ValueError as error:
-        raise UsageError(_("this is not a site code: {reason}").format(reason=error)) from error
+        raise UsageError(_("this is not a site code; the console makes one: beffroi machines site-code")) from error
     if window.closed_reason(time.time()) is not None:
         day = datetime.fromtimestamp(window.end_s - 1, UTC).date()
         raise WrongCodeError(_("this site code has ended on {day}; ask the console for a new one").format(day=day))
@@ -297,7 +298,7 @@ def _interrupted_by_sigterm() -> Iterator[None]:
 
 
 def _minutes(text: str) -> float:
-    minutes = float(text)
+    minutes = number(text)
     if not 0 < minutes <= 24 * 60:
         raise argparse.ArgumentTypeError(_("from 0 to 1440 minutes"))
     return minutes

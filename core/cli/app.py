@@ -13,11 +13,11 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 
 import msgspec
 
 import core
+from core.cli.parser import Parser
 from core.errors import BeffroiError, ConfigError
 from core.home import Home, default_home
 from core.language import _, use_language
@@ -47,24 +47,6 @@ class WindowMissingError(ConfigError):
                 package=package or "gui", line="pip install '.[console]'"
             )
         )
-
-
-class _Formatter(argparse.HelpFormatter):
-    """Asks for the terminal's width itself: argparse would load `shutil` into every agent for it (0.6 MiB)."""
-
-    def __init__(self, prog: str) -> None:
-        super().__init__(prog, width=_terminal_columns() - 2)
-
-
-class _Parser(argparse.ArgumentParser):
-    """Says what is wrong with the words on stderr and ends with status 2."""
-
-    def __init__(self, **options: Any) -> None:
-        super().__init__(**{"formatter_class": _Formatter, **options})
-
-    def error(self, message: str) -> None:  # type: ignore[override]
-        self.print_usage(sys.stderr)
-        self.exit(2, f"beffroi: {message}\n")
 
 
 def main(words: Sequence[str] | None = None, open_window: Callable[[argparse.Namespace], int] | None = None) -> int:
@@ -116,16 +98,18 @@ def _print_empty(options: argparse.Namespace) -> None:
 
 
 def _parse(words: list[str]) -> argparse.Namespace:
-    common = _Parser(add_help=False)
+    common = Parser(add_help=False)
     common.add_argument("--home", default=argparse.SUPPRESS, metavar="DIR", help=_("folder of keys, settings, history"))
     common.add_argument("--json", action="store_true", default=argparse.SUPPRESS, help=_("print one JSON document"))
-    parser = _Parser(prog="beffroi", description=_("Supervise a site: its machines and its electricity meter."))
+    parser = Parser(prog="beffroi", description=_("Supervise a site: its machines and its electricity meter."))
     parser.add_argument("--home", default=None, metavar="DIR", help=_("folder of keys, settings and history"))
     parser.add_argument("--json", action="store_true", default=False, help=_("print one JSON document on stdout"))
-    parser.add_argument("--version", action="version", version=f"beffroi {core.__version__}")
+    parser.add_argument(
+        "--version", action="version", version=f"beffroi {core.__version__}", help=_("print the version")
+    )
     parser.add_argument("--demo", action="store_true", help=_("open the window on this machine and a simulated meter"))
     parser.set_defaults(handler=None)
-    commands = parser.add_subparsers(metavar=_("COMMAND"), parser_class=_Parser)
+    commands = parser.add_subparsers(metavar=_("COMMAND"), parser_class=Parser)
     console = commands.add_parser("console", parents=[common], help=_("open the window (the default)"))
     console.add_argument("--demo", action="store_true", default=argparse.SUPPRESS, help=_("show it moving"))
     typed = _typed_group(words)
@@ -147,17 +131,6 @@ def _parse(words: list[str]) -> argparse.Namespace:
                     ).format(command=typed, package=error.name, line="pip install '.[headless]'")
                 )
     return parser.parse_args(words)
-
-
-def _terminal_columns() -> int:
-    try:
-        return int(os.environ.get("COLUMNS", "")) or 80
-    except ValueError:
-        pass
-    try:
-        return os.get_terminal_size().columns or 80
-    except OSError:
-        return 80
 
 
 def _typed_group(words: list[str]) -> str | None:
@@ -191,7 +164,7 @@ def _opens_window(words: list[str]) -> bool:
 def _write_log_to(home: Home) -> None:
     """Log to the home's file, 1 MiB at most and one older file; nothing secret is ever logged."""
     if not log.handlers:
-        handler = BoundedLogHandler(home.log_path, encoding="utf-8", delay=True)
+        handler = BoundedLogHandler(home.log_path, encoding="utf-8", delay=True, errors="backslashreplace")
         handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
         log.addHandler(handler)
         log.setLevel(logging.INFO)

@@ -10,6 +10,7 @@ from typing import Any
 
 from core.cli.console import DONE, FAILED, Console, exit_status, now_s
 from core.cli.output import iso_time, print_json, print_problem, print_table, print_text
+from core.cli.parser import whole_number
 from core.cli.targets import no_machines_text
 from core.errors import ConfigError, RefusedError, UsageError
 from core.language import _, ngettext
@@ -46,10 +47,12 @@ def register(commands: Any, common: argparse.ArgumentParser) -> None:
     site_code = verbs.add_parser(
         "site-code", parents=[common], help=_("make a code by which agents of a whole site are paired")
     )
-    site_code.add_argument("--days", type=int, default=7, metavar="N", help=_("days it is good for (default 7)"))
+    site_code.add_argument(
+        "--days", type=whole_number, default=7, metavar="N", help=_("days it is good for (default 7)")
+    )
     site_code.add_argument(
         "--level",
-        choices=[level.value for level in Level],
+        choices=(Level.VIEW.value, Level.RUN.value),
         default=Level.RUN.value,
         help=_("what a console may do on machines paired by it (default run)"),
     )
@@ -230,7 +233,7 @@ def _check_site_code(code: str) -> None:
     try:
         end_s = site_code_end(code)
     except ValueError as error:
-        raise UsageError(_("this is not a site code: {reason}").format(reason=error)) from error
+        raise UsageError(_("this is not a site code; make one: beffroi machines site-code")) from error
     if end_s < now_s():
         raise RefusedError(_("this site code has expired; make a new one: beffroi machines site-code"))
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from core.cli.console import Console, exit_status, first_of, now_s, reach_within_s, run_until_signalled
 from core.cli.output import print_json, print_text
+from core.cli.parser import number
 from core.cli.targets import choose, no_machines_text
 from core.errors import UsageError
 from core.gather import gather
@@ -60,18 +61,19 @@ def register(commands: Any, common: argparse.ArgumentParser) -> None:
     """Add `run` to the command line."""
     options = argparse.ArgumentParser(add_help=False, parents=[common])
     options.add_argument(
-        "--timeout", type=float, default=argparse.SUPPRESS, metavar="S", help=_("seconds it may take (default 30)")
+        "--timeout", type=number, default=argparse.SUPPRESS, metavar="S", help=_("seconds it may take (default 30)")
     )
     options.add_argument(
         "--gather", action="store_true", default=argparse.SUPPRESS, help=_("show identical answers once")
     )
-    left = type(common)(prog="beffroi run", add_help=False, parents=[options])
+    usage = "beffroi run TARGET... [--timeout S] [--gather] [--home DIR] [--json] -- WORD..."
+    left = type(common)(prog="beffroi run", add_help=False, parents=[options], usage=usage)
     left.add_argument("targets", nargs="+", metavar="TARGET")
     run = commands.add_parser(
         "run",
         parents=[options],
         help=_("run a command on machines"),
-        usage="beffroi run TARGET... [--timeout S] [--gather] [--home DIR] [--json] -- WORD...",
+        usage=usage,
         description=_(
             "TARGET is a name, a pattern, @group or all. The words are a built-in (os, ram, cpu, ip, uptime, ls, ps, "
             "python) or a command that the agent's policy allows; Linux:, DOS: or Powershell: in front of them means "

@@ -9,6 +9,7 @@ from typing import Any
 
 from core.cli.console import Console, exit_status, first_of, reach_within_s, run_until_signalled
 from core.cli.output import bytes_text, iso_time, local_time, print_json, print_problem, print_table, print_text
+from core.cli.parser import number, whole_number
 from core.cli.targets import choose, no_machines_text
 from core.errors import UsageError
 from core.language import N_, _
@@ -100,14 +101,14 @@ def _fields(record: object, *names: str) -> dict[str, object]:
 
 
 def _interval(text: str) -> float:
-    seconds = float(text)
+    seconds = number(text)
     if not 0.2 <= seconds <= 3600:
         raise argparse.ArgumentTypeError(_("an interval is 0.2 to 3600 seconds"))
     return seconds
 
 
 def _limit(text: str) -> int:
-    count = int(text)
+    count = whole_number(text)
     if count < 0:
         raise argparse.ArgumentTypeError(_("a limit is not negative"))
     return count

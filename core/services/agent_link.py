@@ -296,24 +296,23 @@ async def open_link(
     """
     if machine.fingerprint is None:
         raise NotTrustedError(_("{machine} is not paired yet").format(machine=machine.name))
+
+    async def attempt() -> AgentLink:
+        return await _open_once(machine, context, slots, lambda: AgentLink(machine, on_status, commands), hello)
+
     try:
-        return await _open_once(machine, context, slots, on_status, commands, hello)
+        return await attempt()
     except _EndedBeforeHelloError:
         # One that merely stops listens no more, or is back: ask once again before the trust is doubted.
         await asyncio.sleep(_STOPPING_S)
-        return await _open_once(machine, context, slots, on_status, commands, hello)
+        return await attempt()
 
 
 async def _open_once(
-    machine: Machine,
-    context: ssl.SSLContext,
-    slots: asyncio.Semaphore,
-    on_status: Callable[[StatusMessage], None],
-    commands: CommandListener,
-    hello: Hello,
+    machine: Machine, context: ssl.SSLContext, slots: asyncio.Semaphore, make: Callable[[], AgentLink], hello: Hello
 ) -> AgentLink:
     peer = await open_socket(machine.host, machine.port)
-    link = await _handshake(machine, context, slots, lambda: AgentLink(machine, on_status, commands), peer)
+    link = await _handshake(machine, context, slots, make, peer)
     try:
         shown = link.peer_fingerprint()
         if shown is None or machine.fingerprint is None or not same_fingerprint(shown, machine.fingerprint):

@@ -46,7 +46,9 @@ def new_request(
     """A request with an id of its own; raises UsageError where words or time mean nothing."""
     split_prefix(words)
     if not 0 < timeout_s <= LONGEST_TIMEOUT_S:
-        raise UsageError(_("a command may take up to {seconds:.0f} s").format(seconds=LONGEST_TIMEOUT_S))
+        raise UsageError(
+            _("the time for a command is above 0 s and at most {seconds:.0f} s").format(seconds=LONGEST_TIMEOUT_S)
+        )
     return CommandRequest(
         id=secrets.token_hex(12),
         words=tuple(words),
@@ -64,6 +66,8 @@ def split_prefix(words: Sequence[str]) -> tuple[Shell | None, tuple[str, ...]]:
     """
     if sum(len(word) for word in words) > _LONGEST_COMMAND or len(words) > 256 or any(len(w) > 4096 for w in words):
         raise UsageError(_("the command is too long"))
+    if any("\ud800" <= letter <= "\udfff" for word in words for letter in word):
+        raise UsageError(_("a command is text in UTF-8, this one has other bytes"))
     if any("\0" in word for word in words):
         raise UsageError(_("a command cannot hold a zero byte"))
     shell: Shell | None = None
@@ -234,9 +238,15 @@ def sending_entries(request: CommandRequest, console: str, decisions: Mapping[st
     ]
 
 
-def refusal_text(denied: ExecDenied, message: str) -> str:
+def refusal_text(denied: ExecDenied, message: str, request: CommandRequest) -> str:
     """Why an agent does not run a command: its rule, and the line its administrator can add."""
     rule = plain_text(denied.rule or message, 1024)
+    shell, words = split_prefix(request.words)
+    if denied.reason == "policy" and denied.policy_line:
+        rule = _("no command of its policy is {command}").format(command=plain_text(shlex.join(words), 1024))
+    elif denied.reason == "wrong_os" and shell is not None:
+        system = "Linux" if shell == "linux" else "Windows"
+        return _("not for this machine: the command is for {system}, another system runs there").format(system=system)
     line = plain_text(denied.policy_line, 1024)
     if denied.reason == "busy":
         return _("too many commands run or wait there; try again later ({rule})").format(rule=rule)

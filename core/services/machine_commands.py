@@ -153,7 +153,7 @@ class MachineCommands:
                 CommandResult(
                     machine=self._machine,
                     state=CommandState.FAILED if is_busy else CommandState.NOT_ALLOWED,
-                    message=refusal_text(denied, error.message),
+                    message=refusal_text(denied, error.message, execution.request),
                 )
             )
         else:

@@ -65,7 +65,9 @@ async def pair(host: str, port: int, code: str, identity: Identity, name: str, t
     try:
         symbols = normalised_code(code)
     except ValueError as error:
-        raise UsageError(_("this is not a pairing code: {reason}").format(reason=error)) from error
+        raise UsageError(
+            _("this is not a pairing code: one has 10 letters and digits, as in 7F3KQ-2MXPA, a site code 26")
+        ) from error
     address = shown_address(host, port)
     link = await _Link.open(host, port, pairing_context(), timeout_s)
     try:

@@ -18,8 +18,10 @@ from pathlib import Path
 import pytest
 
 from core.agent.consoles import AuthorizedConsole, Consoles
+from core.agent.pairing import load_window, open_window
 from core.cli.app import main
 from core.errors import WrongCodeError
+from core.home import make_private_folder
 from core.protocol.pairing import new_site_code
 from core.records import Level
 from core.services.pairing import pair
@@ -186,12 +188,58 @@ def test_an_unknown_fingerprint_is_not_revoked(home, capsys):
     assert "names no console" in capsys.readouterr().err
 
 
-def test_an_agent_imports_neither_qt_nor_a_database_nor_cryptography(home):
+def test_an_agent_loads_no_more_than_it_needs_in_french_too(tmp_path):
+    heavy = ("PyQt5", "numpy", "sqlalchemy", "serial", "cryptography", "psutil", "email", "http")
+    heavier_than_worth = ("shutil", "bz2", "lzma", "json", "unicodedata", "stringprep", "importlib.resources")
     code = (
-        "import sys; import core.cli.agent, core.agent.collector_linux; "
-        "print([name for name in sys.modules if name.split('.')[0] in "
-        "('PyQt5', 'numpy', 'sqlalchemy', 'serial', 'cryptography', 'psutil', 'email', 'http')])"
+        "import atexit, os, signal, sys, threading; from core.cli.app import main\n"
+        f"found = lambda: [n for n in sys.modules if n.split('.')[0] in {heavy!r} or n in {heavier_than_worth!r}]\n"
+        "atexit.register(lambda: print(found()))\n"
+        "threading.Timer(1.5, lambda: os.kill(os.getpid(), signal.SIGTERM)).start()\n"
+        f"sys.exit(main(['--home', {str(tmp_path / 'home')!r}, 'agent', 'run', '--listen', '127.0.0.1:0']))"
     )
-    environment = {**os.environ, "PYTHONPATH": str(MAIN.parent)}
+    environment = {**os.environ, "PYTHONPATH": str(MAIN.parent), "LANGUAGE": "fr"}
     said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment)
-    assert said.stdout == "[]\n"
+    assert said.stdout.splitlines()[-1] == "[]"
+    assert said.stdout.startswith("listening on ")
+
+
+def test_a_code_that_agent_run_printed_is_made_anew_by_the_next_run(home, desk):
+    codes = []
+    for _run in range(2):
+        with _agent(home, "--listen", "127.0.0.1:0") as process:
+            _port(_line(process))
+            codes.append(_line(process))
+            process.kill()
+    assert all(code.startswith("code: ") for code in codes)
+    assert codes[0] != codes[1]
+
+
+def test_a_code_that_agent_pair_waits_with_is_left_alone_by_agent_run(home):
+    open_window(make_private_folder(home.agent_path), "ABCDE12345", Level.VIEW, time.time() + 60)
+    with _agent(home, "--listen", "127.0.0.1:0") as process:
+        _port(_line(process))
+        process.send_signal(signal.SIGTERM)
+        said, _err = process.communicate(timeout=10)
+    assert (process.returncode, said) == (0, "")
+    assert load_window(home.agent_path).ending is None
+
+
+@pytest.mark.parametrize("words", [("run", "--listen", "127.0.0.1:0"), ("consoles",), ("consoles", "revoke", "A" * 8)])
+def test_a_list_of_consoles_that_others_can_read_is_refused_with_2(home, words):
+    path = make_private_folder(home.agent_path) / "authorized_consoles"
+    path.write_text("")
+    path.chmod(0o644)
+    command = [sys.executable, str(MAIN), "--home", str(home.path), "agent", *words]
+    said = subprocess.run(command, capture_output=True, text=True, check=False, timeout=20)
+    assert (said.returncode, said.stdout) == (2, "")
+    assert f"chmod 600 {path}" in said.stderr
+
+
+def test_sigterm_as_soon_as_it_listens_ends_with_0_and_leaves_no_file(home):
+    with _agent(home, "--listen", "127.0.0.1:0") as process:
+        _port(_line(process))
+        process.send_signal(signal.SIGTERM)
+        process.communicate(timeout=10)
+    assert process.returncode == 0
+    assert not (home.agent_path / "listening").exists()

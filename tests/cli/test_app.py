@@ -55,3 +55,23 @@ def test_an_unknown_command_is_bad_usage(capsys):
         main(["frobnicate"])
     assert ended.value.code == 2
     assert "frobnicate" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["frobnicate"], "choix impossible : 'frobnicate'"),
+        (["status", "--watch", "x"], "x n’est pas un nombre"),
+        (["processes", "m1", "--limit", "1.5"], "1.5 n’est pas un nombre entier"),
+        (["agent"], "il manque : VERBE"),
+        (["--home"], "une valeur est attendue"),
+    ],
+)
+def test_bad_usage_is_said_in_the_users_language(words, said, monkeypatch, capsys):
+    monkeypatch.setenv("LANGUAGE", "fr")
+    with pytest.raises(SystemExit) as ended:
+        main(words)
+    assert ended.value.code == 2
+    told = capsys.readouterr().err
+    assert said in told
+    assert "utilisation : beffroi" in told

@@ -303,3 +303,10 @@ def test_an_interrupted_run_is_cancelled_everywhere(run: Run, home: Home) -> Non
         out, _err = child.communicate(timeout=15)
     assert child.returncode == 1
     assert json.loads(out)["results"][0]["state"] == "cancelled"
+
+
+def test_a_word_that_is_no_utf_8_is_bad_usage_and_leaves_no_traceback(run: Run) -> None:
+    status, out, err = run("run", "m1", "--json", "--", "ls", "/\udcff")
+    assert (status, out) == (2, "")
+    assert "UTF-8" in err
+    assert "Traceback" not in err
