@@ -142,7 +142,8 @@ class Axis(pg.AxisItem):
             width = metrics.horizontalAdvance(tick.label)
             if is_time:
                 left = min(
-                    max(area.left() + share * area.width() - width / 2, area.left() - 26), area.right() + EDGE_PX - 1 - width
+                    max(area.left() + share * area.width() - width / 2, area.left() - 26),
+                    area.right() + EDGE_PX - 1 - width,
                 )
                 if left < taken + 6:
                     continue
