@@ -37,6 +37,10 @@ bench: $(BENCH_STAMP) system-test
 translations: $(DEV_STAMP)
 	$(BIN)/python resources/translations/catalogue.py update
 
+# The pictures of docs/images: the real window with made-up data, on a display of its own.
+pictures: $(DEV_STAMP) system-test
+	QT_QPA_PLATFORM=xcb QT_SCALE_FACTOR=1 xvfb-run -a -s "-screen 0 1600x1000x24" $(BIN)/python docs/images/take.py
+
 system-run:
 	@sh resources/system-libraries.sh run
 

@@ -10,14 +10,18 @@ import random
 import sys
 import tempfile
 import time
+from array import array
+from collections import Counter
+from dataclasses import asdict
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from PyQt5.QtCore import QSettings
+from PyQt5.QtGui import QColor, QImage
 from PyQt5.QtWidgets import QApplication
 
-from core.language import use_language
+from core.language import _, use_language
 from core.records import (
     CommandProgress,
     CommandRequest,
@@ -41,6 +45,7 @@ from core.records import (
     Process,
     ProcessTable,
     Reading,
+    SeriesPoints,
     Status,
     StoreReport,
     Swap,
@@ -50,13 +55,16 @@ from core.records import (
 from core.series import SeriesBook
 from gui.main_window import MainWindow
 from gui.models.machines import MachineModel
+from gui.models.meter_shown import REGISTER
 from gui.pages.commands import CommandsPage
 from gui.pages.energy import EnergyPage
 from gui.pages.machine import MachinePage
-from gui.theme import use_theme
+from gui.theme import theme, use_theme
 
 GIB = 1 << 30
+UPTIME_S = 41.5 * 86400
 METER = "E450 principal"
+MORNING_WH = 40_077_000.0
 SHOWN = "srv-db"
 GROUPS = {
     "core": ["srv-files", "srv-web-01", "srv-web-02", SHOWN],
@@ -78,7 +86,7 @@ def status(time_s: float, cpu: float, memory: float, total: int, program: str) -
             kernel="6.1.0-26-amd64",
             architecture="x86_64",
             ip_addresses=("10.0.1.14",),
-            uptime_s=41 * 86400,
+            uptime_s=UPTIME_S,
             python="3.11.2",
         ),
         cpu=Cpu(
@@ -147,7 +155,8 @@ def fill_machines(window: MainWindow, book: SeriesBook, now_s: float) -> list[Ma
         if row.name == SHOWN:
             cpu, memory = 88.0, 79.0
         state = {"lab-03": MachineState.OFFLINE, "lab-19": MachineState.LATE}.get(row.name, state)
-        found = status(now_s, cpu, memory, random.choice((8, 16, 32)) * GIB, random.choice(PROGRAMS))
+        program = "postgres" if row.name == SHOWN else random.choice(PROGRAMS[1:])
+        found = status(now_s, cpu, memory, random.choice((8, 16, 32)) * GIB, program)
         reports.append(
             MachineReport(
                 machine=row.name,
@@ -172,7 +181,19 @@ def fill_machines(window: MainWindow, book: SeriesBook, now_s: float) -> list[Ma
 
 
 def fill_meter(window: MainWindow, page: EnergyPage, book: SeriesBook, now_s: float) -> None:
-    """An hour of a meter, with a gap."""
+    """An hour of a meter, with a gap; its register of the morning as the history would tell it."""
+    midnight_s = time.mktime((*time.localtime(now_s)[:3], 0, 0, 0, 0, 0, -1))
+
+    def tell_morning(request_id: int, meter: str, fields: object, _start_s: float, _end_s: float) -> None:
+        if fields == [REGISTER]:
+            column = array("d", [MORNING_WH])
+            name = f"meter/{meter}/{REGISTER}"
+            points = SeriesPoints(
+                name=name, unit="Wh", time_s=array("d", [midnight_s]), minimum=column, mean=column, maximum=column
+            )
+            page.apply_points([points], request_id)
+
+    page.history_wanted.connect(tell_morning)
     for back_s in range(3600, -1, -5):
         if 1860 < back_s < 1980:
             continue
@@ -205,7 +226,7 @@ def fill_meter(window: MainWindow, page: EnergyPage, book: SeriesBook, now_s: fl
     )
     window.apply_probe(report)
     page.apply_report(report)
-    window.overview.energy.set_midnight(40_077_000.0)
+    window.overview.energy.set_midnight(MORNING_WH)
 
 
 def fill_commands(page: CommandsPage, reports: list[MachineReport], now_s: float) -> None:
@@ -236,7 +257,7 @@ def fill_commands(page: CommandsPage, reports: list[MachineReport], now_s: float
                     stdout="" if is_missing else text,
                     stderr="python: not found\n" if is_missing else "",
                     duration_s=0.031,
-                    message=None if text else "offline",
+                    message=None if text else _("offline"),
                 ),
                 is_last=name == targets[-1],
             )
@@ -260,14 +281,24 @@ def fill_commands(page: CommandsPage, reports: list[MachineReport], now_s: float
 def fill_processes(page: MachinePage, now_s: float) -> None:
     """A process table."""
     rows = [
-        ("postgres", "postgres", 71.2, 8.1, "postgres: autovacuum worker orders"),
-        ("postgres", "postgres", 9.8, 3.2, "postgres: checkpointer"),
-        ("beffroi", "beffroi", 0.4, 0.02, "beffroi agent run"),
-        ("systemd", "root", 0.0, 0.01, "/sbin/init"),
-        ("sshd", "root", 0.0, 0.01, "sshd: /usr/sbin/sshd -D"),
-        ("cron", "root", 0.0, 0.003, "/usr/sbin/cron -f"),
-        ("rsyslogd", "root", 0.0, 0.006, "/usr/sbin/rsyslogd -n"),
+        ("postgres", "postgres", 71.2, 8.1, "postgres: autovacuum worker orders", 420),
+        ("postgres", "postgres", 9.8, 3.2, "postgres: checkpointer", UPTIME_S),
+        ("postgres", "postgres", 4.1, 1.6, "postgres: background writer", UPTIME_S),
+        ("postgres", "postgres", 1.7, 1.4, "postgres: shop orders 10.0.1.11(51422) SELECT", 5_300),
+        ("postgres", "postgres", 0.9, 1.1, "postgres: shop orders 10.0.1.12(40118) idle", 5_100),
+        ("beffroi", "beffroi", 0.4, 0.02, "beffroi agent run", UPTIME_S),
+        ("node_exporter", "prom", 0.2, 0.02, "/usr/bin/prometheus-node-exporter", UPTIME_S),
+        ("systemd", "root", 0.0, 0.01, "/sbin/init", UPTIME_S),
+        ("systemd-journald", "root", 0.0, 0.05, "/lib/systemd/systemd-journald", UPTIME_S),
+        ("systemd-udevd", "root", 0.0, 0.008, "/lib/systemd/systemd-udevd", UPTIME_S),
+        ("sshd", "root", 0.0, 0.01, "sshd: /usr/sbin/sshd -D", UPTIME_S),
+        ("cron", "root", 0.0, 0.003, "/usr/sbin/cron -f", UPTIME_S),
+        ("rsyslogd", "root", 0.0, 0.006, "/usr/sbin/rsyslogd -n", UPTIME_S),
+        ("chronyd", "_chrony", 0.0, 0.004, "/usr/sbin/chronyd -F 1", UPTIME_S),
+        ("dbus-daemon", "messagebus", 0.0, 0.005, "/usr/bin/dbus-daemon --system --nofork", UPTIME_S),
+        ("agetty", "root", 0.0, 0.002, "/sbin/agetty -o -p -- tty1", UPTIME_S),
     ]
+    rows += [(f"kworker/{number % 4}:{number}", "root", 0.0, 0.0, "", UPTIME_S) for number in range(198)]
     page.apply_processes(
         ProcessTable(
             machine=SHOWN,
@@ -281,10 +312,10 @@ def fill_processes(page: MachinePage, now_s: float) -> None:
                     cpu_percent=cpu,
                     memory_bytes=int(memory * GIB),
                     status="sleeping",
-                    started_s=now_s - 41 * 86400 + number,
+                    started_s=now_s - ago_s,
                     command_line=line,
                 )
-                for number, (name, user, cpu, memory, line) in enumerate(rows)
+                for number, (name, user, cpu, memory, line, ago_s) in enumerate(rows)
             ),
         )
     )
@@ -296,6 +327,16 @@ def settle(application: QApplication, seconds: float = 0.8) -> None:
     while time.monotonic() < end_s:
         application.processEvents()
         time.sleep(0.01)
+
+
+def small_image(image: QImage) -> QImage:
+    """The image in the theme's colours and those it uses most, 256 together: a third of the size, and nobody sees it."""
+    image = image.convertToFormat(QImage.Format_RGB32)
+    pixels = image.constBits().asstring(image.sizeInBytes())
+    counts = Counter(memoryview(pixels).cast("I"))
+    own = [QColor(value).rgb() for value in asdict(theme()).values() if value.startswith("#")]
+    colours = dict.fromkeys([*own, *(colour for colour, _count in counts.most_common(256))])
+    return image.convertToFormat(QImage.Format_Indexed8, list(colours)[:256])
 
 
 def take(application: QApplication, folder: Path, theme: str, language: str, size: tuple[int, int]) -> None:
@@ -327,7 +368,8 @@ def take(application: QApplication, folder: Path, theme: str, language: str, siz
         for key in ("overview", "machine", "commands", "energy"):
             window.show_page(key)
             settle(application)
-            window.grab().save(str(folder / f"{key}-{theme}-{language}.png"))
+            name = f"{key}-{theme}.png" if language == "en" else f"{key}-{theme}-{language}.png"
+            small_image(window.grab().toImage()).save(str(folder / name), "PNG", 0)
         window.close()
         window.deleteLater()
         settle(application, 0.1)
