@@ -354,7 +354,8 @@ class MeterReport(Struct, frozen=True, kw_only=True):
     """State of a probe in words: `text` says what is tried, found or missing, in the user's language.
 
     `line` is such as `9600 8N1`; `period_s` the measured time between telegrams; `needs_key` asks for the key dialog;
-    `is_problem` tells that `text` is about octets that were not taken, whatever the state.
+    `is_problem` tells that `text` is about octets that were not taken, whatever the state; `is_trying` that an attempt
+    failed and the next one follows by itself.
     """
 
     name: str
@@ -370,6 +371,7 @@ class MeterReport(Struct, frozen=True, kw_only=True):
     needs_key: bool = False
     is_simulated: bool = False
     is_problem: bool = False
+    is_trying: bool = False
 
 
 class Severity(Enum):

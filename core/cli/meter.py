@@ -162,6 +162,7 @@ class _Listener:
         self._signalled = signalled
         self._is_once = is_once
         self._told_errors: set[str] = set()
+        self._told_text: str | None = None
         self.ended = asyncio.Event()
         self.readings: MeterReadings | None = None
         self.failure: MeterReport | None = None
@@ -177,13 +178,14 @@ class _Listener:
             for error in record.errors:
                 if error not in self._told_errors:  # the same doubt with each telegram is told once
                     print_problem(error)
-            self._told_errors = set(record.errors)
+            self._told_errors, self._told_text = set(record.errors), None
             if self._is_once:
                 self.ended.set()
         elif isinstance(record, MeterReport) and (record.is_problem or record.state is not MeterState.READING):
-            if not self._signalled.is_set():
+            if not self._signalled.is_set() and record.text != self._told_text:
                 print_problem(record.text)
-            if record.state not in _GOING_ON and self._is_once and not self.ended.is_set():
+                self._told_text = record.text
+            if record.state not in _GOING_ON and not record.is_trying and self._is_once and not self.ended.is_set():
                 self.failure = record
                 self.ended.set()
 

@@ -23,7 +23,6 @@ from core.errors import (
     RepeatedMessageError,
     SerialPortMissingError,
     TransportError,
-    UsageError,
     WrongKeyError,
 )
 from core.language import _
@@ -80,7 +79,10 @@ class MeterSource:
 
 
 class MeterReader:
-    """Reads the meter `source`; raises ConfigError or UsageError at once for a preset that is not there."""
+    """Reads the meter `source`; raises ConfigError or UsageError at once for a preset that is not there.
+
+    `run` raises UsageError for a port that is none.
+    """
 
     def __init__(
         self,
@@ -109,6 +111,7 @@ class MeterReader:
         self._factors_told: set[tuple[str, int]] = set()
         self._problem: str | None = None
         self._repeated = 0
+        self._is_noise_told = False
         self._arrivals: deque[float] = deque(maxlen=6)
         self._silent_at_s: float | None = None
         self._period_s: float | None = None
@@ -141,12 +144,9 @@ class MeterReader:
     async def _visit(self) -> None:
         """Open the port and read until something breaks; then wait a moment, so that a replug is found."""
         source = self._source
-        self._problem = None
+        self._problem, self._is_noise_told = None, False
         try:
             port = await open_port(source.port, self._first_line())
-        except UsageError as error:
-            self._report(MeterState.FAILED, str(error))
-            raise
         except TransportError as error:
             is_gone = isinstance(error, SerialPortMissingError)
             self._report(MeterState.DISCONNECTED if is_gone else MeterState.FAILED, str(error))
@@ -266,7 +266,7 @@ class MeterReader:
                 elif isinstance(event, SetLine):
                     self._line = LineSettings(event.baud, event.data_bits, event.parity)
                 elif isinstance(event, Rejected):
-                    self._tell_failed_attempt(event.error)
+                    self._tell_failed_attempt(event.error, is_trying=True)
                 elif isinstance(event, Finished):
                     if event.error is not None:
                         self._highest_baud = 19200
@@ -294,7 +294,7 @@ class MeterReader:
         if readings.name != self.name:
             readings = _named(readings, self.name)
         self._publish(self._registers.checked(readings))
-        self._problem, self._repeated = None, 0
+        self._problem, self._repeated, self._is_noise_told = None, 0, False
         self._note_arrival()
         meter = readings.meter.serial_number or readings.meter.model or self.name
         self._report(
@@ -336,12 +336,17 @@ class MeterReader:
                     _("{reason}; what comes is a recording played again, or not from this meter").format(reason=error),
                     is_problem=True,
                 )
-        elif not isinstance(error, NoiseError) or self._state is not MeterState.READING:
+        elif isinstance(error, NoiseError):
+            if self._state is not MeterState.READING and not self._is_noise_told:
+                self._is_noise_told = True  # told once: a noisy line goes on and on
+                self._report(self._state or MeterState.SEARCHING, str(error), is_problem=True)
+        else:
             self._report(self._state or MeterState.SEARCHING, str(error), is_problem=True)
 
-    def _tell_failed_attempt(self, error: BeffroiError) -> None:
+    def _tell_failed_attempt(self, error: BeffroiError, *, is_trying: bool = False) -> None:
         state = MeterState.SILENT if isinstance(error, TransportError) else MeterState.FAILED
-        self._report(state, _("{reason}; trying again").format(reason=error))
+        text = _("{reason}; trying again").format(reason=error) if is_trying else str(error)
+        self._report(state, text, is_trying=is_trying)
 
     def _tell_search(self, text: str, line: LineSettings) -> None:
         self._line = line
@@ -383,7 +388,15 @@ class MeterReader:
                     ),
                 )
 
-    def _report(self, state: MeterState, text: str, *, needs_key: bool = False, is_problem: bool = False) -> None:
+    def _report(
+        self,
+        state: MeterState,
+        text: str,
+        *,
+        needs_key: bool = False,
+        is_problem: bool = False,
+        is_trying: bool = False,
+    ) -> None:
         """Publish where the reading stands, if anything of it is new; a change of state is an event too."""
         report = MeterReport(
             name=self.name,
@@ -399,6 +412,7 @@ class MeterReader:
             needs_key=needs_key,
             is_simulated=self._is_simulated,
             is_problem=is_problem,
+            is_trying=is_trying,
         )
         told = self._told
         self._told, self._state = report, state

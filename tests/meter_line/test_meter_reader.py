@@ -16,6 +16,7 @@ import pytest
 from core.errors import UsageError
 from core.meter.virtual_e450 import VirtualE450
 from core.meter.virtual_telegrams import push
+from core.protocol import mode_c
 from core.protocol.data_sets import encode_block
 from core.protocol.parity import with_even_parity, without_parity
 from core.protocol.push_encoder import PushValue, clock_octets, encode_push
@@ -476,6 +477,41 @@ def test_octets_that_cannot_be_read_are_not_called_silence(terminal, monkeypatch
             return await listener.state(MeterState.FAILED)
 
     assert "frame check is 0x" in asyncio.run(scenario()).text
+
+
+def test_a_noisy_line_is_told_once(terminal):
+    master, name = terminal
+
+    async def scenario():
+        async with listening(name) as listener:
+            for _turn in range(60):
+                os.write(master, b"\x55" * 400)
+                await asyncio.sleep(0.005)
+            return [record for record in listener.records if isinstance(record, MeterReport) and record.is_problem]
+
+    (told,) = asyncio.run(scenario())
+    assert "belong to no frame" in told.text
+
+
+def test_a_failed_attempt_says_that_the_next_one_follows(terminal, monkeypatch):
+    _master, name = terminal
+    monkeypatch.setattr(mode_c, "PAUSE_S", 0.05)
+    monkeypatch.setattr(mode_c, "ANSWER_S", 0.05)
+    monkeypatch.setattr(mode_c, "SLACK_S", 0.05)
+    monkeypatch.setattr(mode_c, "WAKE_UP_PAUSE_S", 0.05)
+    monkeypatch.setattr(mode_c, "WAKE_UP", b"\0")
+
+    async def scenario():
+        listener = Listener()
+        async with running(MeterReader(MeterSource(port=name, protocol="iec62056-21"), listener.publish).run()):
+            await listener.wait_for(lambda record: isinstance(record, MeterReport) and record.is_trying)
+            return await listener.wait_for(
+                lambda record: (
+                    isinstance(record, MeterReport) and record.state is MeterState.SILENT and not record.is_trying
+                )
+            )
+
+    assert "trying again" not in asyncio.run(scenario()).text
 
 
 def test_an_unknown_preset_is_bad_usage():
