@@ -236,16 +236,18 @@ class Policy:
             if matched is None:
                 continue
             if isinstance(matched, str):
-                refused = refused or Decision(reason="parameter", rule=f"{command.id}: {matched}")
+                is_called_by_id = words[0] == command.id != command.argv[0]
+                line = "" if is_called_by_id else policy_line(words)
+                refused = refused or Decision(reason="parameter", rule=f"{command.id}: {matched}", policy_line=line)
             elif level.rank < command.level.rank:
                 rule = f"{command.id} needs level {command.level.value}, this console has {level.value}"
                 return Decision(reason="level", rule=rule)
             else:
                 return Decision(argv=matched, command=command)
-        line = policy_line(words)
         if refused is not None:
-            return Decision(reason=refused.reason, rule=refused.rule, policy_line=line)
-        return Decision(reason="policy", rule=f"no command of the policy is {shown_words(words)}", policy_line=line)
+            return refused
+        rule = f"no command of the policy is {shown_words(words)}"
+        return Decision(reason="policy", rule=rule, policy_line=policy_line(words))
 
 
 def shown_words(words: tuple[str, ...]) -> str:
@@ -326,46 +328,59 @@ def load_policy(path: Path, platform: str) -> Policy:
 
 
 def _command(name: str, body: Any) -> Command:
+    if not isinstance(body, dict) or not isinstance(body.get("parameters", {}), dict):
+        raise ValueError(_("it is written as {example}").format(example='x = { argv = ["program", "{p}"], … }'))
     unknown = set(body) - {"argv", "parameters", "os", "level", "timeout_s", "sha256"}
     if unknown:
-        raise ValueError(f"unknown key {min(unknown)}")
+        raise ValueError(_("unknown key {key}").format(key=min(unknown)))
     argv = _texts(body.get("argv"), "argv")
     parameters = {key: _parameter(key, value) for key, value in body.get("parameters", {}).items()}
     for index, word in enumerate(argv):
         holders = _PLACEHOLDER.findall(word)
         if holders and (index == 0 or len(holders) > 1):
-            raise ValueError(f"{word!r}: one placeholder an argument, and none for the program")
+            raise ValueError(_("{word!r}: one placeholder an argument, and none for the program").format(word=word))
         for holder, _repeat in holders:
             if holder not in parameters:
-                raise ValueError(f"parameter {holder} has no type")
-    timeout_s = float(body.get("timeout_s", LONGEST_TIMEOUT_S))
-    if not 0 < timeout_s <= LONGEST_TIMEOUT_S:
-        raise ValueError(f"timeout_s is {timeout_s}; 0 to {LONGEST_TIMEOUT_S:.0f} are allowed")
+                raise ValueError(_("parameter {name} has no type").format(name=holder))
+    timeout_s = body.get("timeout_s", LONGEST_TIMEOUT_S)
+    if isinstance(timeout_s, bool) or not isinstance(timeout_s, int | float) or not 0 < timeout_s <= LONGEST_TIMEOUT_S:
+        raise ValueError(
+            _("timeout_s is {value}; 0 to {most:.0f} are allowed").format(value=timeout_s, most=LONGEST_TIMEOUT_S)
+        )
     sha256 = str(body.get("sha256", ""))
     if sha256 and (not re.fullmatch(r"[0-9a-fA-F]{64}", sha256) or not os.path.isabs(argv[0])):
-        raise ValueError("sha256 has 64 hexadecimal digits and pins an absolute path")
+        raise ValueError(_("sha256 has 64 hexadecimal digits and pins an absolute path"))
     systems = tuple(text.lower() for text in _texts(body["os"], "os")) if "os" in body else ()
-    level = Level(body.get("level", "run"))
+    level = body.get("level", "run")
+    if level not in {item.value for item in Level}:
+        known = ", ".join(item.value for item in Level)
+        raise ValueError(_("level {level} is not one of {known}").format(level=level, known=known))
     return Command(
-        id=name, argv=argv, parameters=parameters, os=systems, level=level, timeout_s=timeout_s, sha256=sha256
+        id=name, argv=argv, parameters=parameters, os=systems, level=Level(level), timeout_s=timeout_s, sha256=sha256
     )
 
 
 def _texts(value: Any, key: str) -> tuple[str, ...]:
     if not isinstance(value, list) or not value or not all(isinstance(item, str) and item for item in value):
-        raise ValueError(f"{key} is not a list of words")
+        raise ValueError(_("{key} is not a list of words").format(key=key))
     return tuple(value)
 
 
 def _parameter(name: str, body: Any) -> Parameter:
-    kind = body["type"]
+    kind = body.get("type") if isinstance(body, dict) else None
     if kind not in _TYPES:
-        raise ValueError(f"parameter {name} has type {kind!r}; known are {', '.join(sorted(_TYPES))}")
+        known = ", ".join(sorted(_TYPES))
+        raise ValueError(
+            _("parameter {name}: type {kind} is not one of {known}").format(name=name, kind=kind, known=known)
+        )
     unknown = set(body) - {"type", "values", "min", "max", "roots", "letters"}
     if unknown:
-        raise ValueError(f"parameter {name}: unknown key {min(unknown)}")
-    values = _texts(body["values"], "values") if kind == "enum" else ()
-    roots = tuple(os.path.realpath(root) for root in _texts(body["roots"], "roots")) if kind == "path" else ()
-    letters = str(body["letters"]) if kind == "flags" else ""
-    least, most = int(body.get("min", 0)), int(body.get("max", 2**31 - 1))
+        raise ValueError(_("parameter {name}: unknown key {key}").format(name=name, key=min(unknown)))
+    values = _texts(body.get("values"), "values") if kind == "enum" else ()
+    roots = tuple(os.path.realpath(root) for root in _texts(body.get("roots"), "roots")) if kind == "path" else ()
+    letters, least, most = body.get("letters", ""), body.get("min", 0), body.get("max", 2**31 - 1)
+    if not (isinstance(letters, str) and isinstance(least, int) and isinstance(most, int)) or (
+        kind == "flags" and not letters
+    ):
+        raise ValueError(_("parameter {name}: min and max are whole numbers, letters is a text").format(name=name))
     return Parameter(type=kind, values=values, minimum=least, maximum=most, roots=roots, letters=letters)

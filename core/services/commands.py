@@ -174,6 +174,10 @@ class Execution:
             text = output.take(b"", is_end=True)
             if text and not self.is_told:
                 self._on_output(self, fd, text)
+        words: str | None = plain_text(message.message, 4096) or None
+        if message.state == "timeout":  # its agent says so too, in English
+            seconds = min(self.request.timeout_s, round(message.duration_s, 1))
+            words = _("ended by the agent after {seconds:g} s").format(seconds=seconds)
         self.tell(
             CommandResult(
                 machine=self.machine,
@@ -183,7 +187,7 @@ class Execution:
                 stderr=self.outputs[2].text,
                 duration_s=max(0.0, message.duration_s),
                 truncated_bytes=max(0, message.dropped_bytes) + max(0, self._octets - MOST_OCTETS),
-                message=plain_text(message.message, 4096) or None,
+                message=words,
             )
         )
 

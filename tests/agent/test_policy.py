@@ -171,6 +171,11 @@ def test_a_policy_that_others_can_write_is_refused(tmp_path, mode):
     [
         ("[commands", "policy.toml"),
         ("[other]\n", "other"),
+        ("[commands]\nx = 3", "command x: it is written as"),
+        ('[commands]\nx = { argv = ["ls"], parameters = 3 }', "command x: it is written as"),
+        ('[commands]\nx = { argv = ["ls"], timeout_s = "1" }', "timeout_s is 1; 0 to 600"),
+        ('[commands]\nx = { argv = ["ls", "{y}"], parameters = { y = 3 } }', "parameter y: type None is not one of"),
+        ('[commands]\nx = { argv = ["ls", "{y}"], parameters = { y = { type = "flags" } } }', "letters is a text"),
         ('[commands]\nx = { argv = "ls" }', "x"),
         ("[commands]\nx = { argv = [] }", "x"),
         ('[commands]\nx = { argv = ["ls", "{y}"] }', "y"),
@@ -200,3 +205,10 @@ def test_a_pinned_script_runs_only_as_it_was(tmp_path):
     script.write_text("#!/bin/sh\nevil\n")
     assert "not the one of the policy" in script_refusal(command, str(script))
     assert "cannot be read" in script_refusal(command, str(tmp_path / "none"))
+
+
+def test_a_refused_value_of_a_command_called_by_its_id_names_no_line_that_would_run_nothing():
+    command = Command(id="show", argv=("cat", "{path}"), parameters={"path": Parameter(type="path", roots=("/etc",))})
+    refused = Policy((command,)).decide(("show", "/root"), Level.RUN)
+    assert (refused.reason, refused.policy_line) == ("parameter", "")
+    assert Policy((command,)).decide(("cat", "/root"), Level.RUN).policy_line

@@ -479,7 +479,7 @@ async def test_a_refusal_names_the_rule_and_the_line_to_add(site: Site, agents: 
         await poller.settled(5)
         result = (await poller.execute(request("reboot")))[0]
     assert result.state is CommandState.NOT_ALLOWED
-    assert "no rule allows reboot" in (result.message or "")
+    assert "no command of its policy is reboot" in (result.message or "")
     assert '[[command]] id = "reboot"' in (result.message or "")
 
 
