@@ -28,6 +28,7 @@ from core.agent.policy import load_policy
 from core.agent.program import limit_agent, watch_children_without_threads
 from core.agent.server import AgentServer
 from core.audit import AuditLog
+from core.cli.output import print_json, print_text
 from core.cli.parser import number
 from core.errors import BeffroiError, RefusedError, TransportError, UsageError, WrongCodeError
 from core.home import Home, Lock, make_private_folder, write_private
@@ -149,7 +150,7 @@ def pair_console(options: argparse.Namespace) -> int:
             if options.json:
                 expires = datetime.fromtimestamp(window.end_s, UTC).isoformat(timespec="seconds")
                 document = {"code": shown_code(code), "level": level.value, "expires": expires.replace("+00:00", "Z")}
-                print(msgspec.json.encode(document).decode(), flush=True)
+                print_json(document)
             else:
                 print(f"code: {shown_code(code)}", flush=True)
             if not _is_running(folder):
@@ -176,13 +177,13 @@ def list_consoles(options: argparse.Namespace) -> int:
         for console in consoles.listed()
     ]
     if options.json:
-        print(msgspec.json.encode(rows).decode())
+        print_json(rows)
     elif not rows:
         _tell(_("no console is trusted here; let one pair: beffroi agent pair"))
     else:
         for row in rows:
             extra = "".join(f" {key}={row[key]}" for key in ("from", "expires") if row[key])
-            print(f"{row['fingerprint']}  level={row['level']}{extra}  {row['name'] or ''}".rstrip())
+            print_text(f"{row['fingerprint']}  level={row['level']}{extra}  {row['name'] or ''}".rstrip())
     return 0
 
 

@@ -14,9 +14,8 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-import msgspec
-
 import core
+from core.cli.output import print_json
 from core.cli.parser import Parser
 from core.errors import BeffroiError, ConfigError
 from core.home import Home, default_home
@@ -94,7 +93,7 @@ def _print_empty(options: argparse.Namespace) -> None:
     """With --json something is printed even when a command fails before it has anything to tell."""
     document = getattr(options, "empty_document", None)
     if options.json and document is not None:
-        print(msgspec.json.encode(document).decode(), flush=True)
+        print_json(document)
 
 
 def _parse(words: list[str]) -> argparse.Namespace:

@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 
 from core import audit
+from core.cli.output import print_json, print_text
 from core.home import Home
 from core.language import _, ngettext
 from core.protocol.messages import plain_text
@@ -35,7 +36,7 @@ def show_logs(options: argparse.Namespace) -> int:
     ]
     entries.sort(key=lambda entry: str(entry["time"] or ""))
     if options.json:
-        print(json.dumps(entries))
+        print_json(entries)
         return 0
     for entry in entries:
         words = [str(entry["time"] or "?"), str(entry["log"]), str(entry["event"] or "?")]
@@ -44,7 +45,7 @@ def show_logs(options: argparse.Namespace) -> int:
             for key, value in entry.items()
             if value not in (None, "") and key not in ("time", "log", "event", "previous", "sha256")
         ]
-        print(" ".join(words))
+        print_text(" ".join(words))
     return 0
 
 
@@ -75,11 +76,11 @@ def verify_logs(options: argparse.Namespace) -> int:
             )
         else:
             text = _("{path}: BROKEN at line {line}: it does not follow from the line before it")
-        print(text.format(path=path, count=verdict.lines, hash=verdict.last_hash[:16], line=verdict.broken_line))
+        print_text(text.format(path=path, count=verdict.lines, hash=verdict.last_hash[:16], line=verdict.broken_line))
     if options.json:
-        print(json.dumps(rows))
+        print_json(rows)
     elif not rows:
-        print(_("nothing was recorded yet"))
+        print_text(_("nothing was recorded yet"))
     return 0 if is_whole else 1
 
 

@@ -7,7 +7,6 @@ control characters taken out, since much of it comes from other machines.
 from __future__ import annotations
 
 import sys
-import unicodedata
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
@@ -102,6 +101,8 @@ def _width(text: str) -> int:
     """Columns of a terminal that `text` takes: two for wide letters, none for combining ones."""
     if text.isascii():
         return len(text)
+    import unicodedata  # its tables cost half a megabyte, which an agent does not need
+
     return sum(
         0 if unicodedata.combining(letter) else 2 if unicodedata.east_asian_width(letter) in "WF" else 1
         for letter in text

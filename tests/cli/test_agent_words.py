@@ -243,3 +243,23 @@ def test_sigterm_as_soon_as_it_listens_ends_with_0_and_leaves_no_file(home):
         process.communicate(timeout=10)
     assert process.returncode == 0
     assert not (home.agent_path / "listening").exists()
+
+
+@pytest.mark.parametrize("words", [("consoles",), ("consoles", "--json"), ("pair", "--minutes", "0.001", "--json")])
+def test_a_terminal_that_knows_ascii_alone_stops_nothing(home, who_is_here, words):
+    environment = {**os.environ, "PYTHONIOENCODING": "ascii", "LANGUAGE": "fr"}
+    command = [sys.executable, str(MAIN), "--home", str(home.path), "agent", *words]
+    said = subprocess.run(command, capture_output=True, check=False, timeout=20, env=environment)
+    assert said.returncode == (1 if "pair" in words else 0)
+    assert b"Traceback" not in said.stderr
+    assert said.stdout
+    if "consoles" in words:
+        assert (who_is_here.encode() if "--json" in words else b"atelier ?t?") in said.stdout
+
+
+@pytest.fixture
+def who_is_here(home, desk):
+    make_private_folder(home.agent_path)
+    console = AuthorizedConsole(fingerprint=desk.fingerprint, level=Level.RUN, name="atelier été")
+    Consoles(home.agent_path).add(console, desk.certificate_pem)
+    return console.name
