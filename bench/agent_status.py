@@ -39,11 +39,11 @@ MAIN = Path(__file__).parents[1] / "main.py"
 
 def run() -> list[Row]:
     """Rows for CPU and memory."""
-    with _sleepers(), tempfile.TemporaryDirectory() as folder, _agent(Path(folder)) as (pid, port, code):
+    with _sleepers(), tempfile.TemporaryDirectory() as folder, agent_process(Path(folder)) as (pid, port, code):
         identity = ensure_identity(Path(folder) / "console", "bench")
         paired = asyncio.run(pair("127.0.0.1", port, code, identity, "bench"))
-        both_s = asyncio.run(_ask(port, identity, paired.certificate_pem, pid, with_processes=True))
-        status_s = asyncio.run(_ask(port, identity, paired.certificate_pem, pid, with_processes=False))
+        both_s = asyncio.run(ask_agent(port, identity, paired.certificate_pem, pid, with_processes=True))
+        status_s = asyncio.run(ask_agent(port, identity, paired.certificate_pem, pid, with_processes=False))
         resident = psutil.Process(pid).memory_info().rss / (1 << 20)
         count = len(psutil.pids())
         floor_s = _psutil_table()
@@ -78,7 +78,7 @@ def run() -> list[Row]:
     ]
 
 
-async def _ask(port: int, identity: Identity, pem: str, pid: int, *, with_processes: bool) -> float:
+async def ask_agent(port: int, identity: Identity, pem: str, pid: int, *, with_processes: bool) -> float:
     """CPU seconds of the agent for one status, with or without the table, both fresh."""
     context = console_context(identity, [pem])
     reader, writer = await asyncio.open_connection("127.0.0.1", port, ssl=context, server_hostname="")
@@ -207,7 +207,7 @@ def _peer(words: list[str]) -> Iterator[int]:
 
 
 @contextmanager
-def _agent(folder: Path) -> Iterator[tuple[int, int, str]]:
+def agent_process(folder: Path) -> Iterator[tuple[int, int, str]]:
     """Pid, port and code of an agent in a process of its own."""
     words = [
         sys.executable,

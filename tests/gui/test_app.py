@@ -48,6 +48,18 @@ def test_a_display_that_refuses_is_named_before_qt_aborts(home):
     assert "the display :987 cannot be opened" in words
 
 
+def test_opengl_is_left_out_of_the_window_and_of_no_program_started_from_it(monkeypatch):
+    monkeypatch.delenv(app.GL_CHOICE, raising=False)
+    give_back = app._leave_out_opengl()
+    assert os.environ[app.GL_CHOICE] == "none"
+    give_back()
+    give_back()
+    assert app.GL_CHOICE not in os.environ
+    monkeypatch.setenv(app.GL_CHOICE, "xcb_egl")
+    app._leave_out_opengl()()
+    assert os.environ[app.GL_CHOICE] == "xcb_egl", "what the user has chosen stays"
+
+
 @pytest.mark.parametrize(
     ("variables", "is_fine"),
     [({"QT_QPA_PLATFORM": "offscreen"}, True), ({"WAYLAND_DISPLAY": "wayland-0"}, True), ({"DISPLAY": ":987"}, False)],
