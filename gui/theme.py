@@ -173,7 +173,7 @@ QLineEdit, QPlainTextEdit, QSpinBox, QDoubleSpinBox, QComboBox {
     selection-background-color: $accent; selection-color: $on_accent; }
 QLineEdit:focus, QPlainTextEdit:focus, QSpinBox:focus, QDoubleSpinBox:focus, QComboBox:focus {
     border: 1px solid $accent; }
-QComboBox::drop-down { subcontrol-origin: padding; subcontrol-position: center right; width: 20px; border: 0; }
+QComboBox::drop-down { width: 22px; border: 0; }
 QFileDialog QToolButton { padding: 3px; }
 QComboBox QAbstractItemView { background: $card; border: 1px solid $line; }
 QPushButton, QToolButton { background: $card; border: 1px solid $line; border-radius: 4px; padding: 6px 14px; }

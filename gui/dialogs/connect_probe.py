@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from PyQt5.QtCore import Qt, pyqtSignal
-from PyQt5.QtWidgets import QComboBox, QHBoxLayout, QLineEdit, QListWidget, QListWidgetItem, QPushButton, QWidget
+from PyQt5.QtWidgets import QHBoxLayout, QLineEdit, QListWidget, QListWidgetItem, QPushButton, QWidget
 
 from core.config import MeterConfig
 from core.language import N_, _
 from core.records import MeterReport, MeterState
 from gui.dialogs.base import FormDialog, More
 from gui.plain_text import one_line
+from gui.widgets.choice_box import ChoiceBox
 from gui.widgets.labels import plain_label
 
 PROTOCOLS = (
@@ -56,7 +57,7 @@ class ConnectProbeDialog(FormDialog):
         line.addWidget(self._again)
         self.add_row(_("Port"), line)
         self.port.setAccessibleName(_("Port"))
-        self.protocol = QComboBox()
+        self.protocol = ChoiceBox()
         for value, title in PROTOCOLS:
             self.protocol.addItem(_(title), value)
         self.add_row(_("Protocol"), self.protocol)
@@ -64,7 +65,7 @@ class ConnectProbeDialog(FormDialog):
         self.name = QLineEdit()
         self.name.setPlaceholderText(_("its serial number"))
         more.add_row(_("Name"), self.name)
-        self.line = QComboBox()
+        self.line = ChoiceBox()
         for baud, parity in LINES:
             text = _("find out by itself") if baud is None else f"{baud} {8 if parity == 'N' else 7}{parity}1"
             if (baud, parity) == (2400, "E"):

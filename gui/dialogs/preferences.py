@@ -12,6 +12,7 @@ from PyQt5.QtWidgets import (
     QHBoxLayout,
     QLineEdit,
     QListWidget,
+    QListWidgetItem,
     QPushButton,
     QSpinBox,
     QWidget,
@@ -20,7 +21,8 @@ from PyQt5.QtWidgets import (
 from core.config import Config
 from core.language import N_, _
 from gui.dialogs.base import FormDialog
-from gui.plain_text import one_line
+from gui.plain_text import one_line, plain_tip
+from gui.widgets.choice_box import ChoiceBox
 from gui.widgets.labels import plain_label
 
 LANGUAGES = (("system", N_("As the system")), ("en", "English"), ("fr", "Français"))
@@ -84,7 +86,7 @@ class PreferencesDialog(FormDialog):
         self.accept()
 
     def _choice(self, label: str, choices: Sequence[tuple[str, str]], value: str) -> QComboBox:
-        box = QComboBox()
+        box = ChoiceBox()
         for key, title in choices:
             box.addItem(_(title), key)
         box.setCurrentIndex(max(0, box.findData(value)))
@@ -113,7 +115,9 @@ class PreferencesDialog(FormDialog):
     def _list_meters(self, meters: Sequence[tuple[str, str]]) -> None:
         self.meters.clear()
         for name, port in meters:
-            self.meters.addItem(one_line(name if name == port else f"{name}   {port}"))
+            item = QListWidgetItem(one_line(port if port.endswith(name) else f"{name}   {port}"))
+            item.setToolTip(plain_tip(f"{name}\n{port}"))
+            self.meters.addItem(item)
         self._names = [name for name, _port in meters]
         self._remove.setEnabled(bool(meters))
 

@@ -28,6 +28,7 @@ from core.language import _
 from core.records import Measurement, MeterReadings, MeterReport, MeterState, SeriesPoints
 from gui.models.meter_shown import REGISTER, MeterShown
 from gui.widgets.card import GAP
+from gui.widgets.choice_box import ChoiceBox
 from gui.widgets.export_button import ExportButton
 from gui.widgets.labels import ElidedLabel, plain_label, set_role
 from gui.widgets.meter_numbers import MeterNumbers
@@ -239,7 +240,7 @@ class EnergyPage(QWidget):
 
     def _make_content(self) -> QWidget:
         self.range_bar = RangeBar(self.range)
-        self.meter_box = QComboBox()
+        self.meter_box = ChoiceBox()
         self.meter_box.setAccessibleName(_("Meter"))
         self.meter_box.setSizeAdjustPolicy(QComboBox.AdjustToContents)
         self.meter_box.activated.connect(self._on_meter_chosen)
