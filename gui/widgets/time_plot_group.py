@@ -22,6 +22,7 @@ FRAME_MS = 100
 _ASK_AFTER_MS = 150
 _HISTORY_PERIOD_S = {"meter": 3.0, "machine": 60.0}
 """The history keeps readings as they come, and a row a minute of each machine."""
+_SPARSE_COLUMNS = 4
 _FINEST_RATIO = 4.0
 """History is asked for anew when it was asked for a span this many times as long as the one shown."""
 
@@ -160,7 +161,11 @@ class PlotGroup(QObject):
         joint_s = self._live_from(field)
         begin = max(0, int(np.searchsorted(past.time_s, start_s)) - 1)
         end = min(int(np.searchsorted(past.time_s, end_s, "right")) + 1, int(np.searchsorted(past.time_s, joint_s)))
-        older = (past.time_s[begin:end], past.low[begin:end], past.high[begin:end])
+        # Rows that lie some pixels apart are joined by their means: a line from the lowest to the highest of each
+        # would be a saw that was never measured.
+        is_sparse = past.period_s * columns > _SPARSE_COLUMNS * (end_s - start_s)
+        low, high = (past.mean, past.mean) if is_sparse else (past.low, past.high)
+        older = (past.time_s[begin:end], low[begin:end], high[begin:end])
         if not len(older[0]):
             return live
         if not len(live[0]):
