@@ -330,7 +330,7 @@ def settle(application: QApplication, seconds: float = 0.8) -> None:
 
 
 def small_image(image: QImage) -> QImage:
-    """The image in the theme's colours and those it uses most, 256 together: a third of the size, and nobody sees it."""
+    """The image in the theme's colours and those it uses most, 256 together: a third of the size."""
     image = image.convertToFormat(QImage.Format_RGB32)
     pixels = image.constBits().asstring(image.sizeInBytes())
     counts = Counter(memoryview(pixels).cast("I"))
@@ -339,10 +339,10 @@ def small_image(image: QImage) -> QImage:
     return image.convertToFormat(QImage.Format_Indexed8, list(colours)[:256])
 
 
-def take(application: QApplication, folder: Path, theme: str, language: str, size: tuple[int, int]) -> None:
+def take(application: QApplication, folder: Path, theme_name: str, language: str, size: tuple[int, int]) -> None:
     """All pages in one theme and one language."""
     use_language(language)
-    use_theme(theme)
+    use_theme(theme_name)
     random.seed(7)
     now_s, book = time.time(), SeriesBook()
     with tempfile.TemporaryDirectory() as home:
@@ -368,7 +368,7 @@ def take(application: QApplication, folder: Path, theme: str, language: str, siz
         for key in ("overview", "machine", "commands", "energy"):
             window.show_page(key)
             settle(application)
-            name = f"{key}-{theme}.png" if language == "en" else f"{key}-{theme}-{language}.png"
+            name = f"{key}-{theme_name}.png" if language == "en" else f"{key}-{theme_name}-{language}.png"
             small_image(window.grab().toImage()).save(str(folder / name), "PNG", 0)
         window.close()
         window.deleteLater()
@@ -380,9 +380,9 @@ def main() -> int:
     folder = Path(sys.argv[1]) if len(sys.argv) > 1 else Path(__file__).parent
     application = QApplication(["take"])
     size = tuple(map(int, sys.argv[2].split("x"))) if len(sys.argv) > 2 else (1440, 900)
-    for theme in ("dark", "light"):
+    for name in ("dark", "light"):
         for language in ("en", "fr"):
-            take(application, folder, theme, language, size)
+            take(application, folder, name, language, size)
     return 0
 
 
