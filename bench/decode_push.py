@@ -11,8 +11,9 @@ from collections.abc import Callable
 
 from bench import Row
 from core.meter.readings import readings_of_push
+from core.protocol.apdu import LLC_FROM_METER
 from core.protocol.hdlc import encode_frame
-from core.protocol.push import LLC_FROM_METER, PushSession
+from core.protocol.push import PushSession
 from core.protocol.push_encoder import PushValue, clock_octets, encode_push
 from core.protocol.session import Told
 

@@ -17,11 +17,14 @@ from core.errors import UsageError, WrongKeyError
 from core.home import Home
 from core.language import _
 from core.records import MeterReadings, MeterReport, MeterState, Reading, Record, StoreReport
-from core.services.meter_reader import READOUT_INTERVAL_S, MeterReader, MeterSource
+from core.services.meter_reader import MeterReader
+from core.services.meter_sources import READOUT_INTERVAL_S, MeterSource
 from core.services.recorder import Recorder
 from core.store.history import History
 
 PROTOCOLS = ("auto", "push", "iec62056-21")
+_CIPHERED = (b"\xdb\x08", b"\xdf\x08")
+"""How a ciphered message begins: its tag and the length of the system title."""
 _GOING_ON = (MeterState.SEARCHING, MeterState.READING)
 LAST_WORD_S = 3.0
 """How long the end of a command waits for the history."""
@@ -309,6 +312,10 @@ def _simulate(options: argparse.Namespace) -> int:
             raise UsageError(
                 _("{path} cannot be read: {reason}").format(path=options.replay, reason=error.strerror)
             ) from error
+    if replay is not None and not options.once and any(start in replay for start in _CIPHERED):
+        print_problem(
+            _("the capture is ciphered and its counter stands still: a reader takes it once and refuses it afterwards")
+        )
     simulator = MeterSimulator(
         Simulation(
             protocol=options.protocol,

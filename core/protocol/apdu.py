@@ -11,6 +11,8 @@ from core.errors import RemoteProtocolError
 from core.language import _
 from core.protocol.axdr import DateTimeOctets, Value, length_at, value_at, whole_children
 
+LLC_FROM_METER = b"\xe6\xe7\x00"
+LLC_TO_METER = b"\xe6\xe6\x00"
 DATA_NOTIFICATION = 0x0F
 GENERAL_BLOCK_TRANSFER = 0xE0
 BODY_TAGS = (0x01, 0x02)
@@ -46,6 +48,21 @@ def notification_at(data: bytes, position: int) -> tuple[Notification, int]:
     invoke_id, clock, is_tagged, position = _opening(data, position)
     body, position = value_at(data, position)
     return Notification(invoke_id, clock, body, is_tagged), position
+
+
+def is_whole_notification(message: bytes) -> bool:
+    """True where `message` is a DataNotification to its very last octet, as no rest of another message will be."""
+    if message[:1] != bytes((DATA_NOTIFICATION,)):
+        return False
+    try:
+        return notification_at(message, 0)[1] == len(message)
+    except (IndexError, RemoteProtocolError):
+        return False
+
+
+def without_llc(message: bytes) -> bytes:
+    """`message` without the octets of the link layer in front."""
+    return message[3:] if message[:3] in (LLC_FROM_METER, LLC_TO_METER) else message
 
 
 def notification_cut_off(data: bytes, position: int) -> Notification | None:

@@ -18,12 +18,16 @@ from core.protocol.apdu import (
     BODY_TAGS,
     DATA_NOTIFICATION,
     GENERAL_BLOCK_TRANSFER,
+    LLC_FROM_METER,
+    LLC_TO_METER,
     MAXIMUM_MESSAGE,
     BlockAssembly,
     Notification,
     block_at,
+    is_whole_notification,
     notification_at,
     notification_cut_off,
+    without_llc,
 )
 from core.protocol.ciphering import (
     GENERAL_DED_CIPHERING,
@@ -36,8 +40,6 @@ from core.protocol.ciphering import (
 from core.protocol.hdlc import LONGEST_HEADER, HdlcFrame, HdlcReader
 from core.protocol.session import NEED_DATA, Event, NeedData, Rejected, Told
 
-LLC_FROM_METER = b"\xe6\xe7\x00"
-LLC_TO_METER = b"\xe6\xe6\x00"
 APDU_TAGS = (DATA_NOTIFICATION, GENERAL_BLOCK_TRANSFER, GENERAL_GLO_CIPHERING, GENERAL_DED_CIPHERING)
 _PUSH_TAGS = tuple(bytes((tag,)) for tag in APDU_TAGS)
 _CHECKED_TAGS = tuple(bytes((tag,)) for tag in APDU_TAGS if tag != DATA_NOTIFICATION)
@@ -182,7 +184,7 @@ class PushSession:
                 return
         if not self._segments and not is_beginning and information[:1] not in _CHECKED_TAGS:
             # UI frames have no numbers: without its LLC octets this may be the rest of a message, or nothing
-            if not frame.is_segmented and _is_notification(information):
+            if not frame.is_segmented and is_whole_notification(information):
                 self.receive_message(information)
                 return
             self._is_passing_over = frame.is_segmented
@@ -211,8 +213,7 @@ class PushSession:
     def finish(self) -> None:
         """Nothing more will come: what has begun is told or rejected now.
 
-        A segmented message whose end is missing, each segment's check being good, is told as far as it goes, with
-        `is_complete` False; a message in blocks, or ciphered, is rejected.
+        Segments whose end is missing are told as far as they go, `is_complete` False; blocks and ciphers are rejected.
         """
         waiting = self._frames.drop()
         if self._frames.skipped > self._noise:
@@ -241,7 +242,7 @@ class PushSession:
         """True for a push in an I frame, as Kaifa's Norwegian meters send it; other I frames are a dialogue's."""
         if frame.control & 1 or not frame.information:
             return False
-        message = _without_llc(frame.information)
+        message = without_llc(frame.information)
         return bool(self._segments) or (len(message) < len(frame.information) and message[:1] in _PUSH_TAGS)
 
     def _give_up_if_silent(self) -> None:
@@ -274,7 +275,7 @@ class PushSession:
             )
 
     def _finish_segments(self) -> None:
-        message = _without_llc(bytes(self._segments))
+        message = without_llc(bytes(self._segments))
         self._segments.clear()
         notification = notification_cut_off(message, 0) if message[:1] == bytes((DATA_NOTIFICATION,)) else None
         text = _("the message breaks off after {count} octets, its last segments are missing").format(
@@ -309,7 +310,7 @@ class PushSession:
         """Take a message without HDLC in, as from a file: LLC octets or the APDU itself first."""
         reading = _Reading([], [], self._system_title)
         try:
-            self._read_apdus(_without_llc(message), reading, is_whole=False)
+            self._read_apdus(without_llc(message), reading, is_whole=False)
         except RemoteProtocolError as error:
             self._reject(error)
             return
@@ -334,7 +335,7 @@ class PushSession:
                 if problem is not None:
                     self._reject(problem)
                 if message is not None:
-                    self._read_apdus(_without_llc(message), reading, is_whole=True)
+                    self._read_apdus(without_llc(message), reading, is_whole=True)
             elif not is_whole and data[position : position + 3] in (LLC_FROM_METER, LLC_TO_METER):
                 position += 3  # a saved file of several link messages
             elif reading.notifications:
@@ -397,17 +398,3 @@ def _broke_off(count: int) -> RemoteProtocolError:
     """What to say of a frame without its end; without its whole header it may have been noise."""
     text = _("a frame broke off after {count} octets").format(count=count)
     return RemoteProtocolError(text) if count > LONGEST_HEADER else NoiseError(text)
-
-
-def _is_notification(information: bytes) -> bool:
-    """True where `information` is a DataNotification to its very last octet, as no rest of a message will be."""
-    if information[:1] != bytes((DATA_NOTIFICATION,)):
-        return False
-    try:
-        return notification_at(information, 0)[1] == len(information)
-    except (IndexError, RemoteProtocolError):
-        return False
-
-
-def _without_llc(message: bytes) -> bytes:
-    return message[3:] if message[:3] in (LLC_FROM_METER, LLC_TO_METER) else message

@@ -16,10 +16,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Literal
 
 from core.obis import ObisCode
-from core.protocol.apdu import DATA_NOTIFICATION, GENERAL_BLOCK_TRANSFER
+from core.protocol.apdu import DATA_NOTIFICATION, GENERAL_BLOCK_TRANSFER, LLC_FROM_METER
 from core.protocol.ciphering import AUTHENTICATED, ENCRYPTED, GENERAL_GLO_CIPHERING, encoded_length, seal_apdu
 from core.protocol.hdlc import encode_frame
-from core.protocol.push import LLC_FROM_METER
 
 Transfer = Literal["auto", "frame", "blocks", "segments", "none"]
 """How an APDU travels: in one frame, in blocks, in segmented frames, or `none`: the APDU alone."""

@@ -18,9 +18,9 @@ from core.language import _, ngettext
 from core.meter.presets import Preset, Presets
 from core.meter.readings import readings_of_push
 from core.meter.registers import RegisterWatch
-from core.protocol.apdu import BODY_TAGS
+from core.protocol.apdu import BODY_TAGS, LLC_FROM_METER, LLC_TO_METER
 from core.protocol.hdlc import HdlcReader
-from core.protocol.push import APDU_TAGS, LLC_FROM_METER, LLC_TO_METER, PushSession, PushTelegram
+from core.protocol.push import APDU_TAGS, PushSession, PushTelegram
 from core.protocol.session import NEED_DATA, Rejected, Told
 from core.records import MeterIdentity, MeterReadings, Reading
 

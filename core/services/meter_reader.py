@@ -11,11 +11,10 @@ import contextlib
 import time
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
 from itertools import pairwise
-from pathlib import Path
 from statistics import median
-from typing import Any
+
+from msgspec.structs import replace
 
 from core.errors import (
     BeffroiError,
@@ -36,6 +35,7 @@ from core.protocol.push import PushSession, PushTelegram
 from core.protocol.session import Finished, Rejected, SetLine, Told
 from core.records import Event, MeterIdentity, MeterReadings, MeterReport, MeterState, Record, Severity
 from core.services.meter_line import conversation
+from core.services.meter_sources import MeterSource
 from core.services.probe_search import PUSH_LINES, SIGN_ON_LINE, RememberedLines, search
 from core.transport.line import LineSettings, Port
 from core.transport.serial_port import open_port
@@ -46,36 +46,11 @@ STALE_PERIODS = 3.0
 LEAST_SILENCE_S = 2.0
 REPLUG_S = 0.5
 """Between two looks whether the port is back."""
-READOUT_INTERVAL_S = 15.0
 RETRY_S = 2.0
 WANTED_S = 0.2
 """Between two looks whether a readout is wanted at once."""
 SEARCH_PAUSE_S = 5.0
 PROBES_FILE = "probes.json"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MeterSource:
-    """What is read and how; None leaves it to the reader.
-
-    `name` as configured (else the meter's serial number, else the port); `interval_s` between readouts of a meter
-    that is asked, `period_s` between the pushes of a slow one, where it is known; `home` holds the user's presets
-    and what was found on each port before.
-    """
-
-    port: str
-    name: str | None = None
-    protocol: str = "auto"
-    baud: int | None = None
-    parity: str | None = None
-    interval_s: float = READOUT_INTERVAL_S
-    period_s: float | None = None
-    key: bytes | None = None
-    auth_key: bytes | None = None
-    system_title: bytes | None = None
-    preset: str | None = None
-    address: str = ""
-    home: Path | None = None
 
 
 class MeterReader:
@@ -146,7 +121,7 @@ class MeterReader:
         source = self._source
         self._problem, self._is_noise_told = None, False
         try:
-            port = await open_port(source.port, self._first_line())
+            port = await open_port(source.port, self._source.first_line)
         except TransportError as error:
             is_gone = isinstance(error, SerialPortMissingError)
             self._report(MeterState.DISCONNECTED if is_gone else MeterState.FAILED, str(error))
@@ -158,11 +133,11 @@ class MeterReader:
             elif source.protocol == "push" and (source.baud is not None or not port.has_speed):
                 self._tell_search(
                     _("waiting for the meter to send, at {line}").format(
-                        line=self._first_line() if port.has_speed else port.url
+                        line=self._source.first_line if port.has_speed else port.url
                     ),
-                    self._first_line(),
+                    self._source.first_line,
                 )
-                await self._listen(port, self._new_push())
+                await self._listen(port, self._source.new_push())
             else:
                 await self._search(port)
         except TransportError as error:
@@ -172,24 +147,12 @@ class MeterReader:
             self._silent_at_s = None
             port.close()
 
-    def _first_line(self) -> LineSettings:
-        source = self._source
-        if source.protocol == "iec62056-21":
-            return SIGN_ON_LINE
-        if source.baud is None:
-            return PUSH_LINES[0]
-        return LineSettings(source.baud, 8, source.parity or ("E" if source.baud == 2400 else "N"))
-
-    def _new_push(self) -> PushSession:
-        source = self._source
-        return PushSession(source.key, source.auth_key, system_title=source.system_title)
-
     async def _search(self, port: Port) -> None:
         source = self._source
-        lines = PUSH_LINES if source.baud is None else (self._first_line(),)
+        lines = PUSH_LINES if source.baud is None else (self._source.first_line,)
         outcome = await search(
             port,
-            self._new_push,
+            source.new_push,
             self._tell_search,
             remembered=self._remembered.line_of(source.port) if source.protocol == "auto" else None,
             lines=lines,
@@ -218,7 +181,7 @@ class MeterReader:
     async def _listen(self, port: Port, session: PushSession) -> None:
         """Take pushes in until the port is gone."""
         self._protocol = "push"
-        self._line = self._line or self._first_line()
+        self._line = self._line or self._source.first_line
         self._expect(SILENT_S + (self._source.period_s or 0.0))
         async with contextlib.aclosing(conversation(session, port)) as events:
             async for event in events:
@@ -292,7 +255,7 @@ class MeterReader:
         if self._name is None:
             self._name = readings.name or None
         if readings.name != self.name:
-            readings = _named(readings, self.name)
+            readings = replace(readings, name=self.name)
         self._publish(self._registers.checked(readings))
         self._problem, self._repeated, self._is_noise_told = None, 0, False
         self._note_arrival()
@@ -416,7 +379,7 @@ class MeterReader:
         )
         told = self._told
         self._told, self._state = report, state
-        if told is not None and _same(told, report):
+        if told is not None and replace(told, time_s=report.time_s) == report:
             return
         self._publish(report)
         if state is not self._settled and state is not MeterState.SEARCHING:
@@ -431,13 +394,3 @@ class MeterReader:
                     text=text,
                 )
             )
-
-
-def _same(first: MeterReport, second: MeterReport) -> bool:
-    return _named(first, "", time_s=0.0) == _named(second, "", time_s=0.0) and first.name == second.name
-
-
-def _named(record: Any, name: str, **changes: Any) -> Any:
-    from msgspec.structs import replace
-
-    return replace(record, name=name, **changes)

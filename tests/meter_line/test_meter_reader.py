@@ -23,8 +23,9 @@ from core.protocol.push_encoder import PushValue, clock_octets, encode_push
 from core.records import Event, MeterReadings, MeterReport, MeterState, Quality
 from core.services import meter_reader, meter_simulator, probe_search
 from core.services.decode import octets_of
-from core.services.meter_reader import MeterReader, MeterSource
+from core.services.meter_reader import MeterReader
 from core.services.meter_simulator import MeterSimulator, Simulation
+from core.services.meter_sources import MeterSource
 from core.transport.line import LineSettings
 
 DATA = encode_block(b"0.0.0(12345678)\r\n1.8.0(000285.4*kWh)\r\n32.7.0(230.1*V)\r\n!\r\n")
