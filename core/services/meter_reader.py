@@ -339,7 +339,7 @@ class MeterReader:
             elif self._problem is not None:
                 self._report(
                     MeterState.FAILED,
-                    _("what comes on {port} at {line} cannot be read: {reason}").format(
+                    _("what comes on {port} at {line} cannot be read: {reason}; is this the meter's speed?").format(
                         port=self._source.port, line=self._line, reason=self._problem
                     ),
                 )
