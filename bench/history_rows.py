@@ -7,6 +7,7 @@ programs use it. Every commit of every writer is synchronous.
 from __future__ import annotations
 
 import math
+import os
 import sqlite3
 import statistics
 import tempfile
@@ -29,8 +30,7 @@ START_S = 1_700_000_000.0
 FIELDS = list(METER_FIELDS)[:17]
 """With meter, time and quality, 20 columns."""
 
-GOAL_OF_RAW = 80 / 287
-"""The goal was set beside the floor of one machine; on another, or a busy one, the share of that is what counts."""
+GOAL_ROWS = 80_000
 
 READ = ("voltage_l1_v", "voltage_l2_v", "voltage_l3_v", "active_power_w")
 
@@ -79,7 +79,10 @@ def run() -> list[Row]:
         fill_orm(orm_all, tuples)
         orm_read = timed(lambda: read_orm(orm_all))
     ours_ms, orm_ms = statistics.median(read) * 1e3, orm_read * 1e3
-    note = f"batches of {BATCH}, each on the disk; {ours / raw:.2f} of raw executemany of these rows ({raw:,.0f}/s)"
+    note = (
+        f"batches of {BATCH}, each on the disk; {ours / raw:.2f} of raw executemany of these rows ({raw:,.0f}/s), "
+        f"with a load of {os.getloadavg()[0]:.1f} on {os.cpu_count()} processors"
+    )
     return [
         Row(
             "history: rows of 20 columns written, peer: ORM, batched",
@@ -87,8 +90,8 @@ def run() -> list[Row]:
             orm,
             ours / orm,
             "rows/s",
-            f"≥ 80k rows/s where raw makes 287k: {GOAL_OF_RAW:.2f} of raw",
-            ours / raw >= GOAL_OF_RAW,
+            f"≥ {GOAL_ROWS // 1000}k rows/s",
+            ours >= GOAL_ROWS,
             note,
         ),
         Row(
