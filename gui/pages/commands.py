@@ -74,6 +74,7 @@ class CommandsPage(QWidget):
         self._build()
         self._connect()
         self._refresh()
+        self.focus_command()  # so that it has the focus whenever the page comes to the front
 
     # what services tell
 

@@ -148,6 +148,8 @@ class MachineDesk(QObject):
             return None
         if machine.is_local:
             self.local_pairing_wanted.emit()
+            if self._window is not None:
+                self._window.status_line.showMessage(_("this machine's own agent is paired again by itself"), 5000)
             return None
         dialog = AddMachineDialog(self.machines, machine, parent=self._window)
         self._serve_pairing(dialog, machine)

@@ -8,6 +8,7 @@ from PyQt5.QtWidgets import QAction
 from core.records import MachineState, MeterReport, MeterState, StoreReport
 from gui.main_window import PAGES, MainWindow
 from gui.models.machines import MachineModel
+from gui.pages.commands import CommandsPage
 from gui.pages.machine import MachinePage
 from gui.widgets.empty_state import EmptyState
 
@@ -185,3 +186,16 @@ def test_columns_and_splitter_of_the_machine_page_are_found_again(qtbot, open_wi
     again, other = open_window(), MachinePage()
     again.set_page("machine", other)
     assert other.processes.view.horizontalHeader().sectionSize(1) == 217
+
+
+def test_the_command_line_has_the_focus_when_its_page_comes_to_the_front(qtbot, open_window):
+    window, page = open_window(), CommandsPage()
+    window.set_page("commands", page)
+    window.machine_list.focus_filter()
+    window.show_page("commands")
+    page.focus_command()
+    assert page.controls.field.hasFocus()
+    window.show_page("overview")
+    window.tabs.setFocus()
+    window.show_page("commands")
+    assert page.focusWidget() is page.controls.field
