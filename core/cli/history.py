@@ -56,6 +56,12 @@ def list_series(options: argparse.Namespace) -> int:
     else:
         with History.open(location, create=False) as history:
             found = history.series()
+        if not found:
+            print_problem(
+                _(
+                    "the history holds no value yet; it fills while the window is open, and by status and meter watch"
+                )
+            )
     if options.json:
         print_json(
             [

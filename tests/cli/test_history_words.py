@@ -59,6 +59,14 @@ def test_no_history_yet_is_an_empty_list_and_makes_no_file(home: Home, capsys: p
     assert not home.database_path.exists()
 
 
+def test_an_empty_history_says_what_fills_it(home: Home, capsys: pytest.CaptureFixture[str]) -> None:
+    History.open(home.database_path).close()
+    assert main(["history", "series", "--json", "--home", str(home.path)]) == 0
+    told = capsys.readouterr()
+    assert json.loads(told.out) == []
+    assert "holds no value yet" in told.err
+
+
 def test_export_takes_distances(home: Home, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     words = ["history", "export", "--series", "meter/main/voltage_l1_v", "--from", "-1h", "--to", "now"]
     path = tmp_path / "out.csv"
