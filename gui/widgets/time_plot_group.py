@@ -260,7 +260,8 @@ class PlotGroup(QObject):
 
     def _joint(self, past: _Past, joint_s: float) -> tuple[float, float] | None:
         """The gap between the history and what memory holds, where there is one."""
-        older = past.time_s[: int(np.searchsorted(past.time_s, joint_s))]
+        end = int(np.searchsorted(past.time_s, joint_s))
+        older = past.time_s[:end][np.isfinite(past.mean[:end])]
         if not len(older) or not math.isfinite(joint_s):
             return None
         last_s = float(older[-1])
@@ -276,7 +277,8 @@ class PlotGroup(QObject):
         past, joint_s = self._past.get(name), self._live_from(field)
         if past is not None:
             for index in np.flatnonzero(np.isnan(past.mean)):
-                if 0 < index < len(past.time_s) - 1 and past.time_s[index] < joint_s:
+                # One that memory ends is the joint between both, told below.
+                if 0 < index < len(past.time_s) - 1 and past.time_s[index + 1] < joint_s:
                     spans.append((float(past.time_s[index - 1]), float(past.time_s[index + 1])))
             joint = self._joint(past, joint_s)
             if joint:

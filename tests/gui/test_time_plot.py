@@ -444,3 +444,14 @@ def test_rows_of_a_minute_are_a_line_of_means_and_columns_that_are_near_keep_the
     for span_s, wanted in ((3600, (10.0, 10.0)), (86_400, (0.0, 90.0))):
         _time, bottom, top = page.group.points("p_w", NOW_S - span_s, NOW_S, 800)
         assert (float(np.nanmin(bottom)), float(np.nanmax(top))) == wanted
+
+
+def test_one_silence_between_history_and_memory_is_one_band(page: Page):
+    page.group._ask()
+    page.book.append("meter/E450/p_w", NOW_S - 60, 1.0)
+    page.book.append("meter/E450/p_w", NOW_S - 55, 1.0)
+    points = [(NOW_S - 300 + 5 * index, 1.0) for index in range(20)]
+    points += [(NOW_S - 130, math.nan), (NOW_S - 60, 1.0), (NOW_S - 55, 1.0)]
+    page.group.apply_points([_history("meter/E450/p_w", points)], page.asked[-1][0])
+    gaps = page.group._gaps(NOW_S - 400, NOW_S - 50)
+    assert [(gap.start_s, gap.end_s) for gap in gaps if gap.end_s <= NOW_S - 60] == [(NOW_S - 205, NOW_S - 60)]
