@@ -58,9 +58,7 @@ def list_series(options: argparse.Namespace) -> int:
             found = history.series()
         if not found:
             print_problem(
-                _(
-                    "the history holds no value yet; it fills while the window is open, and by status and meter watch"
-                )
+                _("the history holds no value yet; it fills while the window is open, and by status and meter watch")
             )
     if options.json:
         print_json(
