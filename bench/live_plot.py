@@ -1,13 +1,10 @@
 """A live plot of 6 × 1,000,000 points: one frame of ours beside one of plain pyqtgraph, and the CPU of a live page.
 
-Needs a display: without one it starts Xvfb where that is installed, else it draws offscreen and says so.
+Needs a display, as `python -m bench` gives one; the row says which platform has drawn.
 """
 
 from __future__ import annotations
 
-import os
-import shutil
-import subprocess
 import sys
 import time
 
@@ -22,33 +19,7 @@ LIVE_S = 6.0
 
 def run() -> list[Row]:
     """One frame, whatever the number of points; a live page at 10 Hz."""
-    server = None
-    if not os.environ.get("DISPLAY"):
-        server = _start_display()
-    try:
-        return _measure()
-    finally:
-        if server is not None:
-            server.terminate()
-            server.wait()
-
-
-def _start_display() -> subprocess.Popen[bytes] | None:
-    xvfb = shutil.which("Xvfb")
-    if xvfb is None:
-        os.environ["QT_QPA_PLATFORM"] = "offscreen"
-        return None
-    reading, writing = os.pipe()
-    server = subprocess.Popen(
-        [xvfb, "-displayfd", str(writing), "-screen", "0", "1600x1000x24", "-nolisten", "tcp"],
-        pass_fds=[writing],
-        stderr=subprocess.DEVNULL,
-    )
-    os.close(writing)
-    with os.fdopen(reading) as stream:
-        os.environ["DISPLAY"] = f":{stream.readline().strip()}"
-    os.environ["QT_QPA_PLATFORM"] = "xcb"
-    return server
+    return _measure()
 
 
 def _measure() -> list[Row]:
