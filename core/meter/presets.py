@@ -64,6 +64,10 @@ class _File(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     preset: tuple[Preset, ...] = ()
 
 
+msgspec.convert({}, _File)
+"""msgspec learns the type here, in one thread: two meters that do at once crash it (see `core.protocol.messages`)."""
+
+
 class Presets:
     """All presets in force, by name and by what identifies a meter."""
 

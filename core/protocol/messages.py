@@ -235,7 +235,15 @@ class NotTrusted(Struct, frozen=True, kw_only=True):
 _T = TypeVar("_T")
 _encoder = Encoder()
 _envelope_decoder = Decoder(Envelope)
-_decoders: dict[object, Decoder[Any]] = {}
+_decoders: dict[object, Decoder[Any]] = {
+    # All are made here, in one thread: two that meet a type for the first time at once crash msgspec (0.22), whose
+    # description of a type is there for the others before it is whole.
+    kind: Decoder(kind)
+    for kind in (
+        Hello, Subscribe, StatusMessage, ProcessQuery, ProcessPage, ExecStart, ExecAccepted, ExecDenied, ExecCredit,
+        ExecReference, ExecOpened, ExecExit, PairBegin, PairChallenge, PairProve, PairProof, PairingClosed, NotTrusted,
+    )
+}  # fmt: skip
 
 
 def encode_request(number: int, method: str, params: object) -> bytes:
@@ -272,10 +280,7 @@ def decode_envelope(payload: bytes) -> Envelope:
 def decode_as(kind: type[_T], raw: Raw | bytes) -> _T:
     """Parameters, result or error data as a record of type `kind`; raises RemoteProtocolError."""
     try:
-        decoder = _decoders.get(kind)
-        if decoder is None:
-            decoder = _decoders[kind] = Decoder(kind)
-        decoded: _T = decoder.decode(raw)
+        decoded: _T = _decoders[kind].decode(raw)
     except (ValueError, RecursionError) as error:
         raise RemoteProtocolError(f"{kind.__name__} is malformed: {error}") from error
     return decoded
