@@ -1,12 +1,15 @@
 """The statuses of an agent: measured once for all consoles, numbered, and kept for an hour in at most 2 MiB.
 
-Kept ones are compressed against the first one, which they resemble: a tenth of their size, for 10 µs each.
+Kept ones are compressed against the first one, which they resemble: a tenth of their size, for 10 µs each. Their
+numbers follow each other, so that one object a status is enough: its time and its octets. An hour of statuses a second
+costs half a megabyte.
 """
 
 from __future__ import annotations
 
 import zlib
 from collections import deque
+from struct import Struct
 
 from msgspec import Raw, structs
 from msgspec.json import Decoder, Encoder
@@ -21,6 +24,7 @@ KEPT_S = 3600.0
 KEPT_OCTETS = 2 * 1024 * 1024
 SECTIONS = frozenset({"system", "cpu", "memory", "swap", "disks", "disk_io", "network", "process_count", "top_process"})
 
+_TIME = Struct("<d")
 _encoder = Encoder()
 _decoder = Decoder(Status)
 
@@ -30,7 +34,7 @@ class Statuses:
 
     def __init__(self, collector: Collector) -> None:
         self._collector = collector
-        self._kept: deque[tuple[int, float, bytes]] = deque()
+        self._kept: deque[bytes] = deque()
         self._octets = 0
         self._first = b""
         self._latest: Status | None = None
@@ -50,11 +54,11 @@ class Statuses:
         self._latest_s = now_s
         encoded = self._latest_encoded = _encoder.encode(status)
         self._first = self._first or encoded
-        kept = _compressed(encoded, self._first)
-        self._kept.append((status.number, now_s, kept))
+        kept = _TIME.pack(now_s) + _compressed(encoded, self._first)
+        self._kept.append(kept)
         self._octets += len(kept)
-        while self._octets > KEPT_OCTETS or now_s - self._kept[0][1] > KEPT_S:
-            self._octets -= len(self._kept.popleft()[2])
+        while self._octets > KEPT_OCTETS or now_s - _TIME.unpack_from(self._kept[0])[0] > KEPT_S:
+            self._octets -= len(self._kept.popleft())
         return status
 
     def frame(self, status: Status, sections: frozenset[str] | None) -> bytes:
@@ -65,11 +69,11 @@ class Statuses:
 
     def next_after(self, number: int, sections: frozenset[str] | None) -> tuple[int, bytes] | None:
         """Number and frame of the oldest kept status above `number`, None where there is none."""
-        if not self._kept or number >= self._kept[-1][0]:
+        if not self._kept or number >= self.last_number:
             return None
-        place = max(0, number + 1 - self._kept[0][0])
-        found, _now_s, kept = self._kept[place]
-        encoded = _decompressed(kept, self._first)
+        first_number = self.last_number + 1 - len(self._kept)
+        found = max(number + 1, first_number)
+        encoded = _decompressed(self._kept[found - first_number][_TIME.size :], self._first)
         if sections is not None:
             encoded = _encoder.encode(_cut(_decoder.decode(encoded), sections))
         return found, _frame(encoded, is_missed=True)
