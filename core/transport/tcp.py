@@ -46,7 +46,9 @@ async def open_socket(host: str, port: int, timeout_s: float = CONNECT_TIMEOUT_S
     except OSError as error:
         if error.errno in (errno.EHOSTUNREACH, errno.ENETUNREACH, errno.ETIMEDOUT, errno.EHOSTDOWN):
             raise NoRouteError(
-                _("{address} cannot be reached: {reason}").format(address=shown, reason=error.strerror)
+                _("there is no route to {address}; check the address, the cable or Wi-Fi, and the VPN").format(
+                    address=shown
+                )
             ) from None
         raise TransportError(
             _("{address} cannot be connected: {reason}").format(address=shown, reason=error.strerror or error)
