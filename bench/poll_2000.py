@@ -21,8 +21,9 @@ from bench import Row
 from core.protocol import messages
 from core.protocol.frames import JSON_FRAME, encode_frame
 from core.protocol.messages import Hello, Subscribe
-from core.records import Machine, MachineReport, Record
+from core.records import Machine, MachineReport
 from core.services.agent_poller import AgentPoller
+from core.site_records import Record
 from core.transport.identity import Identity, ensure_identity
 from core.transport.tls import console_context
 

@@ -437,17 +437,3 @@ class SeriesPoints:
     minimum: array[float]
     mean: array[float]
     maximum: array[float]
-
-
-Record = (
-    MachineReport
-    | ProcessTable
-    | CommandRequest
-    | CommandOutput
-    | CommandProgress
-    | MeterReadings
-    | MeterReport
-    | Event
-    | StoreReport
-)
-"""What a hub publishes."""

@@ -36,6 +36,9 @@ PAGES = (
     ("machine", N_("Machine")),
     ("commands", N_("Commands")),
     ("energy", N_("Energy")),
+    ("sensors", N_("Sensors")),
+    ("room", N_("Room")),
+    ("alarms", N_("Alarms")),
 )
 COMMANDS = (
     (N_("Operating system"), "os"),

@@ -17,8 +17,9 @@ from core.cli.output import print_problem
 from core.config import database_location, load_config
 from core.errors import StoreError
 from core.home import Home
-from core.records import Machine, Record
+from core.records import Machine
 from core.services.agent_poller import AgentPoller
+from core.site_records import Record
 from core.store.history import History
 from core.transport.identity import Identity, ensure_identity
 

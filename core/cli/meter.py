@@ -16,10 +16,11 @@ from core.config import Config, database_location, load_config
 from core.errors import UsageError, WrongKeyError
 from core.home import Home
 from core.language import _
-from core.records import MeterReadings, MeterReport, MeterState, Reading, Record, StoreReport
+from core.records import MeterReadings, MeterReport, MeterState, Reading, StoreReport
 from core.services.meter_reader import MeterReader
 from core.services.meter_sources import READOUT_INTERVAL_S, MeterSource
 from core.services.recorder import Recorder
+from core.site_records import Record
 from core.store.history import History
 
 PROTOCOLS = ("auto", "push", "iec62056-21")

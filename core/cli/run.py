@@ -15,16 +15,9 @@ from core.cli.targets import choose, no_machines_text
 from core.errors import UsageError
 from core.gather import gather
 from core.language import N_, _, ngettext
-from core.records import (
-    CommandOutput,
-    CommandProgress,
-    CommandRequest,
-    CommandResult,
-    CommandState,
-    Machine,
-    Record,
-)
+from core.records import CommandOutput, CommandProgress, CommandRequest, CommandResult, CommandState, Machine
 from core.services.commands import new_request
+from core.site_records import Record
 
 _CANCELLED_WITHIN_S = 12.0
 

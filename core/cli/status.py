@@ -13,7 +13,8 @@ from core.cli.parser import number, whole_number
 from core.cli.targets import choose, no_machines_text
 from core.errors import UsageError
 from core.language import N_, _
-from core.records import Event, Machine, MachineReport, MachineState, Process, ProcessTable, Record
+from core.records import Event, Machine, MachineReport, MachineState, Process, ProcessTable
+from core.site_records import Record
 
 _RECORD_EVERY_S = 10.0
 _WAITING_LIMIT = 20_000

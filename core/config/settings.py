@@ -9,6 +9,7 @@ from msgspec import Meta, Struct
 
 from core.language import N_
 from core.records import Level
+from core.site_records import AlarmRule, AlarmSeverity
 
 Seconds = Annotated[float, Meta(ge=0.2, le=3600)]
 Days = Annotated[int, Meta(ge=1, le=36500)]
@@ -53,7 +54,86 @@ class MeterConfig(Struct, frozen=True, kw_only=True):
     preset: Text | None = None
 
 
-class Config(Struct, frozen=True, kw_only=True, rename={"meters": "meter"}):
+class SensorsSettings(Struct, frozen=True, kw_only=True):
+    """The intake of sensors. `allow` are addresses and networks, nobody is shut out where it is empty.
+
+    `file` is a text file beside the database, one line a measure; `rate_per_s` the messages a second that one link may
+    send, None for no limit.
+    """
+
+    enabled: bool = False
+    listen: ListenAddress = "127.0.0.1:17452"
+    allow: Annotated[tuple[Text, ...], Meta(max_length=1000)] = ()
+    file: Text | None = None
+    links: Annotated[int, Meta(ge=1, le=100_000)] = 10_000
+    rate_per_s: Annotated[float, Meta(gt=0, le=1_000_000)] | None = None
+
+
+class SensorConfig(Struct, frozen=True, kw_only=True):
+    """One `[[sensor]]`: what people call the sensor of that `id`, where it is, its unit and when it rings."""
+
+    id: Annotated[str, Meta(min_length=1, max_length=64)]
+    name: Annotated[str, Meta(max_length=64)] = ""
+    place: Annotated[str, Meta(max_length=64)] = ""
+    unit: Annotated[str, Meta(max_length=16)] | None = None
+    low: float | None = None
+    high: float | None = None
+    silent_after_s: Annotated[float, Meta(ge=1, le=31_536_000)] | None = None
+
+
+class RoomSettings(Struct, frozen=True, kw_only=True):
+    """The room: `stop_word` lets who says it end the server; `post_alarms` from that severity, `post_commands` ends."""
+
+    enabled: bool = False
+    listen: ListenAddress = "127.0.0.1:17453"
+    stop_word: Annotated[str, Meta(min_length=1, max_length=64)] | None = None
+    post_alarms: AlarmSeverity | None = None
+    post_commands: bool = False
+
+
+class CheckConfig(Struct, frozen=True, kw_only=True):
+    """One `[[check]]`: `target` is a URL, `HOST:PORT` (TCP) or `HOST` (ping)."""
+
+    name: Annotated[str, Meta(min_length=1, max_length=64, pattern=r"^[^/\x00-\x1f]+$")]
+    target: Annotated[str, Meta(min_length=1, max_length=2048)]
+    interval_s: Annotated[float, Meta(ge=1, le=86_400)] = 60.0
+    timeout_s: Annotated[float, Meta(ge=0.1, le=300)] = 10.0
+    text: Annotated[str, Meta(min_length=1, max_length=1024)] | None = None
+    groups: tuple[Annotated[str, Meta(min_length=1, max_length=64)], ...] = ()
+
+
+class EmailSettings(Struct, frozen=True, kw_only=True):
+    """Mail of alarms from `severity` on."""
+
+    host: Annotated[str, Meta(min_length=1, max_length=253)]
+    sender: Annotated[str, Meta(min_length=3, max_length=320)]
+    to: Annotated[tuple[Annotated[str, Meta(min_length=3, max_length=320)], ...], Meta(min_length=1, max_length=50)]
+    port: Annotated[int, Meta(ge=1, le=65535)] = 587
+    security: Literal["starttls", "tls", "none"] = "starttls"
+    user: Annotated[str, Meta(max_length=320)] | None = None
+    password_file: Text | None = None
+    severity: AlarmSeverity = AlarmSeverity.HIGH
+
+
+class WebhookSettings(Struct, frozen=True, kw_only=True):
+    """JSON of alarms from `severity` on, by POST; the token goes as `Authorization: Bearer`."""
+
+    url: Annotated[str, Meta(pattern=r"^https?://", max_length=2048)]
+    token_file: Text | None = None
+    severity: AlarmSeverity = AlarmSeverity.MEDIUM
+
+
+class AlarmsSettings(Struct, frozen=True, kw_only=True, rename={"rules": "rule"}):
+    """What rings, and how: `rule` are changes of and additions to the rules that are there from the first day."""
+
+    sound: bool = True
+    notify: AlarmSeverity | None = AlarmSeverity.MEDIUM
+    rules: tuple[AlarmRule, ...] = ()
+    email: EmailSettings | None = None
+    webhook: WebhookSettings | None = None
+
+
+class Config(Struct, frozen=True, kw_only=True, rename={"meters": "meter", "sensor_list": "sensor", "checks": "check"}):
     """All settings; `database` None is `beffroi.db` in the home, else a path or a URL such as `sqlite:///FILE`."""
 
     operator: Annotated[str, Meta(min_length=1, max_length=128)] = ""
@@ -63,7 +143,12 @@ class Config(Struct, frozen=True, kw_only=True, rename={"meters": "meter"}):
     polling: Polling = Polling()
     retention: Retention = Retention()
     agent: AgentSettings = AgentSettings()
+    sensors: SensorsSettings = SensorsSettings()
+    room: RoomSettings = RoomSettings()
+    alarms: AlarmsSettings = AlarmsSettings()
     meters: tuple[MeterConfig, ...] = ()
+    sensor_list: tuple[SensorConfig, ...] = ()
+    checks: tuple[CheckConfig, ...] = ()
 
     def meter(self, name: str) -> MeterConfig | None:
         """The meter of that name."""

@@ -26,11 +26,11 @@ from core.records import (
     MachineReport,
     MachineState,
     ProcessTable,
-    Record,
 )
 from core.services.commands import Execution, sending_entries
 from core.services.machine_watch import SWEEP_S, MachineWatch, Shard
 from core.services.peer_records import plain_process
+from core.site_records import Record
 from core.transport.identity import Identity
 from core.transport.tls import console_context, trust
 

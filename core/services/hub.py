@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from core.records import Record
+from core.site_records import Record
 
 
 class Sink(Protocol):

@@ -19,19 +19,11 @@ from msgspec import structs
 from core.errors import BeffroiError, NoRouteError, NotTrustedError, RemoteProtocolError
 from core.language import _
 from core.protocol.messages import Hello, StatusMessage, Subscribe
-from core.records import (
-    Event,
-    Level,
-    Machine,
-    MachineReport,
-    MachineState,
-    Record,
-    Severity,
-    Status,
-)
+from core.records import Event, Level, Machine, MachineReport, MachineState, Severity, Status
 from core.services.agent_link import AgentLink, open_link
 from core.services.machine_commands import MachineCommands
 from core.services.peer_records import plain_status
+from core.site_records import Record
 
 LATE_AFTER, OFFLINE_AFTER = 3, 6
 """Intervals of silence after which a machine is late, and offline."""

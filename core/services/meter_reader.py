@@ -33,10 +33,11 @@ from core.protocol.data_sets import Telegram
 from core.protocol.mode_c import ReadoutSession
 from core.protocol.push import PushSession, PushTelegram
 from core.protocol.session import Finished, Rejected, SetLine, Told
-from core.records import Event, MeterIdentity, MeterReadings, MeterReport, MeterState, Record, Severity
+from core.records import Event, MeterIdentity, MeterReadings, MeterReport, MeterState, Severity
 from core.services.meter_line import conversation
 from core.services.meter_sources import MeterSource
 from core.services.probe_search import PUSH_LINES, SIGN_ON_LINE, RememberedLines, search
+from core.site_records import Record
 from core.transport.line import LineSettings, Port
 from core.transport.serial_port import open_port
 

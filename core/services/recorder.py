@@ -22,7 +22,8 @@ import msgspec
 
 from core.errors import BeffroiError, StoreError, StoreFullError, StoreLockedError
 from core.language import _
-from core.records import CommandProgress, CommandRequest, Event, MachineReport, MeterReadings, Record, StoreReport
+from core.records import CommandProgress, CommandRequest, Event, MachineReport, MeterReadings, StoreReport
+from core.site_records import Record
 from core.store.connection import UnwritableError
 from core.store.history import History
 from core.store.minutes import MinuteBook

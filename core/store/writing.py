@@ -25,8 +25,8 @@ from core.records import (
     MeterReadings,
     Quality,
     Reading,
-    Record,
 )
+from core.site_records import Record
 from core.store import schema
 from core.store.minutes import MachineMinute, minutes_of
 from core.store.schema import FIGURES, MACHINE_FIELDS, METER_FIELDS

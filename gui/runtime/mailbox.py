@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from msgspec.structs import replace
 from PyQt5.QtCore import QObject, Qt, QTimer, pyqtSignal
 
-from core.records import MachineReport, Record
+from core.records import MachineReport
+from core.site_records import Record
 
 LIMIT = 20_000
 PERIOD_S = 0.05

@@ -8,7 +8,7 @@ from PyQt5.QtCore import QObject, pyqtSignal
 
 from core.config import MeterConfig
 from core.home import Home
-from core.records import Record
+from core.site_records import Record
 from gui.runtime.loop_thread import LoopThread
 
 

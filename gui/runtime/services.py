@@ -21,8 +21,9 @@ from core.config import Config, MeterConfig, database_location
 from core.errors import TransportError
 from core.home import Home
 from core.language import _
-from core.records import CommandRequest, Event, Machine, Record, Severity
+from core.records import CommandRequest, Event, Machine, Severity
 from core.services.hub import Hub
+from core.site_records import Record
 from gui.runtime.loop_thread import Answers, LoopThread
 from gui.runtime.mailbox import Mailbox
 from gui.runtime.meter_threads import MeterThreads

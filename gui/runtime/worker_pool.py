@@ -11,15 +11,8 @@ from msgspec.structs import replace
 from PyQt5.QtCore import QObject, pyqtSignal
 
 from core.language import _
-from core.records import (
-    CommandProgress,
-    CommandRequest,
-    CommandResult,
-    CommandState,
-    Machine,
-    ProcessTable,
-    Record,
-)
+from core.records import CommandProgress, CommandRequest, CommandResult, CommandState, Machine, ProcessTable
+from core.site_records import Record
 from gui.runtime.loop_thread import LoopThread
 
 SHARDS = 2

@@ -21,11 +21,11 @@ from core.records import (
     Machine,
     MachineReport,
     MachineState,
-    Record,
 )
 from core.services.agent_poller import AgentPoller
 from core.services.commands import new_request
 from core.services.site_pairing import pair_one
+from core.site_records import Record
 from core.transport.identity import Identity, ensure_identity
 
 POLICY = """

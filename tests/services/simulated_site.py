@@ -7,8 +7,9 @@ import contextlib
 from collections.abc import AsyncIterator, Callable
 
 from core.audit import AuditLog
-from core.records import Machine, MachineReport, MachineState, Record
+from core.records import Machine, MachineReport, MachineState
 from core.services.agent_poller import AgentPoller
+from core.site_records import Record
 from core.transport.identity import Identity
 
 

@@ -1,0 +1,62 @@
+"""What an operator asks of the services of a site, from the window, or through the feed of a `collect` beside it.
+
+Frozen, like records, but on their way in: `core.services.site` carries them out in its own thread, and what comes of
+them is published as records. Whoever asks is named in `operator`.
+"""
+
+from __future__ import annotations
+
+from msgspec import Struct
+
+
+class SayRequest(Struct, frozen=True, kw_only=True, tag="say"):
+    """Say a line in a room, as `operator`."""
+
+    room: str
+    text: str
+    operator: str
+    link: str | None = None
+
+
+class AlarmRequest(Struct, frozen=True, kw_only=True, tag="alarm"):
+    """Acknowledge alarms, or ignore them until their condition is over (`is_ignored`)."""
+
+    ids: tuple[int, ...]
+    operator: str
+    comment: str = ""
+    is_ignored: bool = False
+
+
+class MaintenanceRequest(Struct, frozen=True, kw_only=True, tag="maintenance"):
+    """Begin a maintenance (a mute of an hour is one), or end the one of that `id` (then the rest is not looked at)."""
+
+    source: str
+    start_s: float
+    end_s: float
+    operator: str
+    comment: str = ""
+    id: int | None = None
+
+
+class CheckRequest(Struct, frozen=True, kw_only=True, tag="check"):
+    """Run these checks now; all of them where none is named."""
+
+    names: tuple[str, ...] = ()
+    operator: str = ""
+
+
+class ReloadRequest(Struct, frozen=True, kw_only=True, tag="reload"):
+    """The settings or the list of machines have changed: read them again, restart what they concern."""
+
+    operator: str = ""
+
+
+class MeterReadRequest(Struct, frozen=True, kw_only=True, tag="meter_read"):
+    """Read a meter now."""
+
+    meter: str
+    operator: str = ""
+
+
+Request = SayRequest | AlarmRequest | MaintenanceRequest | CheckRequest | ReloadRequest | MeterReadRequest
+"""What a site can be asked."""
