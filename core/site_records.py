@@ -171,7 +171,9 @@ class Alarm(Struct, frozen=True, kw_only=True):
     """One alarm as it stands now; published at every change of it, `changed_s`.
 
     `source` is `machine/NAME`, `meter/NAME`, `sensor/ID` or `check/NAME`; `rule` the name of the rule that rang;
-    `value` and `threshold` are in `unit`; `until_s` is when it was resolved or ignored. `text` is for the user.
+    `quantity` is the last part of the series it looked at, such as `voltage_l1_v` or `disk_percent:/home`, None for
+    silence and absence; `value` and `threshold` are in `unit`; `until_s` is when it was resolved or ignored. `text` is
+    for the user.
     An acknowledged alarm goes on until it is resolved; an ignored one does not ring again until its condition is over.
     """
 
@@ -183,6 +185,7 @@ class Alarm(Struct, frozen=True, kw_only=True):
     since_s: float
     changed_s: float
     text: str
+    quantity: str | None = None
     value: float | None = None
     threshold: float | None = None
     unit: str | None = None
