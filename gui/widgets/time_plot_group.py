@@ -20,8 +20,8 @@ from gui.widgets.time_range import TimeRange, next_request_id
 
 FRAME_MS = 100
 _ASK_AFTER_MS = 150
-_HISTORY_PERIOD_S = {"meter": 3.0, "machine": 60.0}
-"""The history keeps readings as they come, and a row a minute of each machine."""
+_HISTORY_PERIOD_S = {"meter": 3.0, "machine": 60.0, "sensor": 3.0}
+"""The history keeps readings and measures as they come, and a row a minute of each machine."""
 _SPARSE_COLUMNS = 4
 _FINEST_RATIO = 4.0
 """History is asked for anew when it was asked for a span this many times as long as the one shown."""
@@ -42,7 +42,7 @@ class _Past:
 class PlotGroup(QObject):
     """Draws plots from a `SeriesBook` for what it holds and from the history for what is older.
 
-    `kind` is `meter` or `machine`; call `start` when the page is shown and `stop` when it is hidden.
+    `kind` is `meter`, `machine` or `sensor`; call `start` when the page is shown and `stop` when it is hidden.
     """
 
     history_wanted = pyqtSignal(int, str, object, float, float)
