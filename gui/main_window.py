@@ -1,4 +1,4 @@
-"""The window: menus, the list of machines at the left, the pages at the right, the status bar below.
+"""The window: the list of machines at the left, the pages at the right, the status bar below (`gui.main_menus` above).
 
 It is built and painted before any service exists: pages that draw curves come in by `set_page` when they are
 ready. It asks for everything by signals and is told everything by `apply…`; `gui.app` connects both ends.
@@ -9,20 +9,17 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from PyQt5.QtCore import QByteArray, QSettings, Qt, QTimer, pyqtSignal
-from PyQt5.QtGui import QCloseEvent, QKeySequence, QPaintEvent
+from PyQt5.QtGui import QCloseEvent, QPaintEvent
 from PyQt5.QtWidgets import (
-    QAction,
-    QActionGroup,
-    QMainWindow,
-    QMenu,
     QSplitter,
     QTabWidget,
     QVBoxLayout,
     QWidget,
 )
 
-from core.language import N_, _
+from core.language import _
 from core.records import Machine, MachineReport, MeterReadings, MeterReport, StoreReport
+from gui.main_menus import PAGES, MenuWindow
 from gui.models.machines import MachineModel
 from gui.pages.overview import OverviewPage
 from gui.widgets.card import GAP
@@ -31,30 +28,10 @@ from gui.widgets.machine_list import MachineList
 from gui.widgets.notice import Notice
 from gui.widgets.status_line import StatusLine
 
-PAGES = (
-    ("overview", N_("Overview")),
-    ("machine", N_("Machine")),
-    ("commands", N_("Commands")),
-    ("energy", N_("Energy")),
-    ("sensors", N_("Sensors")),
-    ("room", N_("Room")),
-    ("alarms", N_("Alarms")),
-)
-COMMANDS = (
-    (N_("Operating system"), "os"),
-    (N_("RAM"), "ram"),
-    (N_("CPU"), "cpu"),
-    (N_("IP and name"), "ip"),
-    (N_("List a directory"), "ls -al /"),
-    (N_("Processes"), "ps"),
-    (N_("Python version"), "python --version"),
-)
-THEMES = (("system", N_("As the system")), ("light", N_("Light")), ("dark", N_("Dark")))
-LANGUAGES = (("system", N_("As the system")), ("en", "English"), ("fr", "Français"))
 LAYOUT_VERSION = 1
 
 
-class MainWindow(QMainWindow):
+class MainWindow(MenuWindow):
     """The window of one home; sizes, splitters, order and last page are kept in `settings`."""
 
     painted = pyqtSignal()
@@ -62,28 +39,6 @@ class MainWindow(QMainWindow):
     machine_shown = pyqtSignal(str)
     visible_changed = pyqtSignal(object)
     page_changed = pyqtSignal(str)
-    import_machines_wanted = pyqtSignal()
-    export_machines_wanted = pyqtSignal()
-    preferences_wanted = pyqtSignal()
-    add_machine_wanted = pyqtSignal()
-    add_several_wanted = pyqtSignal()
-    pair_again_wanted = pyqtSignal(str)
-    remove_wanted = pyqtSignal(list)
-    edit_wanted = pyqtSignal(str)
-    poll_wanted = pyqtSignal(object)
-    copy_address_wanted = pyqtSignal(list)
-    ssh_wanted = pyqtSignal(str)
-    command_wanted = pyqtSignal(list, str)
-    connect_probe_wanted = pyqtSignal()
-    read_now_wanted = pyqtSignal()
-    disconnect_wanted = pyqtSignal()
-    simulate_wanted = pyqtSignal()
-    key_wanted = pyqtSignal()
-    theme_wanted = pyqtSignal(str)
-    language_wanted = pyqtSignal(str)
-    files_wanted = pyqtSignal()
-    shortcuts_wanted = pyqtSignal()
-    about_wanted = pyqtSignal()
 
     def __init__(self, settings: QSettings, model: MachineModel) -> None:
         super().__init__()
@@ -124,10 +79,7 @@ class MainWindow(QMainWindow):
         self.setCentralWidget(centre)
         self.status_line = StatusLine()
         self.setStatusBar(self.status_line)
-        self._with_selection: list[QAction] = []
-        self._with_one: list[QAction] = []
-        self._with_probe: list[QAction] = []
-        self._build_menus()
+        self.build_menus()
         self._connect()
         self._restore()
         self._on_selected([])
@@ -208,17 +160,6 @@ class MainWindow(QMainWindow):
         """State of the database."""
         self.status_line.apply_store(report)
 
-    def set_probe_connected(self, is_connected: bool) -> None:
-        """Entries of the menu that need a probe."""
-        for action in self._with_probe:
-            action.setEnabled(is_connected)
-
-    def set_choices(self, theme: str, chosen_language: str) -> None:
-        """Mark the theme and the language in use in the menus."""
-        for group, value in ((self._themes, theme), (self._languages, chosen_language)):
-            for action in group.actions():
-                action.setChecked(action.data() == value)
-
     # Keeping the layout
 
     def keep_layout(self) -> None:
@@ -228,7 +169,7 @@ class MainWindow(QMainWindow):
         self._settings.setValue("layout/splitter", self._splitter.saveState())
         self._settings.setValue("layout/page", self.current_page())
         self._settings.setValue("layout/problems_first", self.model.is_problems_first)
-        self._settings.setValue("layout/selected", self._selected())
+        self._settings.setValue("layout/selected", self.selected_names())
         for key, page in self._pages.items():
             if hasattr(page, "layout_state"):
                 self._settings.setValue(f"layout/of_{key}", page.layout_state())
@@ -253,7 +194,7 @@ class MainWindow(QMainWindow):
             return
         names, self._selected_before = self._selected_before, []
         known = [name for name in names if self.model.row(name) is not None]
-        if known and not self._selected():
+        if known and not self.selected_names():
             self.machine_list.select(known)
 
     # Qt's events
@@ -272,80 +213,6 @@ class MainWindow(QMainWindow):
         self.closing.emit()
         super().closeEvent(event)
 
-    # Menus
-
-    def _build_menus(self) -> None:
-        bar = self.menuBar()
-        menu = bar.addMenu(_("&File"))
-        self._entry(menu, _("&Import machines…"), self.import_machines_wanted.emit)
-        self._entry(menu, _("&Export machines…"), self.export_machines_wanted.emit)
-        menu.addSeparator()
-        self._entry(menu, _("&Preferences…"), self.preferences_wanted.emit, "Ctrl+,")
-        menu.addSeparator()
-        self._entry(menu, _("&Quit"), self.close, QKeySequence("Ctrl+Q"))
-        self._build_machines(bar.addMenu(_("&Machines")))
-        self._build_commands(bar.addMenu(_("&Commands")))
-        menu = bar.addMenu(_("M&eter"))
-        self._entry(menu, _("&Connect probe…"), self.connect_probe_wanted.emit, "Ctrl+M")
-        self._with_probe = [
-            self._entry(menu, _("&Read now"), self.read_now_wanted.emit, "Shift+F5"),
-            self._entry(menu, _("&Key of the meter…"), self.key_wanted.emit),
-            self._entry(menu, _("&Disconnect"), self.disconnect_wanted.emit),
-        ]
-        menu.addSeparator()
-        self._entry(menu, _("&Simulate an E450"), self.simulate_wanted.emit)
-        self._build_view(bar.addMenu(_("&View")))
-        menu = bar.addMenu(_("&Help"))
-        self._entry(menu, _("&Shortcuts"), self.shortcuts_wanted.emit, "F1")
-        self._entry(menu, _("&Where the files are"), self.files_wanted.emit)
-        menu.addSeparator()
-        self._entry(menu, _("&About Beffroi"), self.about_wanted.emit)
-
-    def _build_machines(self, menu: QMenu) -> None:
-        self._entry(menu, _("&Add machine…"), self.add_machine_wanted.emit, "Ctrl+N")
-        self._entry(menu, _("Add &several…"), self.add_several_wanted.emit)
-        menu.addSeparator()
-        self._entry(menu, _("Poll &now"), self._poll_now, "F5")
-        self._entry(menu, _("&Find"), self.machine_list.focus_filter, "Ctrl+F")
-        menu.addSeparator()
-        self._with_one = [
-            self._entry(menu, _("&Groups and notes…"), lambda: self.edit_wanted.emit(self._selected()[0])),
-            self._entry(menu, _("&Pair again…"), lambda: self.pair_again_wanted.emit(self._selected()[0])),
-        ]
-        self._with_selection = [
-            self._entry(menu, _("&Remove…"), lambda: self.remove_wanted.emit(self._selected())),
-        ]
-
-    def _build_commands(self, menu: QMenu) -> None:
-        for title, line in COMMANDS:
-            self._entry(menu, _(title), lambda _checked=False, line=line: self._want_command(line))
-        menu.addSeparator()
-        self._entry(menu, _("&Custom…"), lambda: self._want_command(""))
-
-    def _build_view(self, menu: QMenu) -> None:
-        for number, (key, title) in enumerate(PAGES, start=1):
-            self._entry(menu, _(title), lambda _checked=False, key=key: self.show_page(key), f"Ctrl+{number}")
-        menu.addSeparator()
-        self._themes = self._choices(menu.addMenu(_("&Theme")), THEMES, self.theme_wanted.emit)
-        self._languages = self._choices(menu.addMenu(_("&Language")), LANGUAGES, self.language_wanted.emit)
-
-    def _choices(self, menu: QMenu, choices: Sequence[tuple[str, str]], chosen: object) -> QActionGroup:
-        group = QActionGroup(self)
-        for value, title in choices:
-            action = menu.addAction(_(title))
-            action.setCheckable(True)
-            action.setData(value)
-            group.addAction(action)
-        group.triggered.connect(lambda action: chosen(action.data()))
-        return group
-
-    def _entry(self, menu: QMenu, text: str, slot: object, shortcut: str | QKeySequence | None = None) -> QAction:
-        action = menu.addAction(text)
-        if shortcut is not None:
-            action.setShortcut(QKeySequence(shortcut))
-        action.triggered.connect(slot)
-        return action
-
     # What happens inside
 
     def _connect(self) -> None:
@@ -361,6 +228,7 @@ class MainWindow(QMainWindow):
         listed.edit_wanted.connect(self.edit_wanted)
         listed.pair_again_wanted.connect(self.pair_again_wanted)
         listed.remove_wanted.connect(self.remove_wanted)
+        listed.mute_wanted.connect(self.mute_wanted)
         self.overview.machine_opened.connect(self.show_machine)
         self.overview.add_machine_wanted.connect(self.add_machine_wanted)
         self.overview.connect_probe_wanted.connect(self.connect_probe_wanted)
@@ -374,22 +242,24 @@ class MainWindow(QMainWindow):
     def _count(self) -> None:
         self.status_line.apply_counts(self.model.counts())
 
-    def _selected(self) -> list[str]:
+    def selected_names(self) -> list[str]:
+        """The machines selected in the list."""
         return self.machine_list.selected_names()
 
+    def focus_filter(self) -> None:
+        """Ctrl+F."""
+        self.machine_list.focus_filter()
+
+    def focus_page_filter(self) -> None:
+        """Ctrl+Shift+F."""
+        page = self.tabs.currentWidget()
+        if hasattr(page, "focus_filter"):
+            page.focus_filter()
+
     def _on_selected(self, names: list[str]) -> None:
-        for action in self._with_selection:
-            action.setEnabled(bool(names))
-        for action in self._with_one:
-            action.setEnabled(len(names) == 1)
+        self.set_selected_count(len(names))
         if len(names) == 1:
             self.machine_shown.emit(names[0])
-
-    def _poll_now(self) -> None:
-        self.poll_wanted.emit(self._selected() or None)
-
-    def _want_command(self, line: str) -> None:
-        self.command_wanted.emit(self._selected(), line)
 
     @staticmethod
     def _place(key: str) -> int:

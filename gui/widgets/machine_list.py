@@ -131,6 +131,7 @@ class MachineList(QWidget):
     edit_wanted = pyqtSignal(str)
     pair_again_wanted = pyqtSignal(str)
     remove_wanted = pyqtSignal(list)
+    mute_wanted = pyqtSignal(list)
 
     def __init__(self, model: MachineModel, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -281,6 +282,7 @@ class MachineList(QWidget):
         add(_("Show"), lambda: self.opened.emit(first), enabled=is_one)
         add(_("Command…"), lambda: self.command_wanted.emit(chosen))
         add(_("Poll now") + "\tF5", lambda: self.poll_wanted.emit(chosen))
+        add(_("Mute for 1 hour"), lambda: self.mute_wanted.emit(chosen))
         menu.addSeparator()
         add(_("Copy address"), lambda: self.copy_address_wanted.emit(chosen))
         add(_("Open ssh"), lambda: self.ssh_wanted.emit(first), enabled=is_one)
