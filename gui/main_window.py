@@ -111,6 +111,11 @@ class MainWindow(MenuWindow):
         """The page of that key, once it is there."""
         return self._pages.get(key)
 
+    def set_count(self, key: str, count: int) -> None:
+        """A number beside the title of a page: what waits there to be seen."""
+        title = _(dict(PAGES)[key])
+        self.tabs.setTabText(self._place(key), f"{title}  {count}" if count else title)
+
     def show_page(self, key: str) -> None:
         """Bring a page to the front."""
         self.tabs.setCurrentIndex(self._place(key))
