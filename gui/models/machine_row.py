@@ -25,6 +25,7 @@ class Shape(Enum):
     CIRCLE = "circle"
     TRIANGLE = "triangle"
     SQUARE = "square"
+    DIAMOND = "diamond"
     RING = "ring"
 
 

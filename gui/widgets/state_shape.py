@@ -1,4 +1,4 @@
-"""State as a shape in a colour: filled circle, triangle, square, ring (docs/images; never colour alone)."""
+"""State as a shape in a colour: filled circle, triangle, square, diamond, ring (docs/images; never colour alone)."""
 
 from __future__ import annotations
 
@@ -29,6 +29,20 @@ def paint_shape(painter: QPainter, area: QRectF, shape: Shape, role: str) -> Non
                     QPointF(box.center().x(), box.top()),
                     QPointF(box.right() + 0.5, box.bottom() - 0.5),
                     QPointF(box.left() - 0.5, box.bottom() - 0.5),
+                ]
+            )
+        )
+    elif shape is Shape.DIAMOND:
+        # a little larger than its box, or it would look the smallest of all
+        reach = side * 0.58
+        middle = box.center()
+        painter.drawPolygon(
+            QPolygonF(
+                [
+                    QPointF(middle.x(), middle.y() - reach),
+                    QPointF(middle.x() + reach, middle.y()),
+                    QPointF(middle.x(), middle.y() + reach),
+                    QPointF(middle.x() - reach, middle.y()),
                 ]
             )
         )
