@@ -39,7 +39,10 @@ class MachineState(Enum):
 
 
 class Machine(Struct, frozen=True, kw_only=True):
-    """A machine as configured: where its agent is and which certificate it must show."""
+    """A machine as configured: where its agent is, which certificate it must show, what it is as equipment.
+
+    `price_before_tax` and `vat_rate_percent` are decimal numbers as text, such as `1249.90` and `20`.
+    """
 
     name: str
     host: str
@@ -50,6 +53,9 @@ class Machine(Struct, frozen=True, kw_only=True):
     certificate_pem: str | None = None
     level: Level | None = None
     is_local: bool = False
+    reference: str = ""
+    price_before_tax: str | None = None
+    vat_rate_percent: str | None = None
 
     @property
     def address(self) -> str:

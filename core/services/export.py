@@ -19,7 +19,8 @@ from core.errors import StoreError, StoreFullError, UsageError
 from core.language import _
 from core.records import CommandResult
 from core.store.history import History
-from core.store.reading import METER, Sample, split_name
+from core.store.kinds import METER, split_name
+from core.store.reading import Sample
 
 Cell = str | int | float | datetime | None
 
@@ -39,19 +40,20 @@ def export_series(
 ) -> int:
     """Write the values of several series from `start_s` to before `end_s`, a row a time; the number of rows.
 
-    A meter's values stand as they came; a machine's minutes, and everything with `step_s` (a row a step, at its
-    beginning), as mean, min and max. Raises StoreError, UsageError for a suffix that is neither .csv nor .xlsx.
+    Values of meters, sensors and checks stand as they came; a machine's minutes, and everything with `step_s` (a row a
+    step, at its beginning), as mean, min and max. Raises StoreError, UsageError for a suffix that is neither .csv nor
+    .xlsx.
     """
     write = _writer(path)
     header = ["time_utc"]
     widths = []
     for name in names:
-        kind, owner, field = split_name(name)
-        unit = kind.fields[field]
+        kind, owner, _field = split_name(name)
+        unit = history.unit_of(name)
         ending = f" [{unit}]" if unit else ""
         if kind is METER and history.is_simulated(owner, start_s, end_s):
             ending += " " + _("(simulated)")
-        is_raw = kind is METER and step_s is None
+        is_raw = kind.is_raw and step_s is None
         header += [f"{name}{part}{ending}" for part in ([""] if is_raw else [" mean", " min", " max"])]
         widths.append(1 if is_raw else 3)
     streams = [_numbered(number, history.samples(name, start_s, end_s, step_s)) for number, name in enumerate(names)]

@@ -23,7 +23,7 @@ import msgspec
 from core.errors import BeffroiError, StoreError, StoreFullError, StoreLockedError
 from core.language import _
 from core.records import CommandProgress, CommandRequest, Event, MachineReport, MeterReadings, StoreReport
-from core.site_records import Record
+from core.site_records import Alarm, ChatLine, CheckResult, Maintenance, Record
 from core.store.connection import UnwritableError
 from core.store.history import History
 from core.store.minutes import MinuteBook
@@ -49,6 +49,9 @@ MINUTE_GRACE_S = 2.0
 
 LAST_TRIES_S = 4.0
 """What is left at the end is tried for so long."""
+
+_AS_IT_IS = (CommandRequest, CommandProgress, Event, Alarm, ChatLine, CheckResult, Maintenance)
+"""Records that are written as they come. A SensorBatch is none: its measures are written before it is published."""
 
 log = logging.getLogger("beffroi.recorder")
 
@@ -101,7 +104,7 @@ class Recorder:
         elif isinstance(record, MeterReadings):
             if record.time_s is None:
                 return
-        elif not isinstance(record, CommandRequest | CommandProgress | Event):
+        elif not isinstance(record, _AS_IT_IS):
             return
         with self._door:
             if len(self._inbox) + len(self._waiting) >= self._limit:
@@ -192,7 +195,7 @@ class Recorder:
                 self._minutes.add(record)
             elif isinstance(record, MeterReadings):
                 self._waiting.append(_slim(record))
-            elif isinstance(record, CommandRequest | CommandProgress | Event):
+            elif isinstance(record, _AS_IT_IS):
                 self._waiting.append(record)
         self._waiting.extend(self._minutes.take(minutes_before_s))
         with self._door:

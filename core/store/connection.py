@@ -18,7 +18,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError
 from core.errors import ConfigError, StoreError, StoreFullError, StoreLockedError, StoreNewerError, StoreReadOnlyError
 from core.language import _
 
-REVISIONS = ("0001",)
+REVISIONS = ("0001", "0002")
 """All revisions that this version knows, oldest first."""
 
 _REFUSALS = (sqlite3.IntegrityError, sqlite3.InterfaceError, sqlite3.ProgrammingError, sqlite3.DataError)
@@ -231,6 +231,7 @@ def _on_connected(driver: sqlite3.Connection, _record: object) -> None:
     driver.isolation_level = None  # transactions are begun by `_on_begun` alone
     driver.execute("PRAGMA journal_mode=WAL")
     driver.execute("PRAGMA synchronous=FULL")
+    driver.execute("PRAGMA wal_autocheckpoint=4000")  # a thousand sensors touch a thousand pages in every batch
     driver.execute("PRAGMA foreign_keys=ON")
     driver.execute("PRAGMA temp_store=MEMORY")
 

@@ -1,4 +1,4 @@
-"""The history: what is kept of machines, meters, commands and events, in one database.
+"""The history: what is kept of machines, meters, sensors, checks, alarms, commands and the room, in one database.
 
 A History belongs to the thread that opened it. Every method is one transaction; what `write` has returned from is on
 the disk. Errors are StoreError and its family, in the user's words.
@@ -22,18 +22,20 @@ from core.store import answers, reading, rollups, schema
 from core.store.connection import check_can_write, open_connection, path_of, refusal_of, told
 from core.store.connection import reading as one_moment
 from core.store.connection import writing as one_batch
-from core.store.reading import MACHINE, METER, Sample
+from core.store.kinds import MACHINE, METER, split_name
+from core.store.reading import Sample
 from core.store.rollups import Retention
 from core.store.schema import METER_FIELDS, machines, measurements
+from core.store.site_history import SiteHistory
 from core.store.writing import Writer, Written, machine_row, measurement_of_row
 
 
-class History:
+class History(SiteHistory):
     """An open history; `History.open` makes one."""
 
     def __init__(self, connection: Connection) -> None:
-        self._connection = connection
         self._writer = Writer(connection)
+        super().__init__(connection, self._writer.operator_id)
 
     @classmethod
     def open(cls, location: Path | str, *, create: bool = True, busy_timeout_s: float = 5.0) -> History:
@@ -78,6 +80,15 @@ class History:
             cursor.execute(f"PRAGMA busy_timeout = {round(timeout_s * 1000)}")
             cursor.close()
 
+    def data_version(self) -> int:
+        """A number that changes when another connection, of this or another process, has written."""
+        with told(self.path):
+            cursor = self._connection.connection.cursor()
+            try:
+                return int(cursor.execute("PRAGMA data_version").fetchone()[0])
+            finally:
+                cursor.close()
+
     def write(self, records: Sequence[Written]) -> int:
         """Write what is kept of `records` in one transaction; the number of rows. After an error nothing is."""
         try:
@@ -102,6 +113,9 @@ class History:
                     certificate_pem=row.certificate_pem,
                     level=Level(row.level) if row.level else None,
                     is_local=row.is_local,
+                    reference=row.reference,
+                    price_before_tax=row.price_before_tax,
+                    vat_rate_percent=row.vat_rate_percent,
                 )
                 for row in self._connection.execute(statement)
             ]
@@ -140,7 +154,7 @@ class History:
 
         At most `max_points`, and a NaN in each gap. Raises StoreError for a name that is no series.
         """
-        kind, owner, field = reading.split_name(name)
+        kind, owner, field = split_name(name)
         with one_moment(self._connection):
             return reading.points(self._connection, kind, owner, [field], start_s, end_s, max_points)[0]
 
@@ -163,10 +177,16 @@ class History:
 
         With `step_s`, one for each step that has any, at the beginning of the step. Raises StoreError for no series.
         """
-        kind, owner, field = reading.split_name(name)
+        kind, owner, field = split_name(name)
         with one_moment(self._connection):
             statements = reading.sample_statements(self._connection, kind, owner, field, start_s, end_s, step_s)
         return self._streamed(statements)
+
+    def unit_of(self, name: str) -> str | None:
+        """Unit of one series, None where it has none. Raises StoreError for a name that is no series."""
+        kind, owner, field = split_name(name)
+        with one_moment(self._connection):
+            return reading.unit_of(self._connection, kind, owner, field)
 
     def _streamed(self, statements: Sequence[tuple[str, tuple[float, ...]]]) -> Iterator[Sample]:
         with told(self.path):

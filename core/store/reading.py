@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from array import array
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from statistics import median
@@ -16,47 +16,15 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, Table, func, select
 
-from core.errors import StoreError
-from core.language import _
 from core.records import SeriesInfo, SeriesPoints
-from core.store import schema
-from core.store.schema import FIGURES, MACHINE_FIELDS, METER_FIELDS
+from core.store.kinds import CHECK, MACHINE, METER, QUARTER_S, SENSOR, Kind, check_field
+from core.store.schema import FIGURES
 
 GAP_PERIODS = 3
 """A distance of more than so many usual periods is a gap."""
 
-QUARTER_S = 900
-
 BEFORE_S = 3600.0
 """A register's last value so long before a day began stands for its value at that moment."""
-
-
-class Kind(NamedTuple):
-    """One kind of owner of series: where its fine rows are and where its quarters."""
-
-    prefix: str
-    fields: Mapping[str, str | None]
-    owners: Table
-    fine: Table
-    fine_time: str
-    quarters: Table
-    owner_id: str
-    fine_period_s: int
-
-
-METER = Kind(
-    "meter", METER_FIELDS, schema.meters, schema.measurements, "time_s", schema.measurement_quarters, "meter_id", 0
-)
-MACHINE = Kind(
-    "machine",
-    MACHINE_FIELDS,
-    schema.machines,
-    schema.machine_minutes,
-    "minute_s",
-    schema.machine_quarters,
-    "machine_id",
-    60,
-)
 
 
 class Sample(NamedTuple):
@@ -68,30 +36,25 @@ class Sample(NamedTuple):
     maximum: float
 
 
-def split_name(name: str) -> tuple[Kind, str, str]:
-    """Kind, owner and field of a series such as `meter/main/voltage_l1_v`; raises StoreError where it is none."""
-    prefix, _slash, rest = name.partition("/")
-    owner, _slash, wanted = rest.rpartition("/")
-    for kind in (METER, MACHINE):
-        if kind.prefix == prefix and owner and wanted in kind.fields:
-            return kind, owner, wanted
-    raise StoreError(_("{name} is no series; see: beffroi history series").format(name=name))
-
-
 def series(connection: Connection) -> list[SeriesInfo]:
-    """All series that have a value, meters first, by name."""
+    """All series that have a value: of meters, machines, sensors and checks, each by name."""
     found: dict[str, SeriesInfo] = {}
-    for kind in (METER, MACHINE):
+    for kind in (METER, MACHINE, SENSOR, CHECK):
+        units = _own_units(connection) if kind is SENSOR else {}
         for table, time in ((kind.quarters, "quarter_s"), (kind.fine, kind.fine_time)):
             for owner, spans in _spans(connection, kind, table, time):
                 for name, count, first_s, last_s in spans:
-                    full = f"{kind.prefix}/{owner}/{name}"
+                    full = kind.series_name(owner, name)
                     known = found.get(full)
                     if known is not None:
                         first_s, last_s = min(first_s, known.first_s), max(last_s, known.last_s)
                         count += known.count
                     found[full] = SeriesInfo(
-                        name=full, unit=kind.fields[name], first_s=first_s, last_s=last_s, count=count
+                        name=full,
+                        unit=units.get(owner, kind.fields[name]),
+                        first_s=first_s,
+                        last_s=last_s,
+                        count=count,
                     )
     return list(found.values())
 
@@ -101,7 +64,7 @@ def _spans(
 ) -> Iterator[tuple[str, list[tuple[str, int, float, float]]]]:
     """For each owner, by name: field, count, first and last time of the fields that have a value in `table`."""
     when = table.c[time]
-    columns = {name: table.c[_mean_column(table, name)] for name in kind.fields}
+    columns = {name: table.c[_figure_columns(kind, table, name)[1]] for name in kind.fields}
     for number, owner in owners(connection, kind).items():
         is_owners = table.c[kind.owner_id] == number
         counts = connection.execute(select(*map(func.count, columns.values())).where(is_owners)).one()
@@ -128,12 +91,23 @@ def owner_id(connection: Connection, kind: Kind, name: str) -> int | None:
     return number
 
 
-def _mean_column(table: Table, name: str) -> str:
-    return name if table is schema.measurements else f"{name}_mean"
+def unit_of(connection: Connection, kind: Kind, owner: str, name: str) -> str | None:
+    """Unit of one series: a sensor's own, else that of the field."""
+    if kind is not SENSOR:
+        return kind.fields[name]
+    table = kind.owners
+    unit: str | None = connection.execute(select(table.c.unit).where(table.c.name == owner)).scalar()
+    return unit
 
 
-def _figure_columns(table: Table, name: str) -> tuple[str, str, str]:
-    if table is schema.measurements:
+def _own_units(connection: Connection) -> dict[str, str | None]:
+    table = SENSOR.owners
+    return {row.name: row.unit for row in connection.execute(select(table.c.name, table.c.unit))}
+
+
+def _figure_columns(kind: Kind, table: Table, name: str) -> tuple[str, str, str]:
+    """Columns of the least, mean and greatest; a raw value is all three."""
+    if kind.is_raw and table is kind.fine:
         return name, name, name
     low, mean, high = (f"{name}_{figure}" for figure in FIGURES)
     return low, mean, high
@@ -195,7 +169,7 @@ def points(
     Raises StoreError for a field that there is not.
     """
     for name in fields:
-        split_name(f"{kind.prefix}/{owner}/{name}")
+        check_field(kind, owner, name)
     lines = [_Line() for _name in fields]
     number = owner_id(connection, kind, owner)
     if number is not None and fields and end_s > start_s:
@@ -209,7 +183,7 @@ def points(
             share = max(1, round(max_points * (end_s - from_s) / (end_s - start_s)))
             _gather(connection, kind, kind.fine, number, fields, (from_s, end_s), share, lines)
     return [
-        line.points(f"{kind.prefix}/{owner}/{name}", kind.fields[name])
+        line.points(kind.series_name(owner, name), unit_of(connection, kind, owner, name))
         for name, line in zip(fields, lines, strict=True)
     ]
 
@@ -233,7 +207,7 @@ def _gather(
 ) -> None:
     time = kind.fine_time if table is kind.fine else "quarter_s"
     middle_s = (kind.fine_period_s if table is kind.fine else QUARTER_S) / 2
-    triples = [_figure_columns(table, name) for name in fields]
+    triples = [_figure_columns(kind, table, name) for name in fields]
     where = f"FROM {table.name} WHERE {kind.owner_id} = ? AND {time} >= ? AND {time} < ?"
     columns = ", ".join(", ".join(triple) for triple in triples)
     cursor = connection.connection.cursor()
@@ -290,7 +264,7 @@ def sample_statements(
         if from_s >= until_s:
             continue
         # names are those of our own schema; owner and times are bound
-        low, mean, high = _figure_columns(table, name)
+        low, mean, high = _figure_columns(kind, table, name)
         where = f"FROM {table.name} WHERE {kind.owner_id} = ? AND {time} >= ? AND {time} < ? AND {mean} IS NOT NULL"
         if step_s is None:
             statement = f"SELECT {time}, {low}, {mean}, {high} {where} ORDER BY {time}"
@@ -317,7 +291,7 @@ def is_simulated(connection: Connection, meter: str, start_s: float, end_s: floa
 
 def energy_since(connection: Connection, meter: str, start_s: float) -> float | None:
     """Wh counted by the import register since `start_s`; None where it said nothing since."""
-    table = schema.measurements
+    table = METER.fine
     register, when = table.c.active_energy_import_wh, table.c.time_s
     rows = select(register).where(
         table.c.meter_id == owner_id(connection, METER, meter), register.is_not(None), when >= start_s

@@ -1,7 +1,7 @@
 """Tables of the history, in SQLAlchemy Core; the migrations make them, a test holds the two against each other.
 
-Times are seconds since the epoch, UTC. Measurements and minutes are clustered by whose they are and when, so that a
-range of one meter is one run of pages. What is absent is NULL, never zero.
+Times are seconds since the epoch, UTC. Measurements, measures, check results and minutes are clustered by whose they
+are and when, so that a range of one meter is one run of pages. What is absent is NULL, never zero.
 """
 
 from __future__ import annotations
@@ -60,6 +60,12 @@ MACHINE_FIELDS: Mapping[str, str | None] = {
 }
 """Quantities of a machine's minute, each with its least, mean and greatest, and the unit of each."""
 
+SENSOR_FIELDS: Mapping[str, str | None] = {"value": None}
+"""A sensor's series has one value; the unit is its own."""
+
+CHECK_FIELDS: Mapping[str, str | None] = {"latency_ms": "ms", "certificate_days": "d"}
+"""Quantities of a check and the unit of each."""
+
 FIGURES = ("min", "mean", "max")
 
 metadata = MetaData()
@@ -90,8 +96,11 @@ machines = Table(
     Column("certificate_pem", Text),
     Column("level", String(16)),
     Column("is_local", Boolean, nullable=False),
+    Column("reference", Text, nullable=False, server_default=""),
+    Column("price_before_tax", Text),
+    Column("vat_rate_percent", Text),
 )
-"""Rows stay when a machine is removed (`is_configured` false), as long as its history does."""
+"""Rows stay when a machine is removed (`is_configured` false), as long as its history does; prices are decimal text."""
 
 machine_minutes = Table(
     "machine_minutes",
@@ -196,3 +205,120 @@ events = Table(
     Column("operator_id", Integer, ForeignKey("operators.id")),
     Index("events_by_time", "time_s"),
 )
+
+sensor_series = Table(
+    "sensor_series",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("name", Text, nullable=False, unique=True),
+    Column("sensor", Text, nullable=False),
+    Column("quantity", Text, nullable=False),
+    Column("unit", String(32)),
+    Column("samples", Integer, nullable=False),
+    Column("last_s", Float, nullable=False),
+    Column("last_value", Float, nullable=False),
+)
+"""One for each quantity of a sensor; `name` is `SENSOR/QUANTITY`, `samples` how many measures are kept as they came."""
+
+sensor_measures = Table(
+    "sensor_measures",
+    metadata,
+    Column("series_id", Integer, ForeignKey("sensor_series.id"), nullable=False),
+    Column("time_s", Float, nullable=False),
+    Column("value", Float, nullable=False),
+    PrimaryKeyConstraint("series_id", "time_s"),
+    sqlite_with_rowid=False,
+)
+"""The view `mesures(identifiant, temperature, timestamp)` shows those of temperatures to other programs."""
+
+sensor_quarters = Table(
+    "sensor_quarters",
+    metadata,
+    Column("series_id", Integer, ForeignKey("sensor_series.id"), nullable=False),
+    Column("quarter_s", Integer, nullable=False),
+    Column("samples", Integer, nullable=False),
+    *_figures(SENSOR_FIELDS),
+    PrimaryKeyConstraint("series_id", "quarter_s"),
+    sqlite_with_rowid=False,
+)
+
+checks = Table(
+    "checks",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("name", Text, nullable=False, unique=True),
+    Column("target", Text, nullable=False),
+)
+
+check_results = Table(
+    "check_results",
+    metadata,
+    Column("check_id", Integer, ForeignKey("checks.id"), nullable=False),
+    Column("time_s", Float, nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("status", Integer),
+    *[Column(field, Float) for field in CHECK_FIELDS],
+    Column("error", Text),
+    PrimaryKeyConstraint("check_id", "time_s"),
+    sqlite_with_rowid=False,
+)
+
+check_quarters = Table(
+    "check_quarters",
+    metadata,
+    Column("check_id", Integer, ForeignKey("checks.id"), nullable=False),
+    Column("quarter_s", Integer, nullable=False),
+    Column("samples", Integer, nullable=False),
+    Column("failures", Integer, nullable=False),
+    *_figures(CHECK_FIELDS),
+    PrimaryKeyConstraint("check_id", "quarter_s"),
+    sqlite_with_rowid=False,
+)
+
+alarms = Table(
+    "alarms",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("source", Text, nullable=False),
+    Column("rule", Text, nullable=False),
+    Column("severity", String(16), nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("since_s", Float, nullable=False),
+    Column("changed_s", Float, nullable=False),
+    Column("text", Text, nullable=False),
+    Column("value", Float),
+    Column("threshold", Float),
+    Column("unit", String(32)),
+    Column("until_s", Float),
+    Column("operator_id", Integer, ForeignKey("operators.id")),
+    Column("comment", Text),
+    Index("alarms_by_time", "since_s"),
+    Index("alarms_by_state", "state"),
+)
+
+maintenances = Table(
+    "maintenances",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("source", Text, nullable=False),
+    Column("start_s", Float, nullable=False),
+    Column("end_s", Float, nullable=False),
+    Column("operator_id", Integer, ForeignKey("operators.id"), nullable=False),
+    Column("comment", Text, nullable=False),
+    Index("maintenances_by_end", "end_s"),
+)
+
+chat_lines = Table(
+    "chat_lines",
+    metadata,
+    Column("number", Integer, primary_key=True),
+    Column("id", String(64), nullable=False, unique=True),
+    Column("room", Text, nullable=False),
+    Column("time_s", Float, nullable=False),
+    Column("author", Text, nullable=False),
+    Column("text", Text, nullable=False),
+    Column("kind", String(16), nullable=False),
+    Column("link", Text),
+    Index("chat_lines_by_room", "room", "time_s"),
+)
+"""`number` is the order in which they came: of lines of one moment the earlier has the lower one."""

@@ -26,8 +26,8 @@ from core.records import (
     Quality,
     Reading,
 )
-from core.site_records import Record
-from core.store import schema
+from core.site_records import Alarm, ChatLine, CheckResult, Maintenance, Record
+from core.store import alarms, chat, checks, schema
 from core.store.minutes import MachineMinute, minutes_of
 from core.store.schema import FIGURES, MACHINE_FIELDS, METER_FIELDS
 
@@ -114,7 +114,19 @@ class Writer:
             elif isinstance(record, Event):
                 self._write_event(record)
         self._write_results([record for record in others if isinstance(record, CommandProgress)])
-        return len(readings) + len(minutes) + len(others)
+        return len(readings) + len(minutes) + len(others) + self._write_site(records)
+
+    def _write_site(self, records: Sequence[Written]) -> int:
+        risen = [record for record in records if isinstance(record, Alarm)]
+        lines = [record for record in records if isinstance(record, ChatLine)]
+        results = [record for record in records if isinstance(record, CheckResult)]
+        works = [record for record in records if isinstance(record, Maintenance)]
+        alarms.write_alarms(self._connection, risen, self.operator_id)
+        chat.write_lines(self._connection, lines)
+        checks.write_results(self._connection, results)
+        for work in works:
+            alarms.write_maintenance(self._connection, work, self.operator_id(work.operator))
+        return len(risen) + len(lines) + len(results) + len(works)
 
     def _many(self, statement: str, rows: list[tuple[Any, ...]]) -> None:
         if rows:
@@ -191,7 +203,8 @@ class Writer:
                 ).scalar_one()
         return self._machines[name]
 
-    def _operator_id(self, name: str) -> int:
+    def operator_id(self, name: str) -> int:
+        """Number of an operator, added where there is none of that name; inside the caller's transaction."""
         number = self._operators.get(name)
         if number is None:
             self._connection.execute(insert(schema.operators).values(name=name).on_conflict_do_nothing())
@@ -205,7 +218,7 @@ class Writer:
         statement = insert(schema.commands).values(
             id=request.id,
             time_s=request.time_s,
-            operator_id=self._operator_id(request.operator),
+            operator_id=self.operator_id(request.operator),
             line=request.line,
             words=json.dumps(request.words),
             machines=json.dumps(request.machines),
@@ -248,7 +261,7 @@ class Writer:
                 insert(commands).values(
                     id=number,
                     time_s=func.strftime("%s", "now"),
-                    operator_id=self._operator_id(""),
+                    operator_id=self.operator_id(""),
                     line="",
                     words="[]",
                     machines="[]",
@@ -265,7 +278,7 @@ class Writer:
                 kind=event.kind,
                 severity=event.severity.value,
                 text=event.text,
-                operator_id=None if event.operator is None else self._operator_id(event.operator),
+                operator_id=None if event.operator is None else self.operator_id(event.operator),
             )
         )
 
@@ -315,6 +328,9 @@ def machine_row(machine: Machine, *, is_configured: bool = True) -> dict[str, An
         "certificate_pem": machine.certificate_pem,
         "level": machine.level.value if machine.level else None,
         "is_local": machine.is_local,
+        "reference": machine.reference,
+        "price_before_tax": machine.price_before_tax,
+        "vat_rate_percent": machine.vat_rate_percent,
     }
 
 
