@@ -51,9 +51,9 @@ def shape_of(alarm: Alarm) -> tuple[Shape, str]:
 
 
 def state_words(state: AlarmState) -> str:
-    """`open`, `acknowledged`, `resolved` or `ignored`."""
+    """`active`, `acknowledged`, `resolved` or `ignored`."""
     return {
-        AlarmState.ACTIVE: _("open"),
+        AlarmState.ACTIVE: _("active"),
         AlarmState.ACKNOWLEDGED: _("acknowledged"),
         AlarmState.RESOLVED: _("resolved"),
         AlarmState.IGNORED: _("ignored"),

@@ -33,6 +33,9 @@ ALARM_ROLE = Qt.UserRole + 1
 MOST_CLOSED = 5_000
 """Alarms that are over and stay in the list; the oldest go first. All of them stay in the history."""
 
+_MOST_RUNS = 40
+"""Rows that go are removed run by run; where there are more runs, they are brought together first."""
+
 _RIGHT = {VALUE, LIMIT, LASTS}
 _BIGGEST_FIRST = {SEVERITY, SINCE, LASTS}
 _STATE_ORDER = {state: place for place, state in enumerate(AlarmState)}
@@ -295,11 +298,10 @@ class AlarmModel(QAbstractTableModel):
         staying = set(wanted)
         gone = [row for row, number in enumerate(self._rows) if number not in staying]
         runs = _runs(gone)
-        if len(runs) > 50:  # as many small removals cost more than to draw all anew
-            self.layoutAboutToBeChanged.emit()
-            self._move(wanted)
-            self.layoutChanged.emit()
-            return
+        if len(runs) > _MOST_RUNS:
+            kept = [number for number in self._rows if number in staying]
+            self._move([*kept, *(self._rows[row] for row in gone)])
+            runs = [(len(kept), len(self._rows) - 1)]
         for first, last in reversed(runs):
             self.beginRemoveRows(QModelIndex(), first, last)
             del self._rows[first : last + 1]
@@ -313,21 +315,18 @@ class AlarmModel(QAbstractTableModel):
             self._rows[at:at] = new
             self.endInsertRows()
         if self._rows != wanted:
-            self.layoutAboutToBeChanged.emit()
             self._move(wanted)
-            self.layoutChanged.emit()
         self._places = {number: row for row, number in enumerate(self._rows)}
 
     def _move(self, wanted: list[int]) -> None:
-        """Put the rows into the order `wanted`; an index of one that is gone becomes invalid."""
+        """Put the same rows into the order `wanted`; what is selected stays selected."""
+        self.layoutAboutToBeChanged.emit()
         places = {number: row for row, number in enumerate(wanted)}
         before = self.persistentIndexList()
-        after = []
-        for index in before:
-            row = places.get(self._rows[index.row()])
-            after.append(QModelIndex() if row is None else self.createIndex(row, index.column()))
-        self._rows, self._places = wanted, places
+        after = [self.index(places[self._rows[index.row()]], index.column()) for index in before]
+        self._rows = wanted
         self.changePersistentIndexList(before, after)
+        self.layoutChanged.emit()
 
 
 def _runs(rows: list[int]) -> list[tuple[int, int]]:

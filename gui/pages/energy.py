@@ -6,6 +6,7 @@ Curves need numpy and pyqtgraph; they are built after the page has been painted 
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -26,6 +27,8 @@ from PyQt5.QtWidgets import (
 
 from core.language import _
 from core.records import Measurement, MeterReadings, MeterReport, MeterState, SeriesPoints
+from core.site_records import Alarm
+from gui.models.alarm_marks import marks_of
 from gui.models.meter_shown import REGISTER, MeterShown
 from gui.widgets.card import GAP
 from gui.widgets.choice_box import ChoiceBox
@@ -68,6 +71,7 @@ class EnergyPage(QWidget):
         super().__init__(parent)
         self.range = TimeRange(self, mode="live")
         self.group: PlotGroup | None = None
+        self._alarms: Mapping[str, Sequence[Alarm]] = {}
         self._plots: dict[str, TimePlot] = {}
         self._book: SeriesBook | None = None
         self._meters: dict[str, MeterShown] = {}
@@ -125,6 +129,11 @@ class EnergyPage(QWidget):
         """List the serial ports found: keys `device` and `description`."""
         self.start.apply_ports(ports)
         self._show_start()
+
+    def set_alarms(self, alarms: Mapping[str, Sequence[Alarm]]) -> None:
+        """Alarms by source; those of the meter shown are marks on its curves."""
+        self._alarms = alarms
+        self._show_marks()
 
     def apply_points(self, points: list[SeriesPoints], request_id: int) -> None:
         """Take an answer to `history_wanted`."""
@@ -191,6 +200,10 @@ class EnergyPage(QWidget):
             title = _("Energy · {meter}").format(meter=self._current or "")
             span = self.range.span()
             time_plot_export.write_picture(path, self._content, title, span, is_simulated=is_simulated)
+
+    def _show_marks(self) -> None:
+        if self.group is not None:
+            self.group.set_marks(marks_of(self._alarms.get(f"meter/{self._current}", ())))
 
     def plot(self, name: str) -> TimePlot:
         """One of the plots: `power`, `voltage`, `current`, `frequency`, `power_factor`, `reactive`, `distortion`."""
@@ -345,6 +358,7 @@ class EnergyPage(QWidget):
         self._simulated.setVisible(meter.is_simulated)
         if self.group is not None:
             self.group.show_owner(meter.name)
+            self._show_marks()
             self.group.set_simulated(meter.is_simulated)
             self.group.set_silence(meter.silence_words())
         self._show_numbers()

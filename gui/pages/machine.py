@@ -5,6 +5,7 @@ Curves need numpy and pyqtgraph; they are built after the page has been painted 
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,7 +24,9 @@ from PyQt5.QtWidgets import (
 
 from core.language import _, ngettext
 from core.records import Level, MachineReport, MachineState, ProcessTable, SeriesPoints, Status
+from core.site_records import Alarm
 from gui import numbers
+from gui.models.alarm_marks import marks_of
 from gui.models.machine_words import disk_words, identity_words, memory_words, rate_words, state_words, total
 from gui.theme import scaled_font
 from gui.widgets.big_number import BigNumber
@@ -57,6 +60,7 @@ class MachinePage(QWidget):
         super().__init__(parent)
         self.range = TimeRange(self, mode="live")
         self.group: PlotGroup | None = None
+        self._alarms: Mapping[str, Sequence[Alarm]] = {}
         self._book: SeriesBook | None = None
         self._name: str | None = None
         self._report: MachineReport | None = None
@@ -90,6 +94,7 @@ class MachinePage(QWidget):
         self._show_status(None, is_stale=False)
         if self.group is not None:
             self.group.show_owner(name)
+            self._show_marks()
         if self.isVisible():
             self._ask_for_processes()
 
@@ -118,6 +123,11 @@ class MachinePage(QWidget):
         if table.machine == self._name:
             self.processes.apply(table)
             self.processes.set_context(numbers.clock(table.time_s, with_seconds=True))
+
+    def set_alarms(self, alarms: Mapping[str, Sequence[Alarm]]) -> None:
+        """Alarms by source; those of the machine shown are marks on its curves."""
+        self._alarms = alarms
+        self._show_marks()
 
     def apply_points(self, points: list[SeriesPoints], request_id: int) -> None:
         """Take an answer to `history_wanted`."""
@@ -151,10 +161,15 @@ class MachinePage(QWidget):
         if self._book is not None:
             group.set_book(self._book)
         group.show_owner(self._name)
+        self._show_marks()
         if self._report is not None:
             group.set_silence(_("offline") if self._report.state in _STALE_STATES else "")
         if self.isVisible():
             group.start()
+
+    def _show_marks(self) -> None:
+        if self.group is not None:
+            self.group.set_marks(marks_of(self._alarms.get(f"machine/{self._name}", ())))
 
     def plot(self, name: str) -> TimePlot:
         """One of the plots: `cpu`, `memory`, `network`, `disks`."""

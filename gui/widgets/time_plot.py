@@ -7,6 +7,7 @@ after the first paint.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -16,17 +17,19 @@ from PyQt5.QtWidgets import QWidget
 
 from core.language import _
 from gui import numbers
+from gui.models.alarm_marks import AlarmMark
 from gui.theme import notifier
 from gui.widgets.card import MARGIN, Card
 from gui.widgets.curve_legend import CurveLegend, LegendEntry
 from gui.widgets.time_axis import nice_range
-from gui.widgets.time_plot_drawing import Frame, Gap, Mark, Stroke
+from gui.widgets.time_plot_drawing import Band, Frame, Gap, Mark, Stroke
 from gui.widgets.time_plot_view import Canvas
 from gui.widgets.time_range import TimeRange
 
 Points = tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]
 _MOST_MARKS = 6
 _MARK_APART_PX = 60
+_MOST_ALARMS = 40
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +130,17 @@ class TimePlot(Card):
             self.is_simulated = is_simulated
             self._show_words()
 
-    def redraw(self, source: PlotSource, start_s: float, end_s: float, gaps: list[Gap], message: str = "") -> list[Gap]:
+    def redraw(
+        self,
+        source: PlotSource,
+        start_s: float,
+        end_s: float,
+        gaps: list[Gap],
+        message: str = "",
+        *,
+        alarms: Sequence[AlarmMark] = (),
+        bands: Sequence[Band] = (),
+    ) -> list[Gap]:
         """Show the curves of `source` over a span; the gaps whose reason has no room on this plot."""
         found = [(curve, *source.points(curve.field, start_s, end_s, self.canvas.columns)) for curve in self.curves]
         lows = [float(np.nanmin(low)) for _curve, _time, low, _high in found if np.isfinite(low).any()]
@@ -149,7 +162,8 @@ class TimePlot(Card):
                 ],
                 gaps=gaps,
                 limits=[limit / divisor for limit in self._limits],
-                marks=self._marks(found, end_s - start_s),
+                marks=self._all_marks(found, alarms, start_s, end_s),
+                bands=list(bands),
                 message=message if not lows else "",
             )
         )
@@ -219,6 +233,25 @@ class TimePlot(Card):
         self._bounds = wanted
         return wanted
 
+    def _all_marks(
+        self,
+        found: list[tuple[Curve, NDArray, NDArray, NDArray]],
+        alarms: Sequence[AlarmMark],
+        start_s: float,
+        end_s: float,
+    ) -> list[Mark]:
+        """Alarms first, then what is beyond the limits where no alarm says so already."""
+        apart_s = (end_s - start_s) * _MARK_APART_PX / self.canvas.columns
+        rung = [
+            Mark(
+                alarm.time_s, None if alarm.value is None else alarm.value / self._scale.divisor, alarm.text, alarm.role
+            )
+            for alarm in alarms
+            if start_s <= alarm.time_s <= end_s
+        ][:_MOST_ALARMS]
+        beyond = self._marks(found, end_s - start_s)
+        return rung + [mark for mark in beyond if all(abs(mark.time_s - one.time_s) > apart_s for one in rung)]
+
     def _marks(self, found: list[tuple[Curve, NDArray, NDArray, NDArray]], span_s: float) -> list[Mark]:
         """The worst point of each excursion beyond the limits, the worst ones where there are many."""
         if len(self._limits) != 2:
@@ -242,8 +275,12 @@ class TimePlot(Card):
     def _show_words(self) -> None:
         words = self._scale.unit
         if self._limits:
-            limits = [numbers.number(limit / self._scale.divisor) for limit in self._limits]
-            words += "   " + _("limits {low} and {high}").format(low=limits[0], high=limits[-1])
+            limits = [_limit_words(limit / self._scale.divisor) for limit in self._limits]
+            words += "   " + (
+                _("limits {low} and {high}").format(low=limits[0], high=limits[-1])
+                if len(limits) > 1
+                else _("limit {limit}").format(limit=limits[0])
+            )
         self.set_subtitle(words)
         self.set_context(_("simulated") if self.is_simulated else "")
 
@@ -257,6 +294,10 @@ class TimePlot(Card):
         step_s = 4 * (end_s - start_s) / self.canvas.columns
         wanted_s = (start_s + end_s) / 2 if at_s is None else at_s + sign * step_s
         self._range.set_cursor(min(max(wanted_s, start_s), end_s))
+
+
+def _limit_words(limit: float) -> str:
+    return numbers.number(limit, next((digits for digits in (0, 1) if round(limit, digits) == limit), 2))
 
 
 def _peaks(time: NDArray[np.float64], beyond: NDArray[np.float64], apart_s: float) -> list[int]:

@@ -29,11 +29,21 @@ class Gap:
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """A point worth a word, such as a voltage beyond its limit."""
+    """A point worth a word, such as a voltage beyond its limit; without a value it stands at the upper edge."""
 
     time_s: float
-    value: float
+    value: float | None
     text: str
+    role: str = "warning"
+
+
+@dataclass(frozen=True, slots=True)
+class Band:
+    """A span in a colour, such as the time in which an alarm would have rung."""
+
+    start_s: float
+    end_s: float
+    role: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +69,7 @@ class Frame:
     gaps: list[Gap] = field(default_factory=list)
     limits: list[float] = field(default_factory=list)
     marks: list[Mark] = field(default_factory=list)
+    bands: list[Band] = field(default_factory=list)
     message: str = ""
 
 
@@ -134,6 +145,10 @@ class Drawing(pg.GraphicsObject):
         for gap in self._frame.gaps:
             left = self.x(gap.start_s)
             painter.fillRect(QRectF(left, 0, max(1.0, self.x(gap.end_s) - left), height), colours.color("line", 150))
+        for band in self._frame.bands:
+            left, right = self.x(band.start_s), self.x(band.end_s)
+            painter.fillRect(QRectF(left, 0, max(2.0, right - left), height), colours.color(band.role, 60))
+            painter.fillRect(QRectF(left, 0, max(2.0, right - left), 3), colours.color(band.role))
         painter.setBrush(Qt.NoBrush)
         for limit in self._frame.limits:
             painter.setPen(QPen(colours.color("warning"), 1, Qt.DashLine))
@@ -153,10 +168,10 @@ class Drawing(pg.GraphicsObject):
             painter.drawText(place, Qt.AlignCenter, text)
         taken = [place for place, _text in self._reasons]
         for mark in self._frame.marks:
-            x, y = self.x(mark.time_s), self.y(mark.value)
+            x, y = self.x(mark.time_s), 0.0 if mark.value is None else self.y(mark.value)
             painter.setPen(Qt.NoPen)
-            painter.setBrush(colours.color("warning"))
-            down = y > height / 2
+            painter.setBrush(colours.color(mark.role))
+            down = mark.value is not None and y > height / 2
             tip = min(max(y + (4 if down else -4), 12.0), height - 12)
             far = tip + (8 if down else -8)
             painter.setRenderHint(QPainter.Antialiasing, True)
@@ -171,7 +186,7 @@ class Drawing(pg.GraphicsObject):
                     middle = limit + (-1 if down else 1) * (metrics.height() / 2 + 1)
             place = QRectF(left, middle - metrics.height() / 2, text_width, metrics.height())
             if not any(place.intersects(other) for other in taken):
-                painter.setPen(colours.color("warning"))
+                painter.setPen(colours.color(mark.role))
                 painter.drawText(place, Qt.AlignCenter, mark.text)
                 taken.append(place)
         if self._frame.message:

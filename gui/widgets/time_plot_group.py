@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +14,7 @@ from core.language import _
 from core.records import SeriesPoints
 from core.series import GAP_PERIODS, SHORTEST_GAP_S, SeriesBook
 from gui import numbers
+from gui.models.alarm_marks import AlarmMark
 from gui.theme import notifier
 from gui.widgets.time_plot import Points, TimePlot
 from gui.widgets.time_plot_drawing import Gap
@@ -62,6 +64,7 @@ class PlotGroup(QObject):
         self._version = 0
         self._silence = ""
         self._is_simulated = False
+        self._marks: tuple[AlarmMark, ...] = ()
         self._timer = QTimer(self)
         self._timer.setInterval(FRAME_MS)
         self._timer.timeout.connect(self.redraw)
@@ -98,6 +101,12 @@ class PlotGroup(QObject):
         """Why nothing comes now (`offline`, `disconnected`); said in the band that is still open."""
         if reason != self._silence:
             self._silence = reason
+            self._touch()
+
+    def set_marks(self, marks: Sequence[AlarmMark]) -> None:
+        """Alarms of the owner, on the plot of their field; on the first plot where none has a curve of it."""
+        if tuple(marks) != self._marks:
+            self._marks = tuple(marks)
             self._touch()
 
     def set_simulated(self, is_simulated: bool) -> None:
@@ -145,7 +154,8 @@ class PlotGroup(QObject):
         gaps = self._gaps(start_s, end_s)
         message = self._message()
         for index, plot in enumerate(shown):
-            unsaid = plot.redraw(self, start_s, end_s, gaps, "" if index else message)
+            alarms = self._marks_of(plot, is_first=index == 0)
+            unsaid = plot.redraw(self, start_s, end_s, gaps, "" if index else message, alarms=alarms)
             gaps = [gap if gap in unsaid else Gap(gap.start_s, gap.end_s) for gap in gaps]
         self._show_cursors(shown)
         self._renew_history(start_s, end_s)
@@ -243,6 +253,16 @@ class PlotGroup(QObject):
             [fields[place] for place in kept],
             [(time_s, [rows[time_s][place] for place in kept]) for time_s in sorted(rows)],
         )
+
+    def _marks_of(self, plot: TimePlot, *, is_first: bool) -> list[AlarmMark]:
+        """Those of the plot's own fields, and on the first plot those of no field that is drawn, at its upper edge."""
+        own = {curve.field for curve in plot.curves}
+        drawn = set(self.fields()) if is_first else own
+        return [
+            mark if mark.field in own else replace(mark, value=None)
+            for mark in self._marks
+            if mark.field in own or (is_first and mark.field not in drawn)
+        ]
 
     def _name(self, field: str) -> str:
         return f"{self._kind}/{self.owner}/{field}"

@@ -1,0 +1,63 @@
+"""Alarms as marks on curves: where each stands, what it says, in which colour."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from core.language import _
+from core.site_records import Alarm, AlarmState
+from gui import numbers
+from gui.models import alarm_words as words
+
+
+@dataclass(frozen=True, slots=True)
+class AlarmMark:
+    """A mark of one alarm; `field` and `value` are None where it rang for silence: it stands at the upper edge then."""
+
+    time_s: float
+    text: str
+    role: str
+    field: str | None = None
+    value: float | None = None
+
+
+def mark_of(alarm: Alarm) -> AlarmMark:
+    """The mark of an alarm: coloured while it is active, dim once somebody knows or it is over."""
+    is_new = alarm.state is AlarmState.ACTIVE
+    text = words.rule_words(alarm.rule)
+    value = words.value_text(alarm.value, alarm.unit) if alarm.quantity is not None else ""
+    if value:
+        text = f"{text} {value}"
+    if alarm.state is AlarmState.ACKNOWLEDGED:
+        text = f"{text} ✓"
+    return AlarmMark(
+        time_s=alarm.since_s,
+        text=text,
+        role=words.severity_role(alarm.severity) if is_new else "dim",
+        field=alarm.quantity,
+        value=alarm.value if alarm.quantity is not None else None,
+    )
+
+
+def marks_of(alarms: Iterable[Alarm]) -> tuple[AlarmMark, ...]:
+    """The marks of several alarms; the ones that nobody has seen yet first, so that their words find room."""
+    known = [alarm for alarm in alarms if alarm.state is not AlarmState.IGNORED]
+    known.sort(key=lambda alarm: (alarm.state is not AlarmState.ACTIVE, -alarm.severity.rank, -alarm.since_s))
+    return tuple(mark_of(alarm) for alarm in known)
+
+
+def about(alarm: Alarm) -> list[tuple[str, str]]:
+    """What is known of an alarm, as (name, words) lines for the pane beside its curve."""
+    lines = [
+        (_("Severity"), words.severity_words(alarm.severity)),
+        (_("State"), words.state_words(alarm.state)),
+        (_("Value"), words.value_text(alarm.value, alarm.unit)),
+        (_("Limit"), words.value_text(alarm.threshold, alarm.unit)),
+        (_("Since"), numbers.exact_time(alarm.since_s)),
+        (_("Until"), numbers.exact_time(alarm.until_s) if alarm.until_s is not None else ""),
+        (_("Operator"), alarm.operator or ""),
+        (_("Comment"), alarm.comment or ""),
+        (_("Rule"), words.rule_words(alarm.rule)),
+    ]
+    return [(name, text) for name, text in lines if text]
