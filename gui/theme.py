@@ -81,6 +81,11 @@ LIGHT = Theme(
     l3="#0d7284",
 )
 THEMES = {"dark": DARK, "light": LIGHT}
+NAMES = {
+    "dark": ("#7fb0e1", "#69be2d", "#2ec28c", "#e58fba", "#b89ce8", "#2fbbca", "#e18be4", "#aeba2c"),
+    "light": ("#1d69b4", "#3a7213", "#137652", "#c11f70", "#7c42e0", "#14717b", "#af1db4", "#626911"),
+}
+"""Colours that people in the room are told apart by, as readable as text; none of them is amber or red."""
 
 
 class _Notifier(QObject):
@@ -96,6 +101,12 @@ _theme = DARK
 def theme() -> Theme:
     """The theme in use."""
     return _theme
+
+
+def name_color(number: int) -> QColor:
+    """The colour of a name; `number` is that of `core.protocol.chat_text.colour_index`."""
+    colours = NAMES[_theme.name]
+    return QColor(colours[number % len(colours)])
 
 
 def system_theme() -> str:

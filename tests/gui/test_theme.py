@@ -2,7 +2,8 @@
 
 import pytest
 
-from gui.theme import THEMES
+from core.protocol.chat_text import PALETTE
+from gui.theme import NAMES, THEMES
 
 GROUNDS = ("ground", "card", "raised")
 TEXTS = ("text", "dim", "accent", "ok", "warning", "critical", "unknown", "power", "l1", "l2", "l3")
@@ -34,3 +35,10 @@ def test_text_is_readable_on_its_ground(name, text, ground):
 @pytest.mark.parametrize("name", THEMES)
 def test_text_on_the_accent_is_readable(name):
     assert contrast(THEMES[name].on_accent, THEMES[name].accent) >= 4.5
+
+
+@pytest.mark.parametrize("name", THEMES)
+def test_names_of_the_room_are_as_many_colours_as_it_gives_and_readable(name):
+    assert len(set(NAMES[name])) == PALETTE
+    for colour in NAMES[name]:
+        assert min(contrast(colour, getattr(THEMES[name], ground)) for ground in GROUNDS) >= 4.5, colour
