@@ -124,6 +124,17 @@ class AgentPoller:
         for watch in self._watches.values():
             watch.refresh_interval()
 
+    def set_sections(self, sections: Sequence[str] | None) -> None:
+        """What agents send with each status from now on; links and running commands stay."""
+        wanted = None if sections is None else tuple(sections)
+        if wanted == self._sections:
+            return
+        self._sections = wanted
+        if self._shard is not None:
+            self._shard.sections = wanted
+        for watch in self._watches.values():
+            watch.subscribe_anew()
+
     def poll_now(self, names: Iterable[str] | None = None) -> None:
         """Have these machines (None: all) polled at once, and tried again at once where they are offline."""
         for name in self._watches if names is None else names:

@@ -163,6 +163,11 @@ class MachineWatch:
         if self.link is not None and self._shard.interval_of(self.machine.name) != self._interval_s:
             self._subscribe(self.link)
 
+    def subscribe_anew(self) -> None:
+        """Take over the interval and the sections that are wanted now."""
+        if self.link is not None:
+            self._subscribe(self.link)
+
     def sweep(self, now_s: float) -> None:
         """Look for silence and for commands that are overdue; `now_s` by the loop's clock."""
         if self.link is not None:

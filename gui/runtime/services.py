@@ -17,13 +17,23 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from PyQt5.QtCore import QObject, Qt, pyqtSignal
 
-from core.config import Config, MeterConfig, database_location
-from core.errors import TransportError
+from core.config import Config, MeterConfig, database_location, load_config
+from core.errors import BeffroiError, TransportError
 from core.home import Home
 from core.language import _
-from core.records import CommandRequest, Event, Machine, Severity
+from core.records import (
+    CommandProgress,
+    CommandRequest,
+    Event,
+    Machine,
+    MachineReport,
+    Severity,
+    StoreReport,
+)
+from core.requests import ReloadRequest, Request
 from core.services.hub import Hub
 from core.site_records import Record
+from gui.runtime.home_share import HomeShare
 from gui.runtime.loop_thread import Answers, LoopThread
 from gui.runtime.mailbox import Mailbox
 from gui.runtime.meter_threads import MeterThreads
@@ -37,6 +47,9 @@ if TYPE_CHECKING:
 
 OPEN_WITHIN_S = 0.5
 
+LINKED_S = 60.0
+"""How often machines tell that they are there where another polls them."""
+
 log = logging.getLogger("beffroi.gui")
 
 T = TypeVar("T")
@@ -48,6 +61,9 @@ class Services(QObject):
     """Threads and services of one window."""
 
     crashed = pyqtSignal(str)
+    beside_changed = pyqtSignal(bool)
+    """True: a `collect` beside collects for this home; False: this window does."""
+
     history_ready = pyqtSignal()
     identity_ready = pyqtSignal()
     _progressed = pyqtSignal(object, object)
@@ -69,6 +85,16 @@ class Services(QObject):
         self.identity: Identity | None = None
         self.pool: WorkerPool | None = None
         self.meters = MeterThreads(home, self._hub.publish, self)
+        self._meters_wanted: dict[str, MeterConfig] = {}
+        self._machines: list[Machine] = []
+        self._visible: frozenset[str] = frozenset()
+        self._is_collecting = False
+        self._is_beside = False
+        self._rows_waiting = 0
+        self._share = HomeShare(home, self._hub, self.mailbox.put, self.meters.read_now, self)
+        self._share.crashed.connect(self.crashed)
+        self._share.began.connect(self._on_began)
+        self._share.stepped_back.connect(self._on_stepped_back)
 
     def start(self) -> None:
         """Start all threads; `history_ready` and `identity_ready` follow."""
@@ -86,13 +112,59 @@ class Services(QObject):
         if self.pool is not None:
             self.pool.request_stop()
         self._common.request_stop()
+        self._share.request_stop()
         self.meters.stop()
         if self.pool is not None:
             self.pool.stop()
         self._common.stop()
+        self._share.stop()
         self._recording.stop()
+        self._share.release()
+
+    @property
+    def is_beside(self) -> bool:
+        """True while a `collect` beside collects for this home, and this window shows what it learns."""
+        return self._is_beside
+
+    @property
+    def lost(self) -> int:
+        """Records that this window was too slow for."""
+        return self.mailbox.lost + self._share.lost
 
     # What others ask for
+
+    def ask(self, request: Request, failed: Failed | None = None) -> None:
+        """Have a request carried out by who collects; `failed` gets the error, else the window says it.
+
+        A ReloadRequest takes the settings in here too: whoever has written some asks for that, and no more.
+        """
+        if isinstance(request, ReloadRequest):
+            try:
+                self._take_config(load_config(self.home)[0])
+            except BeffroiError as error:
+                (failed or self._on_refused)(error)
+                return
+        self.answers.when(self._share.ask(request), lambda _done: None, failed or self._on_refused)
+
+    def set_machines(self, machines: Sequence[Machine]) -> None:
+        """The machines of this home: they are polled while this window collects, and commands go to them."""
+        self._machines = list(machines)
+        self._share.set_machines(machines)
+        self._hand_over_machines()
+
+    def set_visible(self, names: frozenset[str]) -> None:
+        """The machines on screen, which are polled more often."""
+        self._visible = names
+        self._share.set_visible(names)
+        if self.pool is not None and self._is_collecting:
+            self.pool.set_visible(names)
+
+    def poll_now(self, names: Sequence[str] | None = None) -> None:
+        """Poll these machines at once, or all."""
+        if self._is_beside:
+            self._share.poll_now(names)
+        if self.pool is not None:
+            self.pool.poll_now(names)
 
     def publish(self, record: Record) -> None:
         """Something that the window itself has to tell: to the history, and back to the window."""
@@ -177,8 +249,22 @@ class Services(QObject):
         return request
 
     def connect_meter(self, meter: MeterConfig) -> None:
-        """Read a meter from now on."""
-        self.meters.connect_meter(meter)
+        """Read a meter from now on; one that the settings name is left to a `collect` beside, where there is one.
+
+        Raises ConfigError for a key that cannot be read.
+        """
+        self._meters_wanted[meter.name] = meter
+        if self._is_read_here(meter):
+            self.meters.connect_meter(meter)
+
+    def disconnect_meter(self, name: str) -> None:
+        """Read a meter no more."""
+        self._meters_wanted.pop(name, None)
+        self.meters.disconnect_meter(name)
+
+    def is_read_beside(self, name: str) -> bool:
+        """True for a meter that the `collect` beside reads."""
+        return self._is_beside and self.config.meter(name) is not None
 
     # What happens behind
 
@@ -192,7 +278,7 @@ class Services(QObject):
             return Recorder(
                 lambda: History.open(location, busy_timeout_s=OPEN_WITHIN_S),
                 self.config.retention,
-                self.mailbox.put,
+                self._on_store,
             )
 
         return await asyncio.to_thread(imported)
@@ -201,6 +287,7 @@ class Services(QObject):
         self._recorder = recorder
         self._hub.add(recorder)
         self._recording.spawn(recorder.run())
+        self._share.start(self.config, recorder.query, lambda: self._rows_waiting)
         self.history_ready.emit()
 
     async def _make_identity(self) -> Identity:
@@ -222,12 +309,80 @@ class Services(QObject):
             lambda publish: AgentPoller(
                 identity, publish, polling.interval_s, polling.visible_interval_s, AuditLog(audit_path)
             ),
-            self._hub.publish,
+            self._publish_polled,
             self,
         )
         self.pool.crashed.connect(self.crashed)
         self.pool.start()
+        self._hand_over_machines()
         self.identity_ready.emit()
+
+    def _on_began(self) -> None:
+        """This window collects from now on."""
+        self._is_collecting, self._is_beside = True, False
+        self._hand_over_machines()
+        for meter in self._meters_wanted.values():
+            if meter.name not in self.meters.names():
+                try:
+                    self.meters.connect_meter(meter)
+                except BeffroiError as error:
+                    self.meters.failed.emit(meter.name, str(error))
+        self.beside_changed.emit(False)
+
+    def _on_stepped_back(self) -> None:
+        """Another collects: let go of ports, keep the links for commands."""
+        self._is_collecting, self._is_beside = False, True
+        for meter in self._meters_wanted.values():
+            if not self._is_read_here(meter):
+                self.meters.disconnect_meter(meter.name)
+        self._hand_over_machines()
+        self.meters.when_free(self._share.let_go)
+        self.beside_changed.emit(True)
+
+    def _is_read_here(self, meter: MeterConfig) -> bool:
+        """A meter of the settings is read by who collects; until it is known who does, nobody reads it."""
+        return self._is_collecting or self.config.meter(meter.name) is None
+
+    def _hand_over_machines(self) -> None:
+        """To the pollers: to be polled, or, beside a `collect`, to be linked for commands alone."""
+        if self.pool is None or not (self._is_collecting or self._is_beside):
+            return
+        polling = self.config.polling
+        if self._is_collecting:
+            self.pool.set_intervals(polling.interval_s, polling.visible_interval_s)
+            self.pool.set_sections(None)
+        else:
+            self.pool.set_intervals(LINKED_S, LINKED_S)
+            self.pool.set_sections(())
+        self.pool.set_machines(self._machines)
+        self.pool.set_visible(self._visible if self._is_collecting else frozenset())
+
+    def _take_config(self, config: Config) -> None:
+        self.config = config
+        self._share.set_config(config)
+        if self.pool is not None and self._is_collecting:
+            self.pool.set_intervals(config.polling.interval_s, config.polling.visible_interval_s)
+
+    def _publish_polled(self, record: Record) -> None:
+        """From the threads of the pollers: beside a `collect` what they see of machines is not news, but commands are.
+
+        Called in any thread.
+        """
+        if self._is_collecting:
+            self._hub.publish(record)
+        elif not isinstance(record, MachineReport | Event):
+            self._hub.publish(record)
+            if isinstance(record, CommandRequest | CommandProgress):
+                self._share.tell(record)
+
+    def _on_store(self, report: StoreReport) -> None:
+        """From the recorder's thread; beside a `collect` its database is the one that matters, unless ours fails."""
+        self._rows_waiting = report.rows_waiting
+        if not self._is_beside or report.error is not None:
+            self.mailbox.put(report)
+
+    def _on_refused(self, error: BaseException) -> None:
+        self.crashed.emit(str(error))
 
     def _on_failed(self, error: BaseException) -> None:
         log.error("a service did not start", exc_info=error)

@@ -33,6 +33,9 @@ class Poller(Protocol):
     def set_intervals(self, interval_s: float, visible_interval_s: float) -> None:
         """How often machines are asked, and those on screen."""
 
+    def set_sections(self, sections: Sequence[str] | None) -> None:
+        """What machines send with each status."""
+
     def poll_now(self, names: Sequence[str] | None) -> None:
         """Ask these, or all, at once."""
 
@@ -112,6 +115,11 @@ class WorkerPool(QObject):
         """How often machines are asked, and those on screen."""
         for thread, poller in zip(self._threads, self._pollers, strict=True):
             thread.call(poller.set_intervals, interval_s, visible_interval_s)
+
+    def set_sections(self, sections: Sequence[str] | None) -> None:
+        """What machines send with each status; none of it where only commands are sent to them."""
+        for thread, poller in zip(self._threads, self._pollers, strict=True):
+            thread.call(poller.set_sections, sections)
 
     def poll_now(self, names: Sequence[str] | None = None) -> None:
         """Ask these, or all, at once."""

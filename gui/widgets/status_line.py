@@ -10,6 +10,7 @@ from PyQt5.QtWidgets import QStatusBar, QWidget
 
 from core.language import _, ngettext
 from core.records import MeterReport, MeterState, StoreReport
+from core.site_records import FeedReport
 from gui.models.machines import Counts
 from gui.numbers import age, number
 from gui.plain_text import one_line, plain_tip
@@ -28,7 +29,8 @@ class StatusLine(QStatusBar):
         self._probe = plain_label("", "dim")
         self._database = plain_label("", "dim")
         self._dropped = plain_label("", "warning")
-        for label in (self._links, self._probe, self._database, self._dropped):
+        self._collecting = plain_label("", "dim")
+        for label in (self._collecting, self._links, self._probe, self._database, self._dropped):
             label.setContentsMargins(6, 0, 14, 0)
             self.addWidget(label)
         self._timer = QTimer(self)
@@ -68,6 +70,20 @@ class StatusLine(QStatusBar):
         self._store = report
         self._store_error = report.error
         self._tell_age()
+
+    def apply_feed(self, report: FeedReport) -> None:
+        """Who collects for this home; nothing is said while this window does."""
+        if report.error is not None:
+            words = one_line(report.error)
+        else:
+            words = _("collected by the service on this home") if report.is_beside else ""
+        self._collecting.setText(words)
+        self._collecting.setToolTip(
+            plain_tip(_("Another program, “beffroi collect”, polls, reads and rings; this window shows it."))
+            if report.is_beside
+            else ""
+        )
+        set_role(self._collecting, "warning" if report.error is not None else "dim")
 
     def apply_lost(self, count: int) -> None:
         """Records that did not fit; nothing is said while there are none."""

@@ -18,7 +18,9 @@ from core.records import (
     MeterReport,
     StoreReport,
 )
+from core.requests import ReloadRequest
 from core.series import SeriesBook
+from core.site_records import FeedReport
 from gui.dialogs.base import TextDialog
 from gui.dialogs.preferences import PreferencesDialog
 from gui.main_window import MainWindow
@@ -132,6 +134,8 @@ class Console(QObject):
                 self.commands.apply(record)
             elif isinstance(record, StoreReport):
                 window.apply_store(record)
+            elif isinstance(record, FeedReport):
+                window.status_line.apply_feed(record)
 
     def _show_targets(self) -> None:
         window = self._window
@@ -157,7 +161,7 @@ class Console(QObject):
 
     def _tell_losses(self) -> None:
         if self._window is not None:
-            self._window.status_line.apply_lost(self.services.mailbox.lost)
+            self._window.status_line.apply_lost(self.services.lost)
 
     # Settings and help
 
@@ -172,9 +176,7 @@ class Console(QObject):
     def _on_preferences(self, changes: dict[str, object]) -> None:
         for key, value in changes.items():
             self._save(key, value)
-        polling = self.services.config.polling
-        if self.services.pool is not None:
-            self.services.pool.set_intervals(polling.interval_s, polling.visible_interval_s)
+        self.services.ask(ReloadRequest(operator=self.services.config.operator))
         if "theme" in changes:
             self.theme_wanted.emit(str(changes["theme"]))
         if "language" in changes:
@@ -193,6 +195,7 @@ class Console(QObject):
             remove_meter(self._home, name)
         except BeffroiError as error:
             self._on_crashed(str(error))
+        self.services.ask(ReloadRequest(operator=self.services.config.operator))
         self.meters.disconnect_meter(name)
 
     def _save(self, key: str, value: object) -> None:

@@ -125,9 +125,8 @@ class MachineDesk(QObject):
         self._hand_over()
 
     def _hand_over(self) -> None:
-        if self._services.pool is not None:
-            self._services.pool.set_machines(list(self.machines.values()))
-            self._tell_visible()
+        self._services.set_machines(list(self.machines.values()))
+        self._tell_visible()
 
     def _tell(self, text: str) -> None:
         if self._window is not None:
@@ -268,8 +267,7 @@ class MachineDesk(QObject):
     # Small things
 
     def _on_poll(self, names: Sequence[str] | None) -> None:
-        if self._services.pool is not None:
-            self._services.pool.poll_now(names)
+        self._services.poll_now(names)
 
     def _on_visible(self, names: frozenset[str]) -> None:
         self._visible = names
@@ -281,8 +279,7 @@ class MachineDesk(QObject):
 
     def _tell_visible(self) -> None:
         """Those on screen in the list, and the one whose page is open."""
-        if self._services.pool is not None:
-            self._services.pool.set_visible(self._visible | {self._shown})
+        self._services.set_visible(self._visible | {self._shown})
 
     def _on_copy(self, names: Sequence[str]) -> None:
         addresses = [self.machines[name].host for name in names if name in self.machines]

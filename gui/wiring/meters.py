@@ -10,16 +10,18 @@ from typing import Any
 from msgspec.structs import replace
 from PyQt5.QtCore import QObject, QTimer
 
-from core.config import MeterConfig, load_config, save_meter, save_secret
+from core.config import MeterConfig, save_meter, save_secret
 from core.errors import BeffroiError
 from core.home import Home
 from core.language import _
 from core.records import MeterReadings, MeterReport, MeterState, SeriesPoints
+from core.requests import MeterReadRequest, ReloadRequest
 from core.series import SeriesBook
 from gui.dialogs.connect_probe import ConnectProbeDialog
 from gui.dialogs.meter_key import KeyDialog
 from gui.main_window import MainWindow
 from gui.pages.energy import EnergyPage
+from gui.plain_text import one_line
 from gui.runtime.child_program import ChildProgram
 from gui.runtime.services import Services
 
@@ -163,10 +165,13 @@ class MeterDesk(QObject):
     def connect_meter(self, meter: MeterConfig, *, keep: bool = False) -> None:
         """Read a meter from now on, and `keep` it in the configuration for the next start."""
         try:
-            self._services.connect_meter(meter)
+            if not (keep and self._services.is_beside):
+                self._services.connect_meter(meter)
             if keep:
                 save_meter(self._home, meter)
-                self._reload()
+                self._services.ask(ReloadRequest(operator=self._services.config.operator))
+            if keep and self._services.is_beside:  # it is in the settings by now: the other one reads it
+                self._services.connect_meter(meter)
         except BeffroiError as error:
             self._tell(error)
             return
@@ -175,9 +180,16 @@ class MeterDesk(QObject):
             self._window.set_probe_connected(True)
 
     def disconnect_meter(self, name: str) -> None:
-        """Let a meter go."""
+        """Let a meter go; one that a `collect` beside reads goes on being read."""
+        if self._services.is_read_beside(name):
+            self._say(
+                _("{meter} is read by the service on this home; remove it in Preferences to stop that").format(
+                    meter=one_line(name)
+                )
+            )
+            return
         meter = self._wanted.pop(name, None)
-        self._services.meters.disconnect_meter(name)
+        self._services.disconnect_meter(name)
         if meter is not None and meter.name == SIMULATED and self._simulator is not None:
             self._simulator.request_stop()
             self._simulator = None
@@ -207,9 +219,12 @@ class MeterDesk(QObject):
         meter, report = self._wanted.get(name), self._reports.get(name)
         if meter is None:
             return
+        operator = self._services.config.operator
+        if self._services.is_read_beside(name):
+            self._services.ask(MeterReadRequest(meter=name, operator=operator))
+            return
         if report is not None and report.protocol == "push" and report.state is MeterState.READING:
-            if self._window is not None:
-                self._window.status_line.showMessage(_("this meter sends by itself; nothing is asked"), 4000)
+            self._say(_("this meter sends by itself; nothing is asked"))
             return
         self.connect_meter(meter)
 
@@ -269,8 +284,9 @@ class MeterDesk(QObject):
         if self._dialog is not None:
             self._dialog.apply_ports(ports)
 
-    def _reload(self) -> None:
-        self._services.config, _warnings = load_config(self._home)
+    def _say(self, text: str) -> None:
+        if self._window is not None:
+            self._window.status_line.showMessage(text, 6000)
 
     def _tell(self, error: object) -> None:
         if self._dialog is not None and isinstance(error, BaseException):

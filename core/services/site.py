@@ -1,0 +1,392 @@
+"""Everything of a site beside its machines and meters, over one hub: sensors, room, checks, alarms and their outputs.
+
+Each part runs when the settings ask for it, and is supervised by itself: one that fails, such as a listener whose
+port is taken, is said (by its own report, or an event) and tried again, and the others never notice. The parts are
+imported when they start, so that whoever makes a Site starts fast.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections import Counter
+from collections.abc import Awaitable, Callable, Sequence
+from typing import TYPE_CHECKING, Any, Protocol
+
+from msgspec.structs import replace
+
+from core.config import Config, load_config
+from core.errors import BeffroiError, PortInUseError, UsageError
+from core.home import Home
+from core.language import _
+from core.records import Event, Machine, Severity
+from core.requests import (
+    AlarmRequest,
+    CheckRequest,
+    MaintenanceRequest,
+    MeterReadRequest,
+    ReloadRequest,
+    Request,
+    SayRequest,
+)
+from core.services.hub import Hub
+from core.site_records import IntakeReport, ListenerState, Record, RoomReport
+
+if TYPE_CHECKING:
+    from core.services.alarm_outputs import AlarmOutputs
+    from core.services.alarm_watch import AlarmWatch
+    from core.services.chat_room import ChatRoom
+    from core.services.checks import CheckRunner
+    from core.services.sensor_intake import SensorIntake
+
+FIRST_PAUSE_S, LAST_PAUSE_S = 0.25, 5.0
+"""Before a part that failed is tried again: short at first, since a port may be about to be handed over."""
+
+ROOM = "general"
+"""Where operators who have a window open are present."""
+
+log = logging.getLogger("beffroi.site")
+
+
+class Query(Protocol):
+    """Asks the history in the thread that holds it (`Recorder.query`)."""
+
+    def __call__(self, function: Callable[[Any], Any], /) -> Awaitable[Any]:
+        """What `function(history)` returns."""
+
+
+class Site:
+    """The parts of one site, in the loop that runs `run`; a Sink, whose `put` may be called from any thread.
+
+    `read_meter` reads a meter now (it raises UsageError for one that is not read here); `on_reload` is told of new
+    settings, so that whoever polls machines and reads meters follows them too. What is learned is published to
+    `publish`; `hub` is where the alarms hear what others learn.
+    """
+
+    def __init__(
+        self,
+        home: Home,
+        config: Config,
+        hub: Hub,
+        query: Query,
+        publish: Callable[[Record], None],
+        *,
+        read_meter: Callable[[str], None] | None = None,
+        on_reload: Callable[[Config], Awaitable[None]] | None = None,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._home = home
+        self._config = config
+        self._hub = hub
+        self._query = query
+        self._publish_on = publish
+        self._read_meter = read_meter
+        self._on_reload = on_reload
+        self._clock = clock
+        self._machines: list[Machine] = []
+        self._present: Counter[str] = Counter()
+        self._parts: dict[str, _Part] = {}
+        self._failures: dict[type, str | None] = {}
+        self._changing = asyncio.Lock()
+        self._is_running = False
+
+    @property
+    def config(self) -> Config:
+        """The settings in force."""
+        return self._config
+
+    def addresses(self) -> list[str]:
+        """Where the listeners that are up listen."""
+        return [part.made.address for part in self._listeners() if part.made is not None and part.made.address]
+
+    async def ready(self, timeout_s: float = 2.0) -> None:
+        """Return once each listener that the settings ask for is up, or the time is over."""
+        waits = [asyncio.ensure_future(part.up()) for part in self._listeners()]
+        if waits:
+            _done, pending = await asyncio.wait(waits, timeout=timeout_s)
+            for wait in pending:
+                wait.cancel()
+
+    async def run(self) -> None:
+        """Run the parts until cancelled; all have ended when this returns."""
+        self._hub.add(self)
+        self._is_running = True
+        try:
+            await self._apply()
+            await asyncio.get_running_loop().create_future()
+        finally:
+            self._is_running = False
+            self._hub.remove(self)
+            # what receives ends first, so that what it still told is evaluated
+            for name in ("intake", "room", "checks", "posts", "alarms", "outputs"):
+                await self._stop(name)
+
+    def put(self, record: Record) -> None:
+        """Something was learned: to the alarms, their outputs and the room."""
+        for part in list(self._parts.values()):
+            if part.is_sink and part.made is not None:
+                part.made.put(record)
+
+    def set_machines(self, machines: Sequence[Machine]) -> None:
+        """The machines whose groups and absence the alarms look at."""
+        self._machines = list(machines)
+        watch: AlarmWatch | None = self._made("alarms")
+        if watch is not None:
+            watch.set_machines(self._machines)
+
+    async def set_config(self, config: Config) -> None:
+        """Take other settings: what they do not concern goes on as it was."""
+        self._config = config
+        if self._is_running:
+            await self._apply()
+
+    async def enter(self, operator: str) -> None:
+        """An operator has opened a window."""
+        self._present[operator] += 1
+        room: ChatRoom | None = self._made("room")
+        if room is not None and self._present[operator] == 1:
+            await _done(room.enter(operator, ROOM))
+
+    async def leave(self, operator: str) -> None:
+        """An operator has closed a window."""
+        self._present[operator] -= 1
+        room: ChatRoom | None = self._made("room")
+        if self._present[operator] <= 0:
+            del self._present[operator]
+            if room is not None:
+                await _done(room.leave(operator, ROOM))
+
+    async def handle(self, request: Request) -> None:
+        """Do what is asked; raises BeffroiError where it cannot be done."""
+        if isinstance(request, SayRequest):
+            room: ChatRoom = self._needed("room", _("the room is not open here; switch it on in Preferences"))
+            await _done(room.say(request.operator, request.room, request.text, request.link))
+        elif isinstance(request, AlarmRequest | MaintenanceRequest):
+            watch: AlarmWatch = self._needed("alarms", _("alarms are not watched at this moment; try again"))
+            await watch.handle(request)
+        elif isinstance(request, CheckRequest):
+            checks: CheckRunner = self._needed("checks", _("there are no checks yet; add one first"))
+            await checks.check_now(request.names)
+        elif isinstance(request, MeterReadRequest):
+            if self._read_meter is None:
+                raise UsageError(_("{meter} is not read here").format(meter=request.meter))
+            self._read_meter(request.meter)
+        elif isinstance(request, ReloadRequest):
+            config, _warnings = await asyncio.to_thread(load_config, self._home)
+            await self.set_config(config)
+            if self._on_reload is not None:
+                await self._on_reload(config)
+
+    # Parts
+
+    async def _apply(self) -> None:
+        """Start, change and stop parts until they are those of the settings."""
+        config = self._config
+        async with self._changing:
+            outputs = (config.alarms.email, config.alarms.webhook)
+            posts = (config.room.post_alarms, config.room.post_commands) if config.room.enabled else (None, False)
+            await self._keep("alarms", self._new_alarms, "always")
+            await self._keep("outputs", self._new_outputs, outputs if any(outputs) else None)
+            await self._keep("room", self._new_room, (config.room, config.operator) if config.room.enabled else None)
+            await self._keep("posts", self._new_posts, (config.room, *posts) if any(posts) else None)
+            await self._keep("intake", self._new_intake, config.sensors if config.sensors.enabled else None)
+            await self._keep("checks", self._new_checks, "some" if config.checks else None)
+            watch, checks = self._made("alarms"), self._made("checks")
+            if watch is not None:
+                watch.set_settings(config.alarms, config.sensor_list)
+            if checks is not None:
+                checks.set_checks(config.checks)
+
+    async def _keep(self, name: str, make: Callable[[], Any], settings: object) -> None:
+        """Let the part `name` run with `settings`, or not at all where they are None."""
+        part = self._parts.get(name)
+        if part is not None and part.settings == settings:
+            return
+        await self._stop(name)
+        if settings is not None:
+            part = self._parts[name] = _Part(name, make, settings, self._tell)
+            part.start()
+
+    async def _stop(self, name: str) -> None:
+        part = self._parts.pop(name, None)
+        if part is not None:
+            await part.stop()
+
+    def _listeners(self) -> list[_Part]:
+        return [self._parts[name] for name in ("intake", "room") if name in self._parts]
+
+    def _made(self, name: str) -> Any:
+        part = self._parts.get(name)
+        return None if part is None else part.made
+
+    def _needed(self, name: str, words: str) -> Any:
+        made = self._made(name)
+        if made is None:
+            raise UsageError(words)
+        return made
+
+    def _new_alarms(self) -> AlarmWatch:
+        from core.services.alarm_watch import AlarmWatch
+
+        watch = AlarmWatch(self._config.alarms, self._config.sensor_list, self._publish, self._query)
+        watch.set_machines(self._machines)
+        return watch
+
+    def _new_outputs(self) -> AlarmOutputs:
+        from core.services.alarm_outputs import AlarmOutputs
+
+        return AlarmOutputs(self._config.alarms, self._home, self._publish)
+
+    def _new_intake(self) -> SensorIntake:
+        from core.services.sensor_intake import SensorIntake
+
+        settings = self._config.sensors
+        if settings.file is not None:
+            settings = replace(settings, file=str(self._home.path / settings.file))
+        return SensorIntake(
+            settings,
+            lambda measures: self._query(lambda history: history.write_measures(measures)),
+            self._publish,
+            clock=self._clock,
+        )
+
+    def _new_room(self) -> ChatRoom:
+        from core.services.chat_room import ChatRoom
+
+        room = ChatRoom(
+            self._config.room,
+            self._publish,
+            operator=self._config.operator,
+            last_lines=lambda name: self._query(lambda history: history.chat_lines(name)),
+            clock=self._clock,
+        )
+        for operator in self._present:
+            room.enter(operator, ROOM)
+        return room
+
+    def _new_posts(self) -> Any:
+        from core.services.chat_posts import ChatPosts
+
+        def post(*words: Any, **more: Any) -> None:
+            room: ChatRoom | None = self._made("room")
+            if room is not None:
+                room.post(*words, **more)
+
+        return ChatPosts(self._config.room, post)
+
+    def _new_checks(self) -> CheckRunner:
+        from core.services.checks import CheckRunner
+
+        runner = CheckRunner(self._publish, clock=self._clock)
+        runner.set_checks(self._config.checks)
+        return runner
+
+    # News
+
+    def _publish(self, record: Record) -> None:
+        """A listener that fails again for the same reason has said so already."""
+        if isinstance(record, IntakeReport | RoomReport):
+            failure = record.error if record.state is ListenerState.FAILED else None
+            if failure is not None and self._failures.get(type(record)) == failure:
+                return
+            self._failures[type(record)] = failure
+        self._publish_on(record)
+
+    def _tell(self, name: str, text: str) -> None:
+        self._publish_on(
+            Event(time_s=self._clock(), source=f"site/{name}", kind="part_failed", severity=Severity.ERROR, text=text)
+        )
+
+
+class _Part:
+    """One part and the task that keeps it running."""
+
+    def __init__(self, name: str, make: Callable[[], Any], settings: object, tell: Callable[[str, str], None]) -> None:
+        self.settings = settings
+        self.made: Any = None
+        self.is_sink = name in ("alarms", "outputs", "posts")
+        self._name = name
+        self._make = make
+        self._tell = tell
+        self._task: asyncio.Task[None] | None = None
+        self._told = ""
+
+    def start(self) -> None:
+        """Run it from now on; what cannot even be made is tried again like what fails later."""
+        self._try_to_make()
+        self._task = asyncio.get_running_loop().create_task(self._supervise(), name=f"site {self._name}")
+
+    async def stop(self) -> None:
+        """End it, and return once it has."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.wait([self._task])
+        self.made = None
+
+    async def up(self) -> None:
+        """Return once it listens."""
+        while self.made is None or self.made.address is None:
+            await asyncio.sleep(0.02)
+
+    async def _supervise(self) -> None:
+        loop, pause_s = asyncio.get_running_loop(), FIRST_PAUSE_S
+        while True:
+            began_s = loop.time()
+            if self.made is None:
+                self._try_to_make()
+            if self.made is not None and await self._run_once():
+                return
+            self.made = None
+            pause_s = FIRST_PAUSE_S if loop.time() - began_s > LAST_PAUSE_S else pause_s
+            await asyncio.sleep(pause_s)
+            pause_s = min(2 * pause_s, LAST_PAUSE_S)
+
+    async def _run_once(self) -> bool:
+        """True when it has ended by itself, as a room does that was told to stop: it stays off."""
+        try:
+            await self.made.run()
+        except PortInUseError as error:
+            log.warning("%s", error)  # its own report says so
+        except BeffroiError as error:
+            self._fail(error)
+        except Exception as error:
+            log.exception("%s failed", self._name)
+            self._fail(error)
+        else:
+            self.made = None
+            return True
+        return False
+
+    def _try_to_make(self) -> None:
+        try:
+            self.made = self._make()
+        except Exception as error:
+            if not isinstance(error, BeffroiError):
+                log.exception("%s cannot be started", self._name)
+            self._fail(error)
+
+    def _fail(self, error: Exception) -> None:
+        words = str(error) or type(error).__name__
+        if words != self._told:
+            self._told = words
+            self._tell(
+                self._name,
+                _("{part} stopped and is tried again: {reason}").format(part=_name_of(self._name), reason=words),
+            )
+
+
+def _name_of(part: str) -> str:
+    return {
+        "alarms": _("the watch of alarms"),
+        "outputs": _("e-mail and webhook"),
+        "intake": _("the intake of sensors"),
+        "room": _("the room"),
+        "posts": _("posting in the room"),
+        "checks": _("the checks"),
+    }[part]
+
+
+async def _done(result: Awaitable[object] | None) -> None:
+    if result is not None:
+        await result
