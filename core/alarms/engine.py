@@ -1,0 +1,364 @@
+"""Says when alarms ring and when they are over: records in, alarms out; no clock, no thread, no store.
+
+Every time is that of the host which received a record, never that of a machine or meter: their clocks may be wrong.
+What becomes of an alarm once its condition rang is in `core.alarms.book`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+
+from core.alarms.bells import DISK, FIELDS, Bell, Source
+from core.alarms.book import NOBODY, AlarmBook
+from core.alarms.condition import GAP_PERIODS, NOTHING
+from core.alarms.rules import rules_for
+from core.records import MachineReport, MachineState, MeterReadings, MeterReport, MeterState, Quality, Status
+from core.site_records import (
+    Alarm,
+    AlarmRule,
+    AlarmState,
+    CheckResult,
+    CheckState,
+    Maintenance,
+    Record,
+    SensorBatch,
+)
+
+FIRST_CONTACT_S = 60.0
+"""A machine that was not reached since the program began gets so long: two thousand handshakes take their time."""
+
+MOST_SOURCES = 50_000
+"""Sources that are watched at most; `unwatched` counts the records of those beyond."""
+
+
+class AlarmEngine:
+    """The rules over all sources of a site.
+
+    `first_id` is the number of the next alarm. `open_alarms` are those of before, open or ignored: they go on without
+    ringing again, and are over once their condition is, or where no rule rings them any more. All methods belong to
+    one thread.
+    """
+
+    def __init__(self, rules: Sequence[AlarmRule], *, first_id: int, open_alarms: Iterable[Alarm] = ()) -> None:
+        self.unwatched = 0
+        self._rules = tuple(rules)
+        self._loaded = list(open_alarms)
+        self._groups: Mapping[str, AbstractSet[str]] = {}
+        self._labels: Mapping[str, str] = {}
+        self._sources: dict[str, Source] = {}
+        self._machines: dict[str, Source] = {}
+        self._sensors: dict[str, Source] = {}
+        self._meter_on_port: dict[str, str] = {}
+        self._silent: dict[str, Source] = {}
+        self._down: dict[Bell, float] = {}
+        self._book = AlarmBook(first_id)
+        self._now_s = 0.0
+        self._kinds: dict[type, Callable[..., None]] = {
+            MachineReport: self._machine,
+            MeterReadings: self._meter,
+            MeterReport: self._meter_report,
+            SensorBatch: self._sensor_batch,
+            CheckResult: self._check,
+        }
+
+    @property
+    def open_alarms(self) -> list[Alarm]:
+        """All alarms that are open now, by number."""
+        found = [bell.alarm for bell in self._book.ringing.values() if bell.alarm is not None]
+        return sorted((alarm for alarm in (*found, *self._loaded) if alarm.state.is_open), key=lambda alarm: alarm.id)
+
+    def apply(self, record: Record, now_s: float) -> list[Alarm]:
+        """Take what a service published; the alarms that change by it, mostly none."""
+        taken = self._kinds.get(type(record))
+        if taken is not None:
+            self._begin(now_s)
+            taken(record, now_s)
+        return self._taken_changes() if self._book.changes else []
+
+    def tick(self, now_s: float) -> list[Alarm]:
+        """Look at what time alone changes, some once a second; the alarms that change by it."""
+        self._begin(now_s)
+        self._book.look_at_maintenances(now_s)
+        for source in self._silent.values():
+            self._look_at_silence(source, now_s)
+        for bell, first_s in list(self._down.items()):
+            if bell.source.was_up or now_s - first_s >= FIRST_CONTACT_S or bell.condition.duration_s > FIRST_CONTACT_S:
+                self._step(bell, now_s, 1.0)
+        self._book.look_at_calm(now_s)
+        return self._taken_changes()
+
+    def acknowledge(self, ids: Iterable[int], operator: str, comment: str, now_s: float) -> list[Alarm]:
+        """Somebody has seen these alarms; those that were open and change by it."""
+        self._begin(now_s)
+        self._book.set_aside(ids, AlarmState.ACKNOWLEDGED, operator, comment, now_s)
+        return self._taken_changes()
+
+    def ignore(self, ids: Iterable[int], operator: str, comment: str, now_s: float) -> list[Alarm]:
+        """These alarms do not matter until their condition is over; those that were open and change by it."""
+        self._begin(now_s)
+        self._book.set_aside(ids, AlarmState.IGNORED, operator, comment, now_s)
+        return self._taken_changes()
+
+    def take(self, alarm: Alarm, now_s: float) -> list[Alarm]:
+        """What another program wrote of an alarm that is open here: acknowledged or ignored; what changes by it."""
+        self._begin(now_s)
+        self._book.take(alarm)
+        return self._taken_changes()
+
+    def set_rules(self, rules: Sequence[AlarmRule]) -> None:
+        """Take other rules; what a changed rule rings goes on by its new values, what no rule rings is over."""
+        if tuple(rules) != self._rules:
+            self._rules = tuple(rules)
+            for source in self._sources.values():
+                self._compile(source)
+
+    def set_groups(self, groups: Mapping[str, AbstractSet[str]]) -> None:
+        """Take the groups of machines and checks, by source such as `machine/web-01`."""
+        before, self._groups = self._groups, dict(groups)
+        self._book.set_groups(self._groups)
+        for name, source in self._sources.items():
+            if before.get(name, NOBODY) != self._groups.get(name, NOBODY):
+                self._compile(source)
+
+    def set_labels(self, labels: Mapping[str, str]) -> None:
+        """Take what people call some sources, as sensors in the settings; the others go by their name."""
+        self._labels = dict(labels)
+        for name, source in self._sources.items():
+            source.set_label(self._labels.get(name))
+
+    def set_maintenances(self, maintenances: Iterable[Maintenance]) -> None:
+        """Take all maintenances, present and future; they are looked at with the next tick."""
+        self._book.set_maintenances(maintenances)
+
+    def expect(self, sources: Iterable[str], now_s: float) -> None:
+        """Count the silence of these sources from now on, though nothing came of them yet."""
+        for name in sources:
+            source = self._source(name)
+            if source is not None and source.heard_s is None:
+                source.heard_s = now_s
+
+    def keep_only(self, kind: str, names: Collection[str], now_s: float) -> None:
+        """Forget all sources of `kind`, such as `machine`, but these; what they rang is over with the next tick."""
+        self._begin(now_s)
+        prefix = f"{kind}/"
+        for name in [name for name in self._sources if name.startswith(prefix) and name[len(prefix) :] not in names]:
+            source = self._sources.pop(name)
+            if kind == "machine":
+                self._machines.pop(name[len(prefix) :], None)
+            elif kind == "sensor":
+                self._sensors.pop(name[len(prefix) :], None)
+            self._silent.pop(name, None)
+            for bell in source.bells.values():
+                self._down.pop(bell, None)
+                self._book.drop(bell, now_s)
+
+    def skip(self, seconds: float) -> None:
+        """The clock was set by so long, or this program did not run: nobody was silent or in a state meanwhile."""
+        for source in self._sources.values():
+            if source.heard_s is not None:
+                source.heard_s += seconds
+            if source.pace.last_s is not None:
+                source.pace.last_s += seconds
+            for bell in source.bells.values():
+                bell.condition.shift(seconds)
+        self._down = {bell: first_s + seconds for bell, first_s in self._down.items()}
+
+    # What records say
+
+    def _machine(self, report: MachineReport, now_s: float) -> None:
+        source = self._machines.get(report.machine)
+        if source is None:
+            source = self._source(f"machine/{report.machine}")
+            if source is None:
+                return
+            self._machines[report.machine] = source
+        is_up = report.state is MachineState.ONLINE
+        if is_up is not source.is_up or not is_up:
+            if report.state is MachineState.UNPAIRED:  # it is not there yet, so it cannot leave
+                self._set_up(source, None, None, now_s)
+            else:
+                self._set_up(source, is_up, report.error, now_s)
+        status = report.status
+        if report.is_new and status is not None:
+            time_s = now_s if report.time_s is None or report.time_s > now_s else report.time_s
+            self._hear(source, time_s)
+            self._read(source, status, time_s)
+            if source.has_disks and status.disks is not None:
+                self._read_disks(source, status, time_s)
+
+    def _read_disks(self, source: Source, status: Status, time_s: float) -> None:
+        disks = status.disks or ()
+        for disk in disks:
+            if disk.total_bytes > 0:
+                percent = 100.0 * disk.used_bytes / disk.total_bytes
+                for bell in source.bells_of(f"{DISK}:{disk.mount}"):
+                    self._step(bell, time_s, percent)
+        if len(disks) != source.disk_count:
+            source.disk_count = len(disks)
+            there = {f"{DISK}:{disk.mount}" for disk in disks}
+            for quantity in source.mounts():
+                if quantity not in there:
+                    for bell in source.forget_quantity(quantity):
+                        self._book.drop(bell, time_s)
+
+    def _meter(self, record: MeterReadings, now_s: float) -> None:
+        source = self._source(f"meter/{record.name}")
+        if source is None:
+            return
+        time_s = now_s if record.time_s is None or record.time_s > now_s else record.time_s
+        source.is_expected = True
+        self._hear(source, time_s)
+        measurement = record.measurement
+        if measurement is None:
+            return
+        if measurement.quality is not Quality.ERROR:
+            self._read(source, measurement, time_s)
+            return
+        wrong = {one.quantity for one in record.readings if one.quality is Quality.ERROR and one.quantity}
+        if wrong:
+            self._read(source, measurement, time_s, lambda field: any(field.startswith(name) for name in wrong))
+
+    def _meter_report(self, report: MeterReport, now_s: float) -> None:
+        name = f"meter/{report.name}"
+        before = self._meter_on_port.get(report.port)
+        if before is not None and before != name and (other := self._sources.get(before)) is not None:
+            self._leave(other, now_s)  # it has said its name: it is the same meter
+        self._meter_on_port[report.port] = name
+        source = self._source(name)
+        if source is None:
+            return
+        source.period_s = report.period_s
+        if report.state is MeterState.DISCONNECTED:
+            self._meter_on_port.pop(report.port, None)
+            self._leave(source, now_s)
+        elif source.heard_s is None or not source.is_expected:
+            source.is_expected, source.heard_s = True, now_s
+
+    def _sensor_batch(self, batch: SensorBatch, now_s: float) -> None:
+        for measure in batch.measures:
+            source = self._sensors.get(measure.sensor)
+            if source is None:
+                source = self._source(f"sensor/{measure.sensor}")
+                if source is None:
+                    continue
+                self._sensors[measure.sensor] = source
+            time_s = min(measure.time_s, now_s)
+            self._hear(source, time_s)
+            if source.pace.is_gap(time_s):
+                source.interrupt()
+            for bell in source.bells_of(measure.quantity):
+                self._step(bell, time_s, measure.value, measure.unit)
+
+    def _check(self, result: CheckResult, now_s: float) -> None:
+        source = self._source(f"check/{result.check}")
+        if source is None:
+            return
+        time_s = min(result.time_s, now_s)
+        self._hear(source, time_s)
+        source.was_up = True  # a check needs no time to find its target
+        self._set_up(source, result.state is CheckState.OK, result.error, time_s)
+        self._read(source, result, time_s)
+
+    def _read(
+        self, source: Source, record: object, time_s: float, is_wrong: Callable[[str], bool] | None = None
+    ) -> None:
+        """Hand the values of a record to the bells of its source."""
+        if source.pace.is_gap(time_s):
+            source.interrupt()
+        for reader in source.readers:
+            value = reader.read(record)
+            if value is not None and (is_wrong is None or not is_wrong(reader.quantity)):
+                for bell in reader.bells:
+                    turn = bell.condition.step(time_s, value)
+                    if turn != NOTHING:
+                        self._book.turn(bell, turn, time_s, None)
+
+    def _hear(self, source: Source, time_s: float) -> None:
+        source.heard_s = time_s
+        for bell in source.silent:
+            if bell.condition.is_ringing:
+                self._step(bell, time_s, 0.0)
+
+    def _set_up(self, source: Source, is_up: bool | None, reason: str | None, now_s: float) -> None:
+        source.is_up = is_up
+        source.was_up |= is_up is True
+        for bell in source.offline:
+            if is_up is False:
+                bell.reason = reason or bell.reason
+                if bell not in self._down:
+                    self._down[bell] = now_s
+                    bell.condition.since_s = now_s if bell.condition.since_s is None else bell.condition.since_s
+            else:
+                self._down.pop(bell, None)
+                self._step(bell, now_s, 0.0)
+                bell.reason = None
+
+    def _look_at_silence(self, source: Source, now_s: float) -> None:
+        if source.heard_s is None or not source.is_expected:
+            return
+        silent_s = now_s - source.heard_s
+        for bell in source.silent:
+            if silent_s > max(bell.rule.duration_s, GAP_PERIODS * (source.period_s or 0.0)):
+                self._step(bell, now_s, silent_s)
+
+    def _leave(self, source: Source, now_s: float) -> None:
+        """A source that is no longer there by somebody's will: its alarms are over."""
+        source.is_expected, source.heard_s = False, None
+        for bell in source.bells.values():
+            self._down.pop(bell, None)
+            self._book.drop(bell, now_s)
+
+    def _step(self, bell: Bell, time_s: float, value: float, unit: str | None = None) -> None:
+        turn = bell.condition.step(time_s, value)
+        if turn != NOTHING:
+            self._book.turn(bell, turn, time_s, unit)
+
+    # Rules, groups, maintenances
+
+    def _source(self, name: str) -> Source | None:
+        source = self._sources.get(name)
+        if source is None:
+            if len(self._sources) >= MOST_SOURCES:
+                self.unwatched += 1
+                return None
+            source = self._sources[name] = Source(name, self._labels.get(name))
+            self._compile(source)
+        return source
+
+    def _compile(self, source: Source) -> None:
+        """Give a source its bells, by the rules that hold for it now."""
+        name = source.source
+        for bell in source.offline:
+            self._down.pop(bell, None)
+        source.set_rules(rules_for(self._rules, name, self._groups.get(name, NOBODY)))
+        source.read_by(FIELDS.get(name.partition("/")[0], {}))
+        for bell in source.kept.values():
+            self._book.drop(bell, self._now_s)
+        source.kept = {}
+        self._book.renew(source)
+        if source.silent:
+            self._silent[name] = source
+        else:
+            self._silent.pop(name, None)
+        if source.is_up is False:
+            for bell in source.offline:
+                self._down[bell] = bell.condition.since_s or source.heard_s or 0.0
+
+    def _begin(self, now_s: float) -> None:
+        """Before anything else: let the alarms of before ring on where their rules still hold."""
+        self._now_s = now_s
+        if not self._loaded:
+            return
+        loaded, self._loaded = self._loaded, []
+        for alarm in loaded:
+            source = self._source(alarm.source)
+            bell = source.bell_for(alarm) if source is not None else None
+            if bell is None or bell.alarm is not None:
+                self._book.end_orphan(alarm, now_s)
+            else:
+                self._book.go_on(bell, alarm, now_s)
+
+    def _taken_changes(self) -> list[Alarm]:
+        changes, self._book.changes = self._book.changes, []
+        return changes
