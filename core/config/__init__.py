@@ -9,22 +9,47 @@ from __future__ import annotations
 from core.config.lines import line_of
 from core.config.reading import database_location, load_config
 from core.config.secret_files import read_secret, save_secret, secret_path
-from core.config.settings import AgentSettings, Config, MeterConfig, Polling, Retention
-from core.config.writing import remove_meter, save_meter, save_setting
+from core.config.settings import (
+    AgentSettings,
+    AlarmsSettings,
+    CheckConfig,
+    Config,
+    EmailSettings,
+    MachinesSettings,
+    MeterConfig,
+    Polling,
+    Retention,
+    RoomSettings,
+    SensorConfig,
+    SensorsSettings,
+    WebhookSettings,
+)
+from core.config.writing import remove_meter, remove_table, save_meter, save_setting, save_table, save_tables
 
 __all__ = [
     "AgentSettings",
+    "AlarmsSettings",
+    "CheckConfig",
     "Config",
+    "EmailSettings",
+    "MachinesSettings",
     "MeterConfig",
     "Polling",
     "Retention",
+    "RoomSettings",
+    "SensorConfig",
+    "SensorsSettings",
+    "WebhookSettings",
     "database_location",
     "line_of",
     "load_config",
     "read_secret",
     "remove_meter",
+    "remove_table",
     "save_meter",
     "save_secret",
     "save_setting",
+    "save_table",
+    "save_tables",
     "secret_path",
 ]

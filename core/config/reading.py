@@ -11,8 +11,10 @@ from typing import Any
 
 import msgspec
 
+from core.config.coherence import Fault, faults
+from core.config.expected import EXPECTED
 from core.config.lines import KeyPath, dotted, line_of
-from core.config.settings import EXPECTED, TABLES, Config
+from core.config.settings import Config
 from core.errors import ConfigError
 from core.home import Home
 from core.language import _
@@ -47,11 +49,14 @@ def parsed(content: bytes, path: Path) -> tuple[Config, list[str]]:
     except tomllib.TOMLDecodeError as error:
         raise _syntax_error(error, text, path) from error
     document.setdefault("operator", _user_name())
+    document = _with_never(document)
     try:
         config = msgspec.convert(document, Config)
     except msgspec.ValidationError as error:
         raise _value_error(error, document, text, path) from error
-    _check_ports_and_names(config, text, path)
+    fault = next(faults(config), None)
+    if fault is not None:
+        raise _fault_error(fault, text, path)
     warnings = [
         _("{path}, line {line}: {key} is not used by this version").format(
             path=path, line=line_of(text, key), key=dotted(key)
@@ -59,6 +64,15 @@ def parsed(content: bytes, path: Path) -> tuple[Config, list[str]]:
         for key in _unknown_keys(document)
     ]
     return config, warnings
+
+
+def _with_never(document: dict[str, Any]) -> dict[str, Any]:
+    """The word for None, which TOML does not have, put in its place where a severity can be none."""
+    for table, key in (("alarms", "notify"), ("room", "post_alarms")):
+        values = document.get(table)
+        if isinstance(values, dict) and values.get(key) == "never":
+            document[table] = {**values, key: None}
+    return document
 
 
 def _user_name() -> str:
@@ -97,6 +111,10 @@ def _value_error(error: msgspec.ValidationError, document: Mapping[str, Any], te
     value: Any = document
     for part in key:
         value = value[part]
+    return _must_be(key, value, text, path)
+
+
+def _must_be(key: KeyPath, value: object, text: str, path: Path) -> ConfigError:
     expected = EXPECTED.get(dotted(key))
     return ConfigError(
         _("{path}, line {line}: {key} must be {expected}, not {value}").format(
@@ -117,40 +135,38 @@ def _shown(value: object) -> str:
     return str(value)[:60]
 
 
-def _check_ports_and_names(config: Config, text: str, path: Path) -> None:
-    if int(config.agent.listen.rpartition(":")[2]) > 65535:
-        raise ConfigError(
-            _("{path}, line {line}: {key} must be {expected}, not {value}").format(
-                path=path,
-                line=line_of(text, ("agent", "listen")),
-                key="agent.listen",
-                expected=_(EXPECTED["agent.listen"]),
-                value=_shown(config.agent.listen),
+def _fault_error(fault: Fault, text: str, path: Path) -> ConfigError:
+    if fault.text is not None:
+        return ConfigError(
+            _("{path}, line {line}: {key}: {reason}").format(
+                path=path, line=line_of(text, fault.key), key=dotted(fault.key), reason=fault.text
             )
         )
-    names: dict[str, int] = {}
-    for number, meter in enumerate(config.meters):
-        if meter.name in names:
-            raise ConfigError(
-                _("{path}, line {line}: meter.name {name} is already used on line {other}").format(
-                    path=path,
-                    line=line_of(text, ("meter", number, "name")),
-                    name=_shown(meter.name),
-                    other=line_of(text, ("meter", names[meter.name], "name")),
-                )
-            )
-        names[meter.name] = number
+    if fault.other is None:
+        return _must_be(fault.key, fault.value, text, path)
+    return ConfigError(
+        _("{path}, line {line}: {key} {name} is already used on line {other}").format(
+            path=path,
+            line=line_of(text, fault.key),
+            key=dotted(fault.key),
+            name=_shown(fault.value),
+            other=line_of(text, fault.other),
+        )
+    )
 
 
-def _unknown_keys(document: Mapping[str, Any]) -> Iterator[KeyPath]:
-    for key, value in document.items():
-        if key in TABLES:
-            yield from ((key, inner) for inner in value if f"{key}.{inner}" not in EXPECTED)
-        elif key == "meter":
-            for number, table in enumerate(value):
-                yield from ((key, number, inner) for inner in table if f"{key}.{inner}" not in EXPECTED)
-        elif key not in EXPECTED:
-            yield (key,)
+def _unknown_keys(value: object, above: KeyPath = ()) -> Iterator[KeyPath]:
+    """Keys that no name in EXPECTED is or begins with; `value` has the right types."""
+    if isinstance(value, list):
+        for number, one in enumerate(value):
+            yield from _unknown_keys(one, (*above, number))
+    elif isinstance(value, Mapping):
+        for key, inner in value.items():
+            name = dotted((*above, key))
+            if any(known.startswith(f"{name}.") for known in EXPECTED):
+                yield from _unknown_keys(inner, (*above, key))
+            elif name not in EXPECTED:
+                yield (*above, key)
 
 
 def database_location(config: Config, home: Home) -> Path | str:

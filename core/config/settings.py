@@ -1,13 +1,11 @@
-"""The settings as records, and what each key must be in words."""
+"""The settings as records."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
-from core.language import N_
 from core.records import Level
 from core.site_records import AlarmRule, AlarmSeverity
 
@@ -25,7 +23,11 @@ class Polling(Struct, frozen=True, kw_only=True):
 
 
 class Retention(Struct, frozen=True, kw_only=True):
-    """Days that rows are kept: meter readings as they came, minute rows of machines, quarters of an hour."""
+    """Days that rows are kept.
+
+    `raw_days` holds for values of meters, sensors and checks as they came, `minute_days` for minutes of machines,
+    `quarter_days` for quarters of an hour, commands, events, alarms that are over and lines of the room.
+    """
 
     raw_days: Days = 30
     minute_days: Days = 90
@@ -37,6 +39,12 @@ class AgentSettings(Struct, frozen=True, kw_only=True):
 
     listen: ListenAddress = "0.0.0.0:17450"
     max_level: Level = Level.RUN
+
+
+class MachinesSettings(Struct, frozen=True, kw_only=True):
+    """The list of machines: `max` is the most that it takes."""
+
+    max: Annotated[int, Meta(ge=1, le=100_000)] = 2000
 
 
 class MeterConfig(Struct, frozen=True, kw_only=True):
@@ -82,7 +90,10 @@ class SensorConfig(Struct, frozen=True, kw_only=True):
 
 
 class RoomSettings(Struct, frozen=True, kw_only=True):
-    """The room: `stop_word` lets who says it end the server; `post_alarms` from that severity, `post_commands` ends."""
+    """The room: `stop_word` lets who says it end the server; `post_alarms` from that severity, `post_commands` ends.
+
+    `post_alarms` None is `"never"` in the file.
+    """
 
     enabled: bool = False
     listen: ListenAddress = "127.0.0.1:17453"
@@ -124,7 +135,10 @@ class WebhookSettings(Struct, frozen=True, kw_only=True):
 
 
 class AlarmsSettings(Struct, frozen=True, kw_only=True, rename={"rules": "rule"}):
-    """What rings, and how: `rule` are changes of and additions to the rules that are there from the first day."""
+    """What rings, and how: `rules` are changes of and additions to the rules that are there from the first day.
+
+    `notify` is the least severity of a desktop notification; None is `"never"` in the file.
+    """
 
     sound: bool = True
     notify: AlarmSeverity | None = AlarmSeverity.MEDIUM
@@ -143,6 +157,7 @@ class Config(Struct, frozen=True, kw_only=True, rename={"meters": "meter", "sens
     polling: Polling = Polling()
     retention: Retention = Retention()
     agent: AgentSettings = AgentSettings()
+    machines: MachinesSettings = MachinesSettings()
     sensors: SensorsSettings = SensorsSettings()
     room: RoomSettings = RoomSettings()
     alarms: AlarmsSettings = AlarmsSettings()
@@ -153,33 +168,3 @@ class Config(Struct, frozen=True, kw_only=True, rename={"meters": "meter", "sens
     def meter(self, name: str) -> MeterConfig | None:
         """The meter of that name."""
         return next((meter for meter in self.meters if meter.name == name), None)
-
-
-EXPECTED: Mapping[str, str] = {
-    "operator": N_("a name in quotes"),
-    "language": N_('"system", "en" or "fr"'),
-    "theme": N_('"system", "light" or "dark"'),
-    "database": N_("a path or a URL in quotes"),
-    "polling.interval_s": N_("a number of seconds from 0.2 to 3600"),
-    "polling.visible_interval_s": N_("a number of seconds from 0.2 to 3600"),
-    "retention.raw_days": N_("a whole number of days from 1 to 36500"),
-    "retention.minute_days": N_("a whole number of days from 1 to 36500"),
-    "retention.quarter_days": N_("a whole number of days from 1 to 36500"),
-    "agent.listen": N_('an address such as "0.0.0.0:17450"'),
-    "agent.max_level": N_('"view", "run", "manage" or "raw"'),
-    "meter": N_("a list of tables, each under [[meter]]"),
-    "meter.name": N_("a name in quotes, without a slash"),
-    "meter.port": N_('a port in quotes, such as "/dev/ttyUSB0"'),
-    "meter.protocol": N_('"auto", "push" or "iec62056-21"'),
-    "meter.baud": N_("a whole number such as 2400"),
-    "meter.parity": N_('"N", "E" or "O"'),
-    "meter.client": N_("a whole number from 0 to 16383"),
-    "meter.password_file": N_("the name of a file, in quotes"),
-    "meter.key_file": N_("the name of a file, in quotes"),
-    "meter.auth_key_file": N_("the name of a file, in quotes"),
-    "meter.preset": N_("the name of a preset, in quotes"),
-}
-"""What each key must be, in words; also the list of keys that this version knows."""
-
-TABLES = frozenset({"polling", "retention", "agent"})
-"""Keys that are tables of their own."""

@@ -2,75 +2,171 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+import tomllib
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
 
 import msgspec
 
+from core.config.expected import EXPECTED
 from core.config.reading import load_config, parsed
 from core.config.settings import MeterConfig
-from core.errors import ConfigError
+from core.errors import ConfigError, LocalProtocolError
 from core.home import Home, write_private
 from core.language import _
 
+Value = str | int | float | bool | Sequence[Any] | Mapping[str, Any] | None
+"""What a key can hold; a mapping is a table, None takes the key out."""
 
-def save_setting(home: Home, key: str, value: str | int | float | bool | None) -> None:
-    """Write `key`, such as `polling.interval_s`, into the file; None takes it out. Comments stay.
 
-    Raises ConfigError, and leaves the file as it was, where the value is not one that `load_config` takes.
+class _List(NamedTuple):
+    """A list of tables in the file: where it stands, and the keys by which one of it is known."""
+
+    path: tuple[str, ...]
+    identity: tuple[str, ...]
+
+
+_LISTS: Mapping[str, _List] = {
+    "meter": _List(("meter",), ("name",)),
+    "sensor": _List(("sensor",), ("id",)),
+    "check": _List(("check",), ("name",)),
+    "alarms.rule": _List(("alarms", "rule"), ("name", "source")),
+}
+
+
+def save_setting(home: Home, key: str, value: Value) -> None:
+    """Write `key`, such as `polling.interval_s`, or a whole table, such as `alarms.email`; None takes it out.
+
+    Of a table what is None or not named is taken out, but for keys of a newer version. Comments stay. Raises
+    ConfigError, and leaves the file as it was, where the value is not one that `load_config` takes.
     """
 
     def change(document: Any) -> None:
         *tables, last = key.split(".")
-        table = document
-        for name in tables:
-            if name not in table:
-                import tomlkit
-
-                table[name] = tomlkit.table()
-            table = table[name]
+        table = _table_at(document, tables, make=value is not None)
+        if table is None:
+            return
         if value is None:
             table.pop(last, None)
+        elif isinstance(value, Mapping):
+            inner = _table_at(table, [last], make=True)
+            for name in [name for name in inner if name not in value and f"{key}.{name}" in EXPECTED]:
+                del inner[name]
+            _fill(inner, msgspec.to_builtins(value), {})
         else:
-            table[last] = value
+            table[last] = msgspec.to_builtins(value)
+
+    _change(home, change)
+
+
+def save_table(home: Home, kind: str, table: msgspec.Struct) -> None:
+    """Write one `[[table]]` of a `kind` of "meter", "sensor", "check" or "alarms.rule". Comments stay.
+
+    It takes the place of the one of the same name (`id` of a sensor, name and source of a rule); what is as without
+    the key is left out.
+    """
+    save_tables(home, kind, [table])
+
+
+def save_tables(home: Home, kind: str, tables: Sequence[msgspec.Struct]) -> None:
+    """The same for several: the file is written once, with all of them or, after an error, none."""
+    place = _place(kind)
+
+    def change(document: Any) -> None:
+        for table in tables:
+            _put(document, place, table)
+
+    if tables:
+        _change(home, change)
+
+
+def remove_table(home: Home, kind: str, name: str | tuple[str, ...]) -> None:
+    """Take the `[[table]]` of that name (name and source of a rule, as a tuple) out; nothing where there is none."""
+    place = _place(kind)
+    names = (name,) if isinstance(name, str) else name
+
+    def change(document: Any) -> None:
+        parent = _table_at(document, place.path[:-1], make=False)
+        last = place.path[-1]
+        found = [] if parent is None else parent.get(last, [])
+        for number in reversed([number for number, one in enumerate(found) if _identity(one, place) == names]):
+            del found[number]
+        if parent is not None and last in parent and not found:
+            del parent[last]  # an empty list of tables would be written as `meter = []`, which takes none
 
     _change(home, change)
 
 
 def save_meter(home: Home, meter: MeterConfig) -> None:
-    """Write one `[[meter]]`, in place of the one of that name; keys that are None are left out. Comments stay."""
-
-    def change(document: Any) -> None:
-        import tomlkit
-
-        meters = document.setdefault("meter", tomlkit.aot())
-        values = msgspec.to_builtins(meter)
-        table = next((one for one in meters if one.get("name") == meter.name), None)
-        if table is None:
-            table = tomlkit.table() if isinstance(meters, tomlkit.items.AoT) else tomlkit.inline_table()
-            table.update({key: value for key, value in values.items() if value is not None})
-            meters.append(table)
-            return
-        for key, value in values.items():
-            if value is None:
-                table.pop(key, None)
-            elif table.get(key) != value:
-                table[key] = value
-
-    _change(home, change)
+    """Write one `[[meter]]`, in place of the one of that name."""
+    save_table(home, "meter", meter)
 
 
 def remove_meter(home: Home, name: str) -> None:
     """Take the `[[meter]]` of that name out of the file; nothing happens where there is none."""
+    remove_table(home, "meter", name)
 
-    def change(document: Any) -> None:
-        meters = document.get("meter", [])
-        for number in [number for number, one in enumerate(meters) if one.get("name") == name]:
-            del meters[number]
-        if "meter" in document and not meters:
-            del document["meter"]  # an empty list of tables would be written as `meter = []`, which takes none
 
-    _change(home, change)
+def _place(kind: str) -> _List:
+    try:
+        return _LISTS[kind]
+    except KeyError:
+        raise LocalProtocolError(f"{kind!r} is no list of tables of the settings") from None
+
+
+def _identity(table: Any, place: _List) -> tuple[object, ...]:
+    return tuple(table.get(key) for key in place.identity)
+
+
+def _table_at(document: Any, path: Sequence[str], *, make: bool) -> Any:
+    """The table at `path`, made where it is missing and `make`, else None."""
+    import tomlkit
+
+    table = document
+    for name in path:
+        if name not in table:
+            if not make:
+                return None
+            table[name] = tomlkit.inline_table() if isinstance(table, tomlkit.items.InlineTable) else tomlkit.table()
+        table = table[name]
+    return table
+
+
+def _put(document: Any, place: _List, record: msgspec.Struct) -> None:
+    import tomlkit
+
+    parent = _table_at(document, place.path[:-1], make=True)
+    last = place.path[-1]
+    is_inline = isinstance(parent, tomlkit.items.InlineTable)
+    if last not in parent:
+        parent[last] = tomlkit.array() if is_inline else tomlkit.aot()
+    tables = parent[last]
+    values = msgspec.to_builtins(record)
+    usual = {
+        field.encode_name: msgspec.to_builtins(field.default)
+        for field in msgspec.structs.fields(record)
+        if field.default is not msgspec.NODEFAULT
+    }
+    names = tuple(values[key] for key in place.identity)
+    table = next((one for one in tables if _identity(one, place) == names), None)
+    if table is None:
+        table = tomlkit.table() if isinstance(tables, tomlkit.items.AoT) else tomlkit.inline_table()
+        _fill(table, values, usual)
+        tables.append(table)
+    else:
+        _fill(table, values, usual)
+
+
+def _fill(table: Any, values: Mapping[str, Any], usual: Mapping[str, Any]) -> None:
+    """Make `table` hold `values` and no other key that is known; one that is as usual is not added."""
+    for key, value in values.items():
+        if value is None:
+            table.pop(key, None)
+        elif key in table:
+            if table[key] != value:
+                table[key] = value
+        elif key not in usual or usual[key] != value:
+            table[key] = value
 
 
 def _change(home: Home, change: Callable[[Any], None]) -> None:
@@ -83,6 +179,16 @@ def _change(home: Home, change: Callable[[Any], None]) -> None:
         change(document)
         content = tomlkit.dumps(document).encode()
         parsed(content, path)
+        if _told(tomllib.loads(content.decode())) != _told(document.unwrap()):
+            raise ConfigError(
+                _("{path} is written in a way that cannot be changed here; change it in an editor").format(path=path)
+            )
         write_private(path, content)
     except OSError as error:
         raise ConfigError(_("{path} cannot be written: {reason}").format(path=path, reason=error.strerror)) from error
+
+
+def _told(table: Mapping[str, Any]) -> dict[str, Any]:
+    """`table` without the tables that hold nothing: tomlkit does not write all of them."""
+    inner = {key: _told(value) if isinstance(value, Mapping) else value for key, value in table.items()}
+    return {key: value for key, value in inner.items() if value != {}}

@@ -142,7 +142,7 @@ def test_unknown_keys_are_warnings_with_their_line(home: Home):
     assert [warning.removeprefix(f"{home.config_path}, ") for warning in warnings] == [
         "line 1: colour is not used by this version",
         "line 3: polling.interval is not used by this version",
-        "line 4: alarms is not used by this version",
+        "line 5: alarms.x is not used by this version",
         "line 9: meter.tarif is not used by this version",
     ]
 

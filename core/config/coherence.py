@@ -1,0 +1,117 @@
+"""What no type can say of the settings: ports, addresses, names there once, thresholds that can be met. Pure."""
+
+from __future__ import annotations
+
+import ipaddress
+import math
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from core.config.lines import KeyPath
+from core.config.settings import Config
+from core.language import _
+from core.site_records import AlarmRule, RuleKind
+
+TARGET_SCHEMES = ("http", "https")
+
+
+class Fault(NamedTuple):
+    """What is wrong: the key, and its value with what it must be, or a sentence about it."""
+
+    key: KeyPath
+    value: object = None
+    text: str | None = None
+    other: KeyPath | None = None
+
+
+def faults(config: Config) -> Iterator[Fault]:
+    """All that is wrong in settings whose types are right."""
+    yield from _listen_addresses(config)
+    yield from _allowed(config)
+    yield from _repeated(config)
+    yield from _numbers(config)
+    for number, check in enumerate(config.checks):
+        scheme, marks, rest = check.target.partition("://")
+        if (marks and (scheme.lower() not in TARGET_SCHEMES or not rest)) or any(one.isspace() for one in check.target):
+            yield Fault(("check", number, "target"), check.target)
+    for number, rule in enumerate(config.alarms.rules):
+        yield from _rule(("alarms", "rule", number), rule)
+
+
+def _listen_addresses(config: Config) -> Iterator[Fault]:
+    for table, listen in (
+        ("agent", config.agent.listen),
+        ("sensors", config.sensors.listen),
+        ("room", config.room.listen),
+    ):
+        if int(listen.rpartition(":")[2]) > 65535:
+            yield Fault((table, "listen"), listen)
+
+
+def _allowed(config: Config) -> Iterator[Fault]:
+    for number, entry in enumerate(config.sensors.allow):
+        try:
+            ipaddress.ip_network(entry, strict=False)
+        except ValueError:
+            yield Fault(("sensors", "allow", number), entry)
+
+
+def _repeated(config: Config) -> Iterator[Fault]:
+    lists: tuple[tuple[KeyPath, str, list[str]], ...] = (
+        (("meter",), "name", [meter.name for meter in config.meters]),
+        (("sensor",), "id", [sensor.id for sensor in config.sensor_list]),
+        (("check",), "name", [check.name for check in config.checks]),
+    )
+    for path, key, names in lists:
+        first: dict[str, int] = {}
+        for number, name in enumerate(names):
+            if first.setdefault(name, number) != number:
+                yield Fault((*path, number, key), name, other=(*path, first[name], key))
+    rules: dict[tuple[str, str], int] = {}
+    for number, rule in enumerate(config.alarms.rules):
+        known = rules.setdefault((rule.name, rule.source), number)
+        if known != number:
+            text = _("a rule {name} for {source} is already there").format(name=rule.name, source=rule.source)
+            yield Fault(("alarms", "rule", number, "name"), text=text)
+
+
+def _numbers(config: Config) -> Iterator[Fault]:
+    for number, sensor in enumerate(config.sensor_list):
+        for key, value in (("low", sensor.low), ("high", sensor.high)):
+            if value is not None and not math.isfinite(value):
+                yield Fault(("sensor", number, key), value)
+        if sensor.low is not None and sensor.high is not None and sensor.low >= sensor.high:
+            yield Fault(("sensor", number, "low"), text=_("low is not below high"))
+
+
+def _rule(path: KeyPath, rule: AlarmRule) -> Iterator[Fault]:
+    for key, length in (("name", 64), ("source", 256), ("quantity", 128)):
+        text = getattr(rule, key)
+        if not text or len(text) > length:
+            yield Fault((*path, key), text)
+    for key in ("high", "low"):
+        value = getattr(rule, key)
+        if value is not None and not math.isfinite(value):
+            yield Fault((*path, key), value)
+    for key in ("hysteresis", "duration_s"):
+        if not 0 <= getattr(rule, key) < math.inf:
+            yield Fault((*path, key), getattr(rule, key))
+    if rule.is_enabled:
+        yield from _thresholds(path, rule)
+
+
+def _thresholds(path: KeyPath, rule: AlarmRule) -> Iterator[Fault]:
+    text = None
+    match rule.kind:
+        case RuleKind.ABOVE if rule.high is None:
+            text = _("a rule of kind above needs high")
+        case RuleKind.BELOW if rule.low is None:
+            text = _("a rule of kind below needs low")
+        case RuleKind.OUTSIDE | RuleKind.RATE if rule.high is None and rule.low is None:
+            text = _("a rule of kind {kind} needs high, low or both").format(kind=rule.kind.value)
+        case RuleKind.OUTSIDE if rule.high is not None and rule.low is not None and rule.low >= rule.high:
+            text = _("low is not below high")
+        case RuleKind.SILENT if rule.duration_s <= 0:
+            text = _("a rule of kind silent needs duration_s, the seconds without a value")
+    if text is not None:
+        yield Fault((*path, "kind"), text=text)
