@@ -17,16 +17,20 @@ _NUMBERS_AT_ONCE = 500
 
 _INSERT = (
     "INSERT INTO alarms (id, source, rule, severity, state, since_s, changed_s, text, value, threshold, unit, until_s,"
-    " operator_id, comment) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+    " operator_id, comment, quantity) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
     " ON CONFLICT (id) DO UPDATE SET source = excluded.source, rule = excluded.rule, severity = excluded.severity,"
-    " state = CASE WHEN excluded.state = 'active' THEN state ELSE excluded.state END,"
+    " state = CASE WHEN excluded.state = 'active' AND state = 'acknowledged' THEN state ELSE excluded.state END,"
     " since_s = excluded.since_s, changed_s = excluded.changed_s, text = excluded.text, value = excluded.value,"
-    " threshold = excluded.threshold, unit = excluded.unit, until_s = coalesce(excluded.until_s, until_s),"
-    " operator_id = coalesce(excluded.operator_id, operator_id), comment = coalesce(excluded.comment, comment)"
+    " threshold = excluded.threshold, unit = excluded.unit, until_s = excluded.until_s, quantity = excluded.quantity,"
+    " operator_id = CASE WHEN excluded.state = 'active' AND state = 'ignored' THEN excluded.operator_id"
+    " ELSE coalesce(excluded.operator_id, operator_id) END,"
+    " comment = CASE WHEN excluded.state = 'active' AND state = 'ignored' THEN excluded.comment"
+    " ELSE coalesce(excluded.comment, comment) END"
     " WHERE excluded.changed_s >= changed_s"
 )
 """An alarm that was acknowledged by another process stays so where the watch, which does not know yet, writes it as
-active; and what is older than what is there changes nothing."""
+active; what rings again after its end, or after a maintenance that had muted it, is active anew; and what is older than
+what is there changes nothing."""
 
 OperatorId = Callable[[str], int]
 
@@ -53,6 +57,7 @@ def _values(alarm: Alarm, operator_id: OperatorId) -> tuple[Any, ...]:
         alarm.until_s,
         None if alarm.operator is None else operator_id(alarm.operator),
         alarm.comment,
+        alarm.quantity,
     )
 
 
@@ -78,6 +83,7 @@ def _alarm(row: Row[Any]) -> Alarm:
         until_s=row.until_s,
         operator=row.operator,
         comment=row.comment,
+        quantity=row.quantity,
     )
 
 

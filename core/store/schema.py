@@ -292,6 +292,7 @@ alarms = Table(
     Column("until_s", Float),
     Column("operator_id", Integer, ForeignKey("operators.id")),
     Column("comment", Text),
+    Column("quantity", Text),
     Index("alarms_by_time", "since_s"),
     Index("alarms_by_state", "state"),
 )

@@ -108,6 +108,7 @@ def _make_alarms() -> None:
         sa.Column("until_s", sa.Float),
         _key("operator_id", "operators", nullable=True),
         sa.Column("comment", sa.Text),
+        sa.Column("quantity", sa.Text),
     )
     op.create_index("alarms_by_time", "alarms", ["since_s"])
     op.create_index("alarms_by_state", "alarms", ["state"])
