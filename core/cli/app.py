@@ -30,6 +30,7 @@ GROUPS = {
     "run": "core.cli.run",
     "meter": "core.cli.meter",
     "history": "core.cli.history",
+    "check": "core.cli.check",
     "audit": "core.cli.audit",
 }
 """First word of a command, and the module that knows it."""
