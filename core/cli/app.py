@@ -32,6 +32,7 @@ GROUPS = {
     "history": "core.cli.history",
     "check": "core.cli.check",
     "audit": "core.cli.audit",
+    "collect": "core.cli.collect",
 }
 """First word of a command, and the module that knows it."""
 

@@ -43,9 +43,6 @@ if TYPE_CHECKING:
 FIRST_PAUSE_S, LAST_PAUSE_S = 0.25, 5.0
 """Before a part that failed is tried again: short at first, since a port may be about to be handed over."""
 
-ROOM = "general"
-"""Where operators who have a window open are present."""
-
 log = logging.getLogger("beffroi.site")
 
 
@@ -86,6 +83,7 @@ class Site:
         self._clock = clock
         self._machines: list[Machine] = []
         self._present: Counter[str] = Counter()
+        self._names: dict[str, str] = {}
         self._parts: dict[str, _Part] = {}
         self._failures: dict[type, str | None] = {}
         self._changing = asyncio.Lock()
@@ -141,27 +139,29 @@ class Site:
         if self._is_running:
             await self._apply()
 
-    async def enter(self, operator: str) -> None:
-        """An operator has opened a window."""
+    def enter(self, operator: str) -> None:
+        """An operator has opened a window, and is present in the room."""
         self._present[operator] += 1
         room: ChatRoom | None = self._made("room")
         if room is not None and self._present[operator] == 1:
-            await _done(room.enter(operator, ROOM))
+            self._names[operator] = room.enter(operator)
 
-    async def leave(self, operator: str) -> None:
+    def leave(self, operator: str) -> None:
         """An operator has closed a window."""
         self._present[operator] -= 1
         room: ChatRoom | None = self._made("room")
         if self._present[operator] <= 0:
             del self._present[operator]
+            name = self._names.pop(operator, operator)
             if room is not None:
-                await _done(room.leave(operator, ROOM))
+                room.leave(name)
 
     async def handle(self, request: Request) -> None:
         """Do what is asked; raises BeffroiError where it cannot be done."""
         if isinstance(request, SayRequest):
             room: ChatRoom = self._needed("room", _("the room is not open here; switch it on in Preferences"))
-            await _done(room.say(request.operator, request.room, request.text, request.link))
+            name = self._names.get(request.operator, request.operator)
+            room.say(name, request.room, request.text, request.link)
         elif isinstance(request, AlarmRequest | MaintenanceRequest):
             watch: AlarmWatch = self._needed("alarms", _("alarms are not watched at this moment; try again"))
             await watch.handle(request)
@@ -261,8 +261,7 @@ class Site:
             last_lines=lambda name: self._query(lambda history: history.chat_lines(name)),
             clock=self._clock,
         )
-        for operator in self._present:
-            room.enter(operator, ROOM)
+        self._names = {operator: room.enter(operator) for operator in self._present}
         return room
 
     def _new_posts(self) -> Any:
@@ -326,7 +325,7 @@ class _Part:
 
     async def up(self) -> None:
         """Return once it listens."""
-        while self.made is None or self.made.address is None:
+        while self.made is None or self.made.address is None:  # noqa: ASYNC110 -- one after the other may be made
             await asyncio.sleep(0.02)
 
     async def _supervise(self) -> None:
@@ -385,8 +384,3 @@ def _name_of(part: str) -> str:
         "posts": _("posting in the room"),
         "checks": _("the checks"),
     }[part]
-
-
-async def _done(result: Awaitable[object] | None) -> None:
-    if result is not None:
-        await result

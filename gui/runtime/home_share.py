@@ -21,8 +21,8 @@ from core.home import Home, Lock
 from core.language import _
 from core.records import CommandProgress, CommandRequest, Machine
 from core.requests import Request
+from core.services.feed_reader import Feed, open_feed
 from core.services.hub import Hub
-from core.services.live_feed import Feed, open_feed
 from core.services.site import Query, Site
 from core.site_records import FeedReport, Record
 from gui.runtime.loop_thread import LoopThread
@@ -167,7 +167,7 @@ class HomeShare(QObject):
         """Run the site until a `collect` is there, and give its turn to it."""
         site = Site(self._home, self._config, self._hub, query, self._hub.publish, read_meter=self._read_meter)
         site.set_machines(self._machines)
-        await site.enter(self._config.operator)
+        site.enter(self._config.operator)
         self._site = site
         running = asyncio.ensure_future(site.run())
         self._tell(True, None)
