@@ -50,14 +50,11 @@ def marks_of(alarms: Iterable[Alarm]) -> tuple[AlarmMark, ...]:
 def about(alarm: Alarm) -> list[tuple[str, str]]:
     """What is known of an alarm, as (name, words) lines for the pane beside its curve."""
     lines = [
-        (_("Severity"), words.severity_words(alarm.severity)),
-        (_("State"), words.state_words(alarm.state)),
-        (_("Value"), words.value_text(alarm.value, alarm.unit)),
-        (_("Limit"), words.value_text(alarm.threshold, alarm.unit)),
         (_("Since"), numbers.exact_time(alarm.since_s)),
         (_("Until"), numbers.exact_time(alarm.until_s) if alarm.until_s is not None else ""),
+        (_("Rule"), words.rule_words(alarm.rule)),
+        (_("Limit"), words.value_text(alarm.threshold, alarm.unit)),
         (_("Operator"), alarm.operator or ""),
         (_("Comment"), alarm.comment or ""),
-        (_("Rule"), words.rule_words(alarm.rule)),
     ]
     return [(name, text) for name, text in lines if text]

@@ -128,7 +128,7 @@ def lasted_s(alarm: Alarm, now_s: float) -> float:
 def count_words(counts: dict[AlarmSeverity, int]) -> str:
     """`2 critical · 1 high`, the worst first; empty while there are none."""
     parts = []
-    for severity in reversed(AlarmSeverity):
+    for severity in sorted(AlarmSeverity, key=lambda one: -one.rank):
         count = counts.get(severity, 0)
         if count:
             parts.append(f"{numbers.number(count)} {severity_words(severity)}")

@@ -41,6 +41,13 @@ class Card(QFrame):
         self._title.setText(text.upper())
         self.setAccessibleName(text)
 
+    def hide_title(self) -> None:
+        """No title line: the content has a head of its own; the title stays for who cannot see the card."""
+        for label in (self._title, self._context):
+            label.hide()
+        self._title_line.setContentsMargins(0, 0, 0, 0)
+        self.layout().setSpacing(0)
+
     def set_subtitle(self, text: str) -> None:
         """Words right after the title, in the case they have: a unit, limits, a count."""
         self._subtitle.setText(text)
