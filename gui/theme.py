@@ -193,6 +193,7 @@ QPushButton:focus, QToolButton:focus { border: 1px solid $accent; }
 QPushButton:checked, QToolButton:checked, QPushButton[role="primary"] {
     background: $accent; color: $on_accent; border: 1px solid $accent; }
 QPushButton:disabled, QToolButton:disabled { color: $dim; background: $ground; border: 1px solid $line; }
+QPushButton[role="chip"] { padding: 3px 10px; border-radius: 11px; }
 QPlainTextEdit#command { padding: 2px 5px; }
 QFrame#chips { background: $card; border: 1px solid $line; border-radius: 4px; }
 QFrame#chip { background: $raised; border: 1px solid $line; border-radius: 4px; }
