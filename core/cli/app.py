@@ -30,6 +30,7 @@ GROUPS = {
     "run": "core.cli.run",
     "meter": "core.cli.meter",
     "history": "core.cli.history",
+    "sensors": "core.cli.sensors",
     "check": "core.cli.check",
     "audit": "core.cli.audit",
     "collect": "core.cli.collect",
