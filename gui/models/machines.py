@@ -1,4 +1,4 @@
-"""The machines of the console as a tree of groups and machines, filtered and sorted."""
+"""The machines and checks of the console as a tree of groups, filtered and sorted."""
 
 from __future__ import annotations
 
@@ -8,26 +8,39 @@ from typing import Any
 
 from PyQt5.QtCore import QAbstractItemModel, QModelIndex, QObject, Qt
 
+from core.config.settings import CheckConfig
 from core.language import _
 from core.records import Machine, MachineReport, MachineState
-from gui.models.machine_row import MachineRow
+from core.site_records import CheckResult
+from gui.models.check_row import CheckRow
+from gui.models.machine_row import MachineRow, Shape
 from gui.plain_text import plain_tip
 
 ROW_ROLE = Qt.UserRole + 1
-"""Role of a MachineRow, or of a GroupRow, in the model."""
+"""Role of a MachineRow, a CheckRow, or a GroupRow, in the model."""
+
+CHECKS = "\0checks"
+"""Name of the group of checks that are in no group; no group of the user's can be called so."""
 
 
 @dataclass(slots=True)
 class GroupRow:
-    """A group and those of its machines that the filter lets through, in order."""
+    """A group and those of its machines and checks that the filter lets through, in order."""
 
     name: str
-    machines: list[MachineRow] = field(default_factory=list)
+    rows: list[MachineRow | CheckRow] = field(default_factory=list)
     is_alone: bool = False
+
+    @property
+    def machines(self) -> list[MachineRow]:
+        """The machines alone."""
+        return [row for row in self.rows if isinstance(row, MachineRow)]
 
     @property
     def title(self) -> str:
         """What the list calls it."""
+        if self.name == CHECKS:
+            return _("checks")
         return self.name or (_("machines") if self.is_alone else _("no group"))
 
 
@@ -46,14 +59,30 @@ class Counts:
         return self.online + self.late + self.offline + self.never_seen
 
 
+@dataclass(frozen=True, slots=True)
+class CheckCounts:
+    """How many checks stand where; `waiting` are those without a result, or with an old one."""
+
+    ok: int
+    failed: int
+    waiting: int
+
+    @property
+    def total(self) -> int:
+        """All checks."""
+        return self.ok + self.failed + self.waiting
+
+
 class MachineModel(QAbstractItemModel):
-    """Groups at the top, machines below. `apply` emits at most one `dataChanged` for each group it touches."""
+    """Groups at the top, machines and checks below. `apply` emits one `dataChanged` at most for a group it touches."""
 
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self._rows: dict[str, MachineRow] = {}
         self._groups: list[GroupRow] = []
+        self._checks: dict[str, CheckRow] = {}
         self._place: dict[str, tuple[int, int]] = {}
+        self._check_place: dict[str, tuple[int, int]] = {}
         self._words: list[str] = []
         self._is_problems_first = True
         self._order_key: tuple[Any, ...] = ()
@@ -67,6 +96,20 @@ class MachineModel(QAbstractItemModel):
     def row(self, name: str) -> MachineRow | None:
         """The machine of that name."""
         return self._rows.get(name)
+
+    def checks(self) -> Iterable[CheckRow]:
+        """All checks, also those that the filter hides, by name."""
+        return self._checks.values()
+
+    def check(self, name: str) -> CheckRow | None:
+        """The check of that name."""
+        return self._checks.get(name)
+
+    def check_counts(self) -> CheckCounts:
+        """How many checks stand where, the hidden ones too."""
+        shapes = [row.shape for row in self._checks.values()]
+        waiting, failed = shapes.count(Shape.RING), shapes.count(Shape.SQUARE)
+        return CheckCounts(len(shapes) - waiting - failed, failed, waiting)
 
     def groups(self) -> Sequence[GroupRow]:
         """Groups as they are shown."""
@@ -104,15 +147,42 @@ class MachineModel(QAbstractItemModel):
         self._rows = rows
         self._arrange()
 
+    def set_checks(self, checks: Iterable[CheckConfig]) -> None:
+        """These are the checks now, their targets as they may be shown; results of those that stay are kept."""
+        rows: dict[str, CheckRow] = {}
+        for check in sorted(checks, key=lambda one: one.name.casefold()):
+            row = self._checks.get(check.name)
+            if row is None or row.config.target != check.target:
+                row = CheckRow(check)
+            row.config = check
+            rows[check.name] = row
+        self._checks = rows
+        self._arrange()
+
     def apply(self, reports: Iterable[MachineReport]) -> None:
         """Take newer reports; those of machines that are no longer ours are let go."""
-        touched: dict[int, tuple[int, int]] = {}
+        places = []
         for report in reports:
             row = self._rows.get(report.machine)
-            if row is None:
-                continue
-            row.apply(report)
-            place = self._place.get(report.machine)
+            if row is not None:
+                row.apply(report)
+                places.append(self._place.get(report.machine))
+        self._tell(places)
+
+    def apply_checks(self, results: Iterable[CheckResult]) -> None:
+        """Take newer results; those of checks that are no longer ours are let go."""
+        places = []
+        for result in results:
+            row = self._checks.get(result.check)
+            if row is not None:
+                row.apply(result)
+                places.append(self._check_place.get(result.check))
+        self._tell(places)
+
+    def _tell(self, places: Iterable[tuple[int, int] | None]) -> None:
+        """One `dataChanged` for each group, from its first to its last row that has changed."""
+        touched: dict[int, tuple[int, int]] = {}
+        for place in places:
             if place is not None:
                 group, position = place
                 first, last = touched.get(group, (position, position))
@@ -142,6 +212,11 @@ class MachineModel(QAbstractItemModel):
         place = self._place.get(name)
         return QModelIndex() if place is None else self.createIndex(place[1], 0, place[0] + 1)
 
+    def index_of_check(self, name: str) -> QModelIndex:
+        """Where the check is shown; invalid where it is hidden."""
+        place = self._check_place.get(name)
+        return QModelIndex() if place is None else self.createIndex(place[1], 0, place[0] + 1)
+
     # QAbstractItemModel
 
     def index(self, row: int, column: int, parent: QModelIndex = QModelIndex()) -> QModelIndex:  # noqa: B008 Qt's own signature
@@ -161,7 +236,7 @@ class MachineModel(QAbstractItemModel):
         if not parent.isValid():
             return len(self._groups)
         if parent.internalId() == 0 and parent.row() < len(self._groups):
-            return len(self._groups[parent.row()].machines)
+            return len(self._groups[parent.row()].rows)
         return 0
 
     def columnCount(self, _parent: QModelIndex = QModelIndex()) -> int:  # noqa: B008 Qt's own signature
@@ -176,7 +251,7 @@ class MachineModel(QAbstractItemModel):
         if role == ROW_ROLE:
             return found
         if isinstance(found, GroupRow):
-            return f"{found.title} {len(found.machines)}" if role in (Qt.DisplayRole, Qt.AccessibleTextRole) else None
+            return f"{found.title} {len(found.rows)}" if role in (Qt.DisplayRole, Qt.AccessibleTextRole) else None
         if role == Qt.DisplayRole:
             return found.name
         if role == Qt.ToolTipRole:
@@ -186,27 +261,28 @@ class MachineModel(QAbstractItemModel):
         return None
 
     def flags(self, index: QModelIndex) -> Qt.ItemFlags:
-        """Machines can be selected, groups only walked over."""
+        """Machines and checks can be selected, groups only walked over."""
         found = self._at(index)
         if found is None:
             return Qt.NoItemFlags
         return Qt.ItemIsEnabled if isinstance(found, GroupRow) else Qt.ItemIsEnabled | Qt.ItemIsSelectable
 
-    def _at(self, index: QModelIndex) -> MachineRow | GroupRow | None:
+    def _at(self, index: QModelIndex) -> MachineRow | CheckRow | GroupRow | None:
         if not index.isValid():
             return None
         if index.internalId() == 0:
             return self._groups[index.row()] if index.row() < len(self._groups) else None
         group = index.internalId() - 1
-        if group >= len(self._groups) or index.row() >= len(self._groups[group].machines):
+        if group >= len(self._groups) or index.row() >= len(self._groups[group].rows):
             return None
-        return self._groups[group].machines[index.row()]
+        return self._groups[group].rows[index.row()]
 
     def _current_order_key(self) -> tuple[Any, ...]:
         """What the arrangement depends on: cheap to compute, equal as long as nothing moves."""
         if not self._is_problems_first and not self._words:
-            return tuple(self._rows)
-        return tuple((name, row.rank()) for name, row in self._rows.items())
+            return (*self._rows, *self._checks)
+        checks = ((name, row.rank()) for name, row in self._checks.items())
+        return (*((name, row.rank()) for name, row in self._rows.items()), *checks)
 
     def _arrange(self) -> None:
         """Sort and filter; persistent indexes (selection, current one, open groups) follow their machines."""
@@ -216,27 +292,41 @@ class MachineModel(QAbstractItemModel):
         groups: dict[str, GroupRow] = {}
         for row in self._rows.values():
             if not self._words or row.matches(self._words):
-                groups.setdefault(row.group, GroupRow(row.group)).machines.append(row)
-        self._groups = sorted(groups.values(), key=lambda group: (group.name == "", group.name.casefold()))
-        if len(self._groups) == 1:
+                groups.setdefault(row.group, GroupRow(row.group)).rows.append(row)
+        for check in self._checks.values():
+            if not self._words or check.matches(self._words):
+                group = check.group or CHECKS
+                groups.setdefault(group, GroupRow(group)).rows.append(check)
+        self._groups = sorted(groups.values(), key=_group_order)
+        if len(groups.keys() - {CHECKS}) == 1:
             self._groups[0].is_alone = True
-        if self._is_problems_first:
-            for group in self._groups:
-                group.machines.sort(key=MachineRow.rank)
-        self._place = {
-            row.name: (number, position)
-            for number, group in enumerate(self._groups)
-            for position, row in enumerate(group.machines)
-        }
+        self._place, self._check_place = {}, {}
+        for number, group_row in enumerate(self._groups):
+            if self._is_problems_first:
+                group_row.rows.sort(key=_rank)
+            for position, found in enumerate(group_row.rows):
+                places = self._place if isinstance(found, MachineRow) else self._check_place
+                places[found.name] = (number, position)
         self._order_key = self._current_order_key()
         by_group = {group.name: number for number, group in enumerate(self._groups)}
         after = []
         for found in held:
             if isinstance(found, MachineRow):
                 after.append(self.index_of(found.name))
+            elif isinstance(found, CheckRow):
+                after.append(self.index_of_check(found.name))
             elif isinstance(found, GroupRow) and found.name in by_group:
                 after.append(self.createIndex(by_group[found.name], 0, 0))
             else:
                 after.append(QModelIndex())
         self.changePersistentIndexList(before, after)
         self.layoutChanged.emit()
+
+
+def _rank(row: MachineRow | CheckRow) -> int:
+    return row.rank()
+
+
+def _group_order(group: GroupRow) -> tuple[int, str]:
+    """By name, those of no group after them, checks of no group last."""
+    return (2 if group.name == CHECKS else 1 if group.name == "" else 0, group.name.casefold())

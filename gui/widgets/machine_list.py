@@ -1,8 +1,11 @@
-"""The list of machines at the left of the window: filter, groups, states, and what one can do with a machine."""
+"""The list of machines and checks at the left of the window: filter, groups, states, and what one can do with them.
+
+A check can be selected to be looked at; it is never among `selected_names`, so no command is sent to it.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from PyQt5.QtCore import QModelIndex, QPoint, Qt, QTimer, pyqtSignal
 from PyQt5.QtGui import QContextMenuEvent, QKeyEvent, QResizeEvent
@@ -22,6 +25,7 @@ from PyQt5.QtWidgets import (
 )
 
 from core.language import _
+from gui.models.check_row import CheckRow
 from gui.models.machine_row import MachineRow
 from gui.models.machines import ROW_ROLE, GroupRow, MachineModel
 from gui.theme import notifier
@@ -37,6 +41,7 @@ class MachineTree(QTreeView):
     """The rows themselves; groups open by a click or by the arrow keys, machines are selected, several with Ctrl."""
 
     opened = pyqtSignal(str)
+    check_opened = pyqtSignal(str)
     menu_wanted = pyqtSignal(QPoint)
 
     def __init__(self, model: MachineModel, parent: QWidget | None = None) -> None:
@@ -63,7 +68,18 @@ class MachineTree(QTreeView):
 
     def selected_names(self) -> list[str]:
         """Names of the machines selected, in the order of the list."""
-        found = [(index.parent().row(), index.row(), index.data()) for index in self.selectedIndexes()]
+        return self._selected(MachineRow)
+
+    def selected_checks(self) -> list[str]:
+        """Names of the checks selected, in the order of the list."""
+        return self._selected(CheckRow)
+
+    def _selected(self, kind: type) -> list[str]:
+        found = [
+            (index.parent().row(), index.row(), index.data())
+            for index in self.selectedIndexes()
+            if isinstance(index.data(ROW_ROLE), kind)
+        ]
         return [name for _group, _row, name in sorted(found)]
 
     def visible_names(self) -> frozenset[str]:
@@ -100,6 +116,8 @@ class MachineTree(QTreeView):
         row = index.data(ROW_ROLE)
         if isinstance(row, MachineRow):
             self.opened.emit(row.name)
+        elif isinstance(row, CheckRow):
+            self.check_opened.emit(row.name)
 
     def _remember(self, index: QModelIndex, is_closed: bool) -> None:
         row = index.data(ROW_ROLE)
@@ -132,6 +150,12 @@ class MachineList(QWidget):
     pair_again_wanted = pyqtSignal(str)
     remove_wanted = pyqtSignal(list)
     mute_wanted = pyqtSignal(list)
+    say_wanted = pyqtSignal(str)
+    check_opened = pyqtSignal(str)
+    check_now_wanted = pyqtSignal(list)
+    mute_checks_wanted = pyqtSignal(list)
+    edit_check_wanted = pyqtSignal(str)
+    remove_checks_wanted = pyqtSignal(list)
 
     def __init__(self, model: MachineModel, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -152,6 +176,7 @@ class MachineList(QWidget):
         self._order.setMenu(self._order_menu())
         self.tree = MachineTree(model)
         self.tree.opened.connect(self.opened)
+        self.tree.check_opened.connect(self.check_opened)
         self.tree.menu_wanted.connect(self._open_menu)
         self.tree.selectionModel().selectionChanged.connect(self._on_selection)
         self.tree.verticalScrollBar().valueChanged.connect(self._look_soon)
@@ -194,6 +219,16 @@ class MachineList(QWidget):
     def selected_names(self) -> list[str]:
         """The machines selected."""
         return self.tree.selected_names()
+
+    def selected_checks(self) -> list[str]:
+        """The checks selected."""
+        return self.tree.selected_checks()
+
+    def select_check(self, name: str) -> None:
+        """Select this check alone, and bring it into view."""
+        index = self._model.index_of_check(name)
+        if index.isValid():
+            self.tree.setCurrentIndex(index)
 
     def select(self, names: Sequence[str]) -> None:
         """Select these machines, and bring the first into view."""
@@ -243,12 +278,16 @@ class MachineList(QWidget):
 
     def _on_layout(self) -> None:
         has_machines = next(iter(self._model.rows()), None) is not None
+        has_any = has_machines or next(iter(self._model.checks()), None) is not None
         shows_some = bool(self._model.groups())
         self._stack.setCurrentIndex(0 if shows_some else 1)
         self._empty.setText(
             _("No machine matches the filter.")
-            if has_machines
-            else _("No machine yet. Add… pairs this console with the agent of another machine.")
+            if has_any
+            else _(
+                "No machine yet. Add… pairs this console with the agent of another machine; Machines > Add check… "
+                "watches a page, a port or a host without an agent."
+            )
         )
         self._command.setEnabled(has_machines)
         self._look_soon()
@@ -264,12 +303,44 @@ class MachineList(QWidget):
 
     def _open_menu(self, place: QPoint) -> None:
         names = self.selected_names()
+        checks = self.selected_checks()
         if names:
             self.menu_for(names).exec_(place)
+        elif checks:
+            self.menu_for_checks(checks).exec_(place)
 
     def menu_for(self, names: Sequence[str]) -> QMenu:
         """What one can do with these machines."""
         chosen, first, is_one = list(names), names[0], len(names) == 1
+        menu, add = self._menu()
+        add(_("Show"), lambda: self.opened.emit(first), enabled=is_one)
+        add(_("Command…"), lambda: self.command_wanted.emit(chosen))
+        add(_("Poll now") + "\tF5", lambda: self.poll_wanted.emit(chosen))
+        add(_("Mute for 1 hour"), lambda: self.mute_wanted.emit(chosen))
+        add(_("Say in the room…"), lambda: self.say_wanted.emit(f"machine/{first}"), enabled=is_one)
+        menu.addSeparator()
+        add(_("Copy address"), lambda: self.copy_address_wanted.emit(chosen))
+        add(_("Open ssh"), lambda: self.ssh_wanted.emit(first), enabled=is_one)
+        menu.addSeparator()
+        add(_("Groups and notes…"), lambda: self.edit_wanted.emit(first), enabled=is_one)
+        add(_("Pair again…"), lambda: self.pair_again_wanted.emit(first), enabled=is_one)
+        add(_("Remove…"), lambda: self.remove_wanted.emit(chosen))
+        return menu
+
+    def menu_for_checks(self, names: Sequence[str]) -> QMenu:
+        """What one can do with these checks."""
+        chosen, first, is_one = list(names), names[0], len(names) == 1
+        menu, add = self._menu()
+        add(_("Show"), lambda: self.check_opened.emit(first), enabled=is_one)
+        add(_("Check now"), lambda: self.check_now_wanted.emit(chosen))
+        add(_("Mute for 1 hour"), lambda: self.mute_checks_wanted.emit(chosen))
+        menu.addSeparator()
+        add(_("Edit check…"), lambda: self.edit_check_wanted.emit(first), enabled=is_one)
+        add(_("Remove…"), lambda: self.remove_checks_wanted.emit(chosen))
+        return menu
+
+    def _menu(self) -> tuple[QMenu, Callable[..., QAction]]:
+        """A menu that ends with its closing, and what adds an entry to it."""
         menu = QMenu(self)
         menu.setAttribute(Qt.WA_DeleteOnClose)
 
@@ -279,15 +350,4 @@ class MachineList(QWidget):
             action.setEnabled(enabled)
             return action
 
-        add(_("Show"), lambda: self.opened.emit(first), enabled=is_one)
-        add(_("Command…"), lambda: self.command_wanted.emit(chosen))
-        add(_("Poll now") + "\tF5", lambda: self.poll_wanted.emit(chosen))
-        add(_("Mute for 1 hour"), lambda: self.mute_wanted.emit(chosen))
-        menu.addSeparator()
-        add(_("Copy address"), lambda: self.copy_address_wanted.emit(chosen))
-        add(_("Open ssh"), lambda: self.ssh_wanted.emit(first), enabled=is_one)
-        menu.addSeparator()
-        add(_("Groups and notes…"), lambda: self.edit_wanted.emit(first), enabled=is_one)
-        add(_("Pair again…"), lambda: self.pair_again_wanted.emit(first), enabled=is_one)
-        add(_("Remove…"), lambda: self.remove_wanted.emit(chosen))
-        return menu
+        return menu, add
