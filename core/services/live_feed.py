@@ -161,7 +161,7 @@ class LiveFeed:
                 for record in self._present.records(time.time()):
                     news.put(record)
                 self._readers[reader] = news
-            writing = asyncio.ensure_future(reader.write_news(news))
+            writing = asyncio.ensure_future(reader.write_news(news))  # welcomes it; what comes until then waits
             try:
                 self._door.enter(reader.operator)
                 await self._listen_to(reader)
@@ -197,7 +197,6 @@ class LiveFeed:
         if reason:
             await reader.send(Refusal(reason=reason))
             return None
-        await reader.send(Welcome(pid=os.getpid()))
         return message
 
     async def _listen_to(self, reader: _Reader) -> None:
@@ -260,6 +259,7 @@ class _Reader:
     async def write_news(self, news: News) -> None:
         """Send what there is, as fast as it is read; cancelled at the end of the link."""
         told_lost = 0
+        await self.send(Welcome(pid=os.getpid()))
         while True:
             try:
                 async with asyncio.timeout(ALIVE_S):

@@ -88,6 +88,7 @@ class Site:
         self._failures: dict[type, str | None] = {}
         self._changing = asyncio.Lock()
         self._is_running = False
+        self._applied = asyncio.Event()
 
     @property
     def config(self) -> Config:
@@ -99,8 +100,9 @@ class Site:
         return [part.made.address for part in self._listeners() if part.made is not None and part.made.address]
 
     async def ready(self, timeout_s: float = 2.0) -> None:
-        """Return once each listener that the settings ask for is up, or the time is over."""
-        waits = [asyncio.ensure_future(part.up()) for part in self._listeners()]
+        """Return once each listener that the settings ask for is up, or cannot be, or the time is over."""
+        await self._applied.wait()
+        waits = [asyncio.ensure_future(part.settled()) for part in self._listeners()]
         if waits:
             _done, pending = await asyncio.wait(waits, timeout=timeout_s)
             for wait in pending:
@@ -112,6 +114,7 @@ class Site:
         self._is_running = True
         try:
             await self._apply()
+            self._applied.set()
             await asyncio.get_running_loop().create_future()
         finally:
             self._is_running = False
@@ -195,6 +198,7 @@ class Site:
             watch, checks = self._made("alarms"), self._made("checks")
             if watch is not None:
                 watch.set_settings(config.alarms, config.sensor_list)
+                watch.set_checks(config.checks)
             if checks is not None:
                 checks.set_checks(config.checks)
 
@@ -231,6 +235,7 @@ class Site:
 
         watch = AlarmWatch(self._config.alarms, self._config.sensor_list, self._publish, self._query)
         watch.set_machines(self._machines)
+        watch.set_checks(self._config.checks)
         return watch
 
     def _new_outputs(self) -> AlarmOutputs:
@@ -310,6 +315,7 @@ class _Part:
         self._tell = tell
         self._task: asyncio.Task[None] | None = None
         self._told = ""
+        self._has_failed = False
 
     def start(self) -> None:
         """Run it from now on; what cannot even be made is tried again like what fails later."""
@@ -323,9 +329,9 @@ class _Part:
             await asyncio.wait([self._task])
         self.made = None
 
-    async def up(self) -> None:
-        """Return once it listens."""
-        while self.made is None or self.made.address is None:  # noqa: ASYNC110 -- one after the other may be made
+    async def settled(self) -> None:
+        """Return once it listens, or has failed to."""
+        while not self._has_failed and (self.made is None or self.made.address is None):  # noqa: ASYNC110 -- no event
             await asyncio.sleep(0.02)
 
     async def _supervise(self) -> None:
@@ -336,7 +342,7 @@ class _Part:
                 self._try_to_make()
             if self.made is not None and await self._run_once():
                 return
-            self.made = None
+            self.made, self._has_failed = None, True
             pause_s = FIRST_PAUSE_S if loop.time() - began_s > LAST_PAUSE_S else pause_s
             await asyncio.sleep(pause_s)
             pause_s = min(2 * pause_s, LAST_PAUSE_S)
