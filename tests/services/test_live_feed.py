@@ -161,7 +161,7 @@ def test_who_comes_late_sees_what_stands_and_then_what_is_new(home: Home) -> Non
                 assert machines[0].late_statuses == ()
                 assert [record.id for record in found if isinstance(record, Alarm)] == [2]
                 assert found[-1] == measures(2.0)
-                assert event("new") in found
+                assert (await records_until(reader, Event))[-1] == event("new")
 
     asyncio.run(promise())
 
