@@ -8,7 +8,7 @@ from enum import Enum
 
 from core.language import _
 from core.records import Machine, MachineReport, MachineState
-from gui.models.thresholds import CPU, HIGH_AFTER_S, MEMORY
+from gui.models.thresholds import CPU, MEMORY
 from gui.numbers import clock, duration, exact_time, number
 
 _SEVERITY = {
@@ -88,10 +88,10 @@ class MachineRow:
         self.report, self.state, self.is_seen = report, state, status is not None
         self.cpu_percent = status.cpu.percent if is_live and status.cpu is not None else None
         self.memory_percent = status.memory.percent if is_live and status.memory is not None else None
-        self.cpu_high_since_s = None if CPU.role(self.cpu_percent) == "accent" else self.cpu_high_since_s or now_s
-        self.memory_high_since_s = (
-            None if MEMORY.role(self.memory_percent) == "accent" else self.memory_high_since_s or now_s
-        )
+        is_cpu_high = CPU.role(self.cpu_percent, self.name, self.machine.groups) != "accent"
+        is_memory_high = MEMORY.role(self.memory_percent, self.name, self.machine.groups) != "accent"
+        self.cpu_high_since_s = (self.cpu_high_since_s or now_s) if is_cpu_high else None
+        self.memory_high_since_s = (self.memory_high_since_s or now_s) if is_memory_high else None
         if state is MachineState.NOT_TRUSTED or (state is MachineState.OFFLINE and self.is_seen):
             self.shape = Shape.SQUARE
         elif state in (MachineState.OFFLINE, MachineState.UNPAIRED):
@@ -104,8 +104,8 @@ class MachineRow:
     def is_busy(self, now_s: float) -> bool:
         """True when CPU or RAM has been high for a while."""
         cpu_s, memory_s = self.cpu_high_since_s, self.memory_high_since_s
-        return (cpu_s is not None and now_s - cpu_s >= HIGH_AFTER_S) or (
-            memory_s is not None and now_s - memory_s >= HIGH_AFTER_S
+        return (cpu_s is not None and now_s - cpu_s >= CPU.after_s) or (
+            memory_s is not None and now_s - memory_s >= MEMORY.after_s
         )
 
     def reason(self) -> str:
@@ -115,9 +115,9 @@ class MachineRow:
             return _("waiting for its first answer")
         if report.state is MachineState.ONLINE:
             now_s = time.time()
-            if self.cpu_high_since_s is not None and now_s - self.cpu_high_since_s >= HIGH_AFTER_S:
+            if self.cpu_high_since_s is not None and now_s - self.cpu_high_since_s >= CPU.after_s:
                 return _("CPU high, {duration}").format(duration=duration(now_s - self.cpu_high_since_s))
-            if self.memory_high_since_s is not None and now_s - self.memory_high_since_s >= HIGH_AFTER_S:
+            if self.memory_high_since_s is not None and now_s - self.memory_high_since_s >= MEMORY.after_s:
                 return _("RAM high, {duration}").format(duration=duration(now_s - self.memory_high_since_s))
             return _("online")
         if report.state is MachineState.LATE:

@@ -28,13 +28,6 @@ _REDRAW_MS = 500
 _OFFLINE = ("critical", _STEPS)
 _WARNING = ("warning", _STEPS)
 _NEVER_SEEN = ("unknown", 0)
-_HEATS = [
-    ("accent", 3 + round(percent / 100 * (_STEPS - 3)))
-    if CPU.role(percent) == "accent"
-    else (CPU.role(percent), _STEPS)
-    for percent in range(101)
-]
-"""The colour of each whole percent of CPU."""
 
 
 class HeatMap(QWidget):
@@ -299,7 +292,8 @@ def _heat(row: MachineRow) -> tuple[str, int]:
     shape = row.shape
     if shape is Shape.CIRCLE:
         percent = row.cpu_percent or 0.0
-        return _HEATS[min(100, int(percent))]
+        role = CPU.role(percent, row.name, row.machine.groups)
+        return (role, 3 + round(min(100.0, percent) / 100 * (_STEPS - 3))) if role == "accent" else (role, _STEPS)
     if shape is Shape.TRIANGLE:
         return _WARNING
     return _OFFLINE if shape is Shape.SQUARE else _NEVER_SEEN

@@ -7,6 +7,7 @@ from PyQt5.QtCore import QPersistentModelIndex, Qt
 from core.records import MachineState
 from gui.models.machine_row import MachineRow, Shape
 from gui.models.machines import ROW_ROLE, GroupRow, MachineModel
+from gui.models.thresholds import CPU
 
 
 @pytest.fixture
@@ -111,14 +112,17 @@ def test_numbers_of_an_offline_machine_are_not_shown_as_if_they_were_true():
     assert row.memory_percent is None
 
 
-def test_a_machine_is_busy_only_after_a_minute():
+def test_a_machine_is_busy_only_after_the_time_that_its_alarm_takes():
     row = MachineRow(machine("a"))
     row.apply(report("a", cpu=97))
     assert row.shape is Shape.CIRCLE
-    row.cpu_high_since_s = time.time() - 240
+    row.cpu_high_since_s = time.time() - CPU.after_s + 30
+    row.apply(report("a", cpu=97))
+    assert row.shape is Shape.CIRCLE
+    row.cpu_high_since_s = time.time() - CPU.after_s - 60
     row.apply(report("a", cpu=97))
     assert row.shape is Shape.TRIANGLE
-    assert row.reason() == "CPU high, 4 min"
+    assert row.reason() == "CPU high, 6 min"
     row.apply(report("a", cpu=20))
     assert row.reason() == "online"
 
