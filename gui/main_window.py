@@ -234,6 +234,7 @@ class MainWindow(MenuWindow):
         listed.pair_again_wanted.connect(self.pair_again_wanted)
         listed.remove_wanted.connect(self.remove_wanted)
         listed.mute_wanted.connect(self.mute_wanted)
+        listed.say_wanted.connect(self.say_wanted)
         self.overview.machine_opened.connect(self.show_machine)
         self.overview.add_machine_wanted.connect(self.add_machine_wanted)
         self.overview.connect_probe_wanted.connect(self.connect_probe_wanted)

@@ -20,13 +20,15 @@ from core.records import (
 )
 from core.requests import ReloadRequest
 from core.series import SeriesBook
-from core.site_records import FeedReport
+from core.site_records import ChatLine, FeedReport, IntakeReport, RoomReport, SensorBatch
 from gui.dialogs.base import TextDialog
 from gui.dialogs.preferences import PreferencesDialog
 from gui.main_window import MainWindow
 from gui.pages.commands import CommandsPage
 from gui.pages.energy import EnergyPage
 from gui.pages.machine import MachinePage
+from gui.pages.room import RoomPage
+from gui.pages.sensors import SensorsPage
 from gui.plain_text import one_line
 from gui.runtime.mailbox import Delivery
 from gui.runtime.services import Services
@@ -34,6 +36,8 @@ from gui.wiring.commands import CommandDesk, MachineDetailDesk
 from gui.wiring.local_agent import LocalAgent
 from gui.wiring.machines import MachineDesk
 from gui.wiring.meters import MeterDesk
+from gui.wiring.room import RoomDesk
+from gui.wiring.sensors import SensorDesk
 
 LOST_MS = 2000
 
@@ -58,6 +62,8 @@ class Console(QObject):
         self.meters = MeterDesk(home, self.services, self.book, self)
         self.commands = CommandDesk(self.services, self)
         self.details = MachineDetailDesk(self.services, self.book, self)
+        self.sensors = SensorDesk(self.services, self)
+        self.room = RoomDesk(self.services, self)
         self.services.mailbox.delivered.connect(self._on_delivered)
         self.services.crashed.connect(self._on_crashed)
         self.local_agent.failed.connect(self._on_crashed)
@@ -81,6 +87,11 @@ class Console(QObject):
         self.meters.attach_page(energy)
         self.commands.attach(window, commands)
         self.details.attach(window, machine)
+        sensors, room = SensorsPage(self.sensors.model), RoomPage()
+        window.set_page("sensors", sensors)
+        window.set_page("room", room)
+        self.sensors.attach(window, sensors)
+        self.room.attach(window, room)
         window.page_changed.connect(self._on_page_changed)
         window.preferences_wanted.connect(self.open_preferences)
         window.files_wanted.connect(self.open_files)
@@ -102,9 +113,11 @@ class Console(QObject):
         self._losses.stop()
         self.local_agent.request_stop()
         self.meters.request_stop()
+        self.sensors.request_stop()
         self.services.stop()
         self.local_agent.stop()
         self.meters.stop()
+        self.sensors.stop()
 
     # News
 
@@ -132,6 +145,10 @@ class Console(QObject):
                 self.meters.apply_report(record)
             elif isinstance(record, CommandRequest | CommandOutput | CommandProgress):
                 self.commands.apply(record)
+            elif isinstance(record, SensorBatch | IntakeReport):
+                self.sensors.apply(record)
+            elif isinstance(record, ChatLine | RoomReport):
+                self.room.apply(record)
             elif isinstance(record, StoreReport):
                 window.apply_store(record)
             elif isinstance(record, FeedReport):
