@@ -29,6 +29,8 @@ GROUPS = {
     "processes": "core.cli.status",
     "run": "core.cli.run",
     "meter": "core.cli.meter",
+    "room": "core.cli.room",
+    "alarms": "core.cli.alarms",
     "history": "core.cli.history",
     "sensors": "core.cli.sensors",
     "check": "core.cli.check",

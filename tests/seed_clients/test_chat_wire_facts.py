@@ -1,4 +1,4 @@
-"""Every sentence of the course's protocol, tried by plain clients: raw sockets, threads, recv(1024), no newline sent."""
+"""Every sentence of the course's protocol, by plain clients: raw sockets, threads, recv(1024), no newline sent."""
 
 from __future__ import annotations
 
