@@ -80,7 +80,7 @@ def meter_readings(
 
 
 def meter_report(time_s: float, state: MeterState, name: str = "main", period_s: float | None = None) -> MeterReport:
-    return MeterReport(name=name, port="/dev/null", state=state, text="", time_s=time_s, period_s=period_s)
+    return MeterReport(name=name, port=f"/dev/{name}", state=state, text="", time_s=time_s, period_s=period_s)
 
 
 def check_result(time_s: float, state: CheckState = CheckState.OK, days: float | None = None) -> CheckResult:
