@@ -43,6 +43,7 @@ class MenuWindow(QMainWindow):
     preferences_wanted = pyqtSignal()
     add_machine_wanted = pyqtSignal()
     add_several_wanted = pyqtSignal()
+    equipment_wanted = pyqtSignal()
     add_check_wanted = pyqtSignal()
     pair_again_wanted = pyqtSignal(str)
     remove_wanted = pyqtSignal(list)
@@ -64,7 +65,6 @@ class MenuWindow(QMainWindow):
     mute_wanted = pyqtSignal(list)
     say_wanted = pyqtSignal(str)
     """Say something in the room about what this link leads to, such as `machine/m1` or `alarm/12`."""
-
 
     def __init__(self) -> None:
         super().__init__()
@@ -141,6 +141,7 @@ class MenuWindow(QMainWindow):
     def _build_machines(self, menu: QMenu) -> None:
         self._entry(menu, _("&Add machine…"), self.add_machine_wanted.emit, "Ctrl+N")
         self._entry(menu, _("Add &several…"), self.add_several_wanted.emit)
+        self._entry(menu, _("&Equipment…"), self.equipment_wanted.emit)
         self._entry(menu, _("A&dd check…"), self.add_check_wanted.emit)
         menu.addSeparator()
         self._entry(menu, _("Poll &now"), self._poll_now, "F5")

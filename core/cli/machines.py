@@ -8,25 +8,42 @@ import datetime
 from pathlib import Path
 from typing import Any
 
+from msgspec.structs import replace
+
 from core.cli.console import DONE, FAILED, Console, exit_status, now_s
 from core.cli.output import iso_time, print_json, print_problem, print_table, print_text
 from core.cli.parser import whole_number
 from core.cli.targets import no_machines_text
+from core.equipment import Totals, price_with_tax, sort_key, totals
 from core.errors import ConfigError, RefusedError, UsageError
-from core.language import _, ngettext
+from core.language import N_, _, ngettext
 from core.protocol.pairing import new_site_code, shown_code, site_code_end
 from core.records import Event, Level, Machine, MachineState, Severity
+from core.services.list_import import LineState, SiteImport, full_text, import_site
+from core.services.list_writing import write_list
 from core.services.machine_fields import check_name, parse_address
-from core.services.machine_lists import write_list
-from core.services.site_pairing import import_site, pair_all, pair_one
+from core.services.site_pairing import pair_all, pair_one
+
+_MOST_PROBLEMS = 200
+"""Lines that are named when a list is taken in; of more only the number is said."""
+
+_STATES = {
+    LineState.NEW: N_("new"),
+    LineState.CHANGED: N_("changed"),
+    LineState.SAME: N_("as it was"),
+    LineState.REFUSED: N_("refused"),
+}
 
 
 def register(commands: Any, common: argparse.ArgumentParser) -> None:
     """Add `machines` to the command line."""
     machines = commands.add_parser("machines", parents=[common], help=_("which machines this console knows"))
-    machines.set_defaults(handler=_list, empty_document=[])
+    machines.set_defaults(handler=_list, empty_document=[], sort="name")
     verbs = machines.add_subparsers(metavar=_("WHAT"))
     listing = verbs.add_parser("list", parents=[common], help=_("the machines known (the default)"))
+    listing.add_argument(
+        "--sort", choices=("name", "address", "reference", "price"), default="name", help=_("in which order")
+    )
     listing.set_defaults(handler=_list)
     add = verbs.add_parser("add", parents=[common], help=_("pair with the agent of one machine"))
     add.add_argument("name", metavar="NAME")
@@ -37,12 +54,15 @@ def register(commands: Any, common: argparse.ArgumentParser) -> None:
     importing = verbs.add_parser("import", parents=[common], help=_("take machines from a list"))
     importing.add_argument("file", metavar="FILE", help=_("a text, csv, json or xlsx file"))
     importing.add_argument("--site-code", metavar="CODE", help=_("pair them all by this code"))
+    importing.add_argument("--preview", action="store_true", help=_("show what would be taken, and save nothing"))
     importing.set_defaults(handler=_import)
     exporting = verbs.add_parser("export", parents=[common], help=_("write the machines known to a list"))
     exporting.add_argument("file", metavar="FILE", help=_("a file that ends in .csv, .json or .xlsx"))
     exporting.set_defaults(handler=_export)
     remove = verbs.add_parser("remove", parents=[common], help=_("forget a machine; its history stays"))
-    remove.add_argument("name", metavar="NAME")
+    which = remove.add_mutually_exclusive_group(required=True)
+    which.add_argument("name", metavar="NAME", nargs="?")
+    which.add_argument("--reference", metavar="REF", help=_("all machines with this reference instead"))
     remove.set_defaults(handler=_remove)
     site_code = verbs.add_parser(
         "site-code", parents=[common], help=_("make a code by which agents of a whole site are paired")
@@ -74,26 +94,69 @@ def machine_document(machine: Machine, state: MachineState | None = None) -> dic
 
 def _list(options: argparse.Namespace) -> int:
     with Console(options) as console:
-        machines = console.history.machines()
+        machines = sorted(console.history.machines(), key=lambda machine: sort_key(machine, options.sort))
     if not machines:
         print_problem(no_machines_text())
     if options.json:
         print_json([machine_document(machine) for machine in machines])
     elif machines:
+        is_equipment = any(machine.reference or machine.price_before_tax for machine in machines)
         print_table(
-            [_("name"), _("address"), _("groups"), _("level"), _("fingerprint")],
+            [
+                _("name"),
+                _("address"),
+                _("groups"),
+                *(_equipment_headers() if is_equipment else []),
+                _("level"),
+                _("fingerprint"),
+            ],
             [
                 [
                     machine.name,
                     machine.address,
                     ", ".join(machine.groups),
+                    *(_equipment_cells(machine) if is_equipment else []),
                     machine.level.value if machine.level else "-",
                     machine.fingerprint or _("not paired"),
                 ]
                 for machine in machines
             ],
         )
+        _print_totals(totals(machines))
     return DONE
+
+
+def _equipment_headers() -> list[str]:
+    return [_("reference"), _("price"), _("VAT %"), _("with tax")]
+
+
+def _equipment_cells(machine: Machine) -> list[object]:
+    with_tax = price_with_tax(machine)
+    return [
+        machine.reference,
+        machine.price_before_tax or "",
+        machine.vat_rate_percent or "",
+        "" if with_tax is None else with_tax,
+    ]
+
+
+def _print_totals(found: Totals) -> None:
+    """What all prices add up to, by VAT rate where there are several; nothing where no price is known."""
+    if found.count == 0:
+        return
+    rows: list[list[object]] = [
+        [
+            _("no VAT rate") if one.rate_percent is None else _("VAT {percent} %").format(percent=one.rate_percent),
+            one.count,
+            one.before_tax,
+            one.tax,
+            one.with_tax,
+        ]
+        for one in found.by_rate
+    ]
+    rows.append([_("total"), found.count, found.before_tax, found.tax, found.with_tax])
+    print_text("")
+    print_table([_("priced"), _("machines"), _("before tax"), _("tax"), _("with tax")], rows)
 
 
 def _add(options: argparse.Namespace) -> int:
@@ -101,7 +164,10 @@ def _add(options: argparse.Namespace) -> int:
     host, port = parse_address(options.address)
     wanted = Machine(name=name, host=host, port=port, groups=tuple(dict.fromkeys(map(_group, options.group))))
     with Console(options) as console:
-        present = next((machine for machine in console.history.machines() if machine.name == name), None)
+        known = console.history.machines()
+        present = next((machine for machine in known if machine.name == name), None)
+        if present is None and len(known) >= console.config.machines.max:
+            raise UsageError(full_text(console.config.machines.max))
         if present is not None and present.fingerprint is not None and present.address != wanted.address:
             raise UsageError(
                 _("{name} is already known at {address}; remove it first to move it").format(
@@ -109,6 +175,8 @@ def _add(options: argparse.Namespace) -> int:
                 )
             )
         console.history.check_can_write()  # the code is used up by the pairing
+        if present is not None:
+            wanted = replace(present, host=host, port=port, groups=wanted.groups or present.groups)
         machine = asyncio.run(pair_one(wanted, options.code, console.identity))
         console.history.save_machine(machine)
         console.record([_paired_event(console, machine)])
@@ -126,16 +194,14 @@ def _import(options: argparse.Namespace) -> int:
         _check_site_code(options.site_code)
     path = Path(options.file)
     with Console(options) as console:
-        found = import_site(path, console.history.machines())
-        for bad in found.errors:
-            print_problem(f"{path}:{bad.line}: {bad.reason}" + (f" ({bad.text[:80]})" if bad.text else ""))
-        for machine, reason in found.clashes:
-            print_problem(f"{path}: {machine.name}: {reason}")
-        if not found.machines:
+        found = import_site(path, console.history.machines(), console.config.machines.max)
+        if options.preview:
+            return _preview(options, path, found)
+        _print_refused(path, found)
+        if not found.listed:
             raise ConfigError(_("{path}: no machine could be taken").format(path=path))
-        for machine in found.machines:
-            console.history.save_machine(machine)
-        machines = {machine.name: machine for machine in found.machines}
+        console.history.save_machines(found.machines)
+        machines = {machine.name: machine for machine in found.listed}
         failures: list[bool] = []
         if options.site_code is not None:
             failures = asyncio.run(_pair_by_site_code(console, machines, options))
@@ -148,9 +214,57 @@ def _import(options: argparse.Namespace) -> int:
     if options.json:
         paired = MachineState.ONLINE if options.site_code is not None else None
         print_json([machine_document(machine, paired) for machine in machines.values()])
-    if found.errors or found.clashes:
+    if found.refused:
         return FAILED
     return exit_status(failures)
+
+
+def _print_refused(path: Path, found: SiteImport) -> None:
+    refused = found.refused
+    for bad in refused[:_MOST_PROBLEMS]:
+        print_problem(f"{path}:{bad.line}: {bad.reason}" + (f" ({bad.text[:80]})" if bad.text else ""))
+    left = len(refused) - _MOST_PROBLEMS
+    if left > 0:
+        print_problem(ngettext("… and {count} more line", "… and {count} more lines", left).format(count=left))
+
+
+def _preview(options: argparse.Namespace, path: Path, found: SiteImport) -> int:
+    """Say what each line would do, and save nothing."""
+    if options.json:
+        print_json([machine_document(machine) for machine in found.listed])
+        _print_refused(path, found)
+    else:
+        print_table(
+            [_("line"), _("state"), _("name"), _("address"), _("groups"), *_equipment_headers(), _("reason")],
+            [
+                [
+                    line.line,
+                    _(_STATES[line.state]),
+                    *(
+                        [line.text[:60], "", "", "", "", "", ""]
+                        if line.machine is None
+                        else [
+                            line.machine.name,
+                            line.machine.address,
+                            ", ".join(line.machine.groups),
+                            *_equipment_cells(line.machine),
+                        ]
+                    ),
+                    line.reason,
+                ]
+                for line in found.lines
+            ],
+        )
+        _print_totals(found.totals)
+    print_problem(
+        _("{new} new, {changed} changed, {same} as they were, {refused} refused; nothing was saved").format(
+            new=found.count(LineState.NEW),
+            changed=found.count(LineState.CHANGED),
+            same=found.count(LineState.SAME),
+            refused=found.count(LineState.REFUSED),
+        )
+    )
+    return FAILED if found.refused else DONE
 
 
 async def _pair_by_site_code(console: Console, machines: dict[str, Machine], options: argparse.Namespace) -> list[bool]:
@@ -188,23 +302,36 @@ def _export(options: argparse.Namespace) -> int:
 
 def _remove(options: argparse.Namespace) -> int:
     with Console(options) as console:
-        gone = [machine for machine in console.history.machines() if machine.name == options.name]
+        known = console.history.machines()
+        if options.reference is None:
+            gone = [machine for machine in known if machine.name == options.name]
+            missing = _("there is no machine called {machine}").format(machine=options.name)
+        else:
+            wanted = options.reference.strip().casefold()
+            gone = [machine for machine in known if wanted and machine.reference.casefold() == wanted]
+            missing = _("there is no machine with the reference {reference}").format(reference=options.reference)
         if not gone:
-            raise UsageError(_("there is no machine called {machine}").format(machine=options.name))
-        console.history.remove_machine(options.name)
-        event = Event(
-            time_s=now_s(),
-            source=f"machine/{options.name}",
-            kind="machine_removed",
-            severity=Severity.INFO,
-            text=_("{name} was removed").format(name=options.name),
-            operator=console.config.operator,
+            raise UsageError(missing)
+        for machine in gone:
+            console.history.remove_machine(machine.name)
+        console.record(
+            [
+                Event(
+                    time_s=now_s(),
+                    source=f"machine/{machine.name}",
+                    kind="machine_removed",
+                    severity=Severity.INFO,
+                    text=_("{name} was removed").format(name=machine.name),
+                    operator=console.config.operator,
+                )
+                for machine in gone
+            ]
         )
-        console.record([event])
     if options.json:
         print_json([machine_document(machine) for machine in gone])
     else:
-        print_text(_("{name} was removed; its history stays").format(name=options.name))
+        for machine in gone:
+            print_text(_("{name} was removed; its history stays").format(name=machine.name))
     return DONE
 
 

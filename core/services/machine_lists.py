@@ -1,10 +1,9 @@
-"""Lists of machines from and to files: what is good is taken, what is not is named with its line and reason.
+"""Lists of machines from files: what is good is taken, what is not is named with its line and reason.
 
 Six simple forms, mixed as one likes: `ip;port`, `name,ip:port`, `ip,port`, `ip:port`, an address alone (the default
-port), `ip port ip port` on one line; and csv, json and xlsx with the headers name, address, port, groups, notes.
-A byte order mark, Windows-1252 and tabs are taken as they come. `#` begins a comment line.
-
-A cell that a spreadsheet would take for a formula is written with an apostrophe in front, and read back without.
+port), `ip port ip port` on one line; and csv, json and xlsx with the headers name, address, port, groups, notes,
+reference, price_before_tax, vat_rate_percent. A byte order mark, Windows-1252 and tabs are taken as they come. `#`
+begins a comment line. `core.services.list_writing` writes what is read here.
 """
 
 from __future__ import annotations
@@ -12,22 +11,21 @@ from __future__ import annotations
 import csv
 import io
 import json
-import os
 import re
 import unicodedata
-import zipfile
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
-from msgspec import Struct, structs
+from msgspec import Struct
 
+from core.equipment import checked_price, checked_reference
 from core.errors import ConfigError, UsageError
 from core.language import _
 from core.records import Machine
 from core.services.machine_fields import DEFAULT_PORT, BadFieldError, check_name, parse_address, parse_port
+from core.services.spreadsheet import NotASpreadsheetError, sheet_rows
 
-COLUMNS = ("name", "address", "port", "groups", "notes")
-SUFFIXES = (".csv", ".json", ".xlsx")
+COLUMNS = ("name", "address", "port", "groups", "notes", "reference", "price_before_tax", "vat_rate_percent")
 LARGEST_FILE = 16 << 20
 
 _HEADERS = {
@@ -37,8 +35,13 @@ _HEADERS = {
     "port": "port",
     "groups": "groups", "group": "groups", "groupes": "groups", "groupe": "groups",
     "notes": "notes", "note": "notes", "comment": "notes", "commentaire": "notes",
+    "reference": "reference", "ref": "reference",
+    "price before tax": "price_before_tax", "price": "price_before_tax", "prix ht": "price_before_tax",
+    "prix": "price_before_tax", "prix hors taxe": "price_before_tax", "prix hors taxes": "price_before_tax",
+    "vat rate percent": "vat_rate_percent", "vat rate": "vat_rate_percent", "vat": "vat_rate_percent",
+    "tva": "vat_rate_percent", "taux tva": "vat_rate_percent", "taux de tva": "vat_rate_percent",
 }  # fmt: skip
-_FORMULA = ("=", "+", "-", "@", "\t", "\r", "'")
+FORMULA = ("=", "+", "-", "@", "\t", "\r", "'")
 
 
 class LineError(Struct, frozen=True):
@@ -49,25 +52,46 @@ class LineError(Struct, frozen=True):
     reason: str
 
 
+class Listing(Struct, frozen=True):
+    """What a list holds: machines, the line of each, and the lines that were not taken, in their order."""
+
+    machines: list[Machine]
+    lines: list[int]
+    errors: list[LineError]
+
+
 def read_list(path: Path) -> tuple[list[Machine], list[LineError]]:
     """Machines and bad lines of the file at `path`; raises ConfigError where it cannot be read."""
+    found = read_listing(path)
+    return found.machines, found.errors
+
+
+def read_listing(path: Path) -> Listing:
+    """The same with the line of each machine."""
     try:
         if path.stat().st_size > LARGEST_FILE:
             raise ConfigError(_("{path} is larger than {count} MiB").format(path=path, count=LARGEST_FILE >> 20))
         content = path.read_bytes()
     except OSError as error:
         raise ConfigError(_("{path} cannot be read: {reason}").format(path=path, reason=error.strerror)) from error
-    return parse_list(content, path.suffix)
+    return parse_listing(content, path.suffix)
 
 
 def parse_list(content: str | bytes, suffix: str = "") -> tuple[list[Machine], list[LineError]]:
     """Machines and bad lines of a list whose file name ends in `suffix`; a duplicate is a bad line. Raises nothing."""
+    found = parse_listing(content, suffix)
+    return found.machines, found.errors
+
+
+def parse_listing(content: str | bytes, suffix: str = "") -> Listing:
+    """The same with the line of each machine."""
     machines: list[Machine] = []
+    lines: list[int] = []
     errors: list[LineError] = []
     names: dict[str, int] = {}
     addresses: dict[tuple[str, int], int] = {}
     for line, text, found in _entries(content, suffix.lower()):
-        if isinstance(found, BadFieldError):
+        if isinstance(found, UsageError):
             errors.append(LineError(line, text, str(found)))
             continue
         for machine in found:
@@ -83,57 +107,21 @@ def parse_list(content: str | bytes, suffix: str = "") -> tuple[list[Machine], l
             else:
                 names[machine.name] = addresses[place] = line
                 machines.append(machine)
+                lines.append(line)
                 continue
             errors.append(LineError(line, text, reason))
-    return machines, errors
+    return Listing(machines, lines, errors)
 
 
-def merge(known: Sequence[Machine], listed: Sequence[Machine]) -> tuple[list[Machine], list[tuple[Machine, str]]]:
-    """What of `listed` is to be saved beside `known`, and what clashes with it and why.
-
-    A known machine keeps its certificate and takes groups and notes of the list; its address never changes silently.
-    """
-    by_name = {machine.name: machine for machine in known}
-    by_address = {(machine.host.casefold(), machine.port): machine.name for machine in known}
-    taken: list[Machine] = []
-    clashes: list[tuple[Machine, str]] = []
-    for machine in listed:
-        present = by_name.get(machine.name)
-        holder = by_address.get((machine.host.casefold(), machine.port))
-        if present is None and holder is not None:
-            clashes.append((machine, _("{address} is already known as {name}").format(
-                address=machine.address, name=holder)))  # fmt: skip
-        elif present is None:
-            taken.append(machine)
-        elif present.address.casefold() != machine.address.casefold():
-            clashes.append((machine, _("{name} is already known at {address}; remove it first to move it").format(
-                name=machine.name, address=present.address)))  # fmt: skip
-        else:
-            taken.append(_joined(present, machine))
-    return taken, clashes
-
-
-def write_list(path: Path, machines: Iterable[Machine]) -> None:
-    """Write `machines` as csv, json or xlsx by the suffix of `path`; the file appears whole or not at all."""
-    suffix = path.suffix.lower()
-    if suffix not in SUFFIXES:
-        raise UsageError(_("{path}: the file's name must end in .csv, .json or .xlsx").format(path=path))
-    content = _ENCODERS[suffix](list(machines))
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        draft.write_bytes(content)
-        os.replace(draft, path)
-    except OSError as error:
-        draft.unlink(missing_ok=True)
-        raise ConfigError(_("{path} cannot be written: {reason}").format(path=path, reason=error.strerror)) from error
-
-
-_Found = list[Machine] | BadFieldError
+_Found = list[Machine] | UsageError
 
 
 def _entries(content: str | bytes, suffix: str) -> Iterator[tuple[int, str, _Found]]:
     if suffix == ".xlsx" and isinstance(content, bytes):
-        yield from _xlsx_entries(content)
+        try:
+            yield from _table_entries(sheet_rows(content))
+        except NotASpreadsheetError as error:
+            yield 1, "", error
         return
     text = _decoded(content) if isinstance(content, bytes) else content.removeprefix("\ufeff")
     if suffix == ".json":
@@ -214,41 +202,31 @@ def _json_entries(text: str) -> Iterator[tuple[int, str, _Found]]:
         if isinstance(entry, str):
             yield number, shown, _taken(_simple, entry)
         elif isinstance(entry, dict):
-            fields = {_HEADERS[key]: _plain_text(value) for key, value in entry.items() if key in _HEADERS}
+            columns = ((_HEADERS.get(_key(key)), value) for key, value in entry.items())
+            fields = {column: _plain_text(value) for column, value in columns if column is not None}
             yield number, shown, _taken(lambda fields: [_machine_of(fields)], fields)
         else:
             yield number, shown, BadFieldError(_("this is not a machine"))
 
 
-def _xlsx_entries(content: bytes) -> Iterator[tuple[int, str, _Found]]:
-    import openpyxl  # imported here: only a spreadsheet pays for it
-
-    try:
-        book = openpyxl.load_workbook(io.BytesIO(content), read_only=True, data_only=True)
-        rows = [(number, row) for number, row in enumerate(book.worksheets[0].iter_rows(values_only=True), 1)]
-        book.close()
-    except (zipfile.BadZipFile, KeyError, ValueError, OSError, IndexError, SyntaxError, EOFError, TypeError):
-        yield 1, "", BadFieldError(_("this is not a spreadsheet in the xlsx format"))
-        return
-    yield from _table_entries(rows)
-
-
 def _taken(parse: object, line: object) -> _Found:
     try:
         return parse(line)  # type: ignore[operator,no-any-return]  # one of the two parsers of this module
-    except BadFieldError as error:
+    except UsageError as error:
         return error
 
 
 def _columns(cells: Sequence[str]) -> list[str | None] | None:
     """The column each header names, None where none of them is an address."""
-    found = [_HEADERS.get(_folded(cell.strip().strip('"'))) for cell in cells]
+    found = [_HEADERS.get(_key(cell)) for cell in cells]
     return found if "address" in found else None
 
 
-def _folded(text: str) -> str:
-    decomposed = unicodedata.normalize("NFKD", text.casefold())
-    return "".join(letter for letter in decomposed if not unicodedata.combining(letter))
+def _key(header: str) -> str:
+    """A header as it stands in _HEADERS: small letters without accents, underscores or a unit behind."""
+    decomposed = unicodedata.normalize("NFKD", header.strip().strip('"').casefold())
+    plain = "".join(letter for letter in decomposed if not unicodedata.combining(letter))
+    return re.sub(r"\s*[(\[].*|\s*[%€]$", "", plain.replace("_", " ")).strip()
 
 
 def _plain_text(value: object) -> str:
@@ -265,7 +243,7 @@ def _plain_text(value: object) -> str:
 def _cell_text(cell: object) -> str:
     """Text of a cell of a table, the apostrophe against formulas taken off."""
     text = _plain_text(cell)
-    return text[1:].strip() if len(text) > 1 and text[0] == "'" and text[1] in _FORMULA else text
+    return text[1:].strip() if len(text) > 1 and text[0] == "'" and text[1] in FORMULA else text
 
 
 def _simple(line: str) -> list[Machine]:
@@ -308,59 +286,14 @@ def _machine_of(fields: dict[str, str]) -> Machine:
         if not group.isprintable() or len(group) > 64:
             raise BadFieldError(_("the group {group!r} has characters that cannot be shown").format(group=group[:64]))
     notes = "".join(letter if letter.isprintable() or letter in "\n\t" else " " for letter in fields.get("notes", ""))
-    return Machine(name=check_name(fields.get("name") or host), host=host, port=port, groups=groups, notes=notes[:2000])
-
-
-def _joined(present: Machine, listed: Machine) -> Machine:
-    return structs.replace(present, groups=listed.groups or present.groups, notes=listed.notes or present.notes)
-
-
-def _escaped(text: str) -> str:
-    return "'" + text if text.startswith(_FORMULA) else text
-
-
-def _rows(machines: Iterable[Machine]) -> Iterator[list[str]]:
-    yield list(COLUMNS)
-    for machine in machines:
-        cells = [machine.name, machine.host, str(machine.port), ";".join(machine.groups), machine.notes]
-        yield [_escaped(cell) for cell in cells]
-
-
-def _csv_bytes(machines: list[Machine]) -> bytes:
-    stream = io.StringIO(newline="")
-    csv.writer(stream, lineterminator="\n").writerows(_rows(machines))
-    return stream.getvalue().encode()
-
-
-def _json_bytes(machines: list[Machine]) -> bytes:
-    entries = [
-        {
-            "name": machine.name,
-            "address": machine.host,
-            "port": machine.port,
-            "groups": list(machine.groups),
-            "notes": machine.notes,
-        }
-        for machine in machines
-    ]
-    return (json.dumps(entries, ensure_ascii=False, indent=2) + "\n").encode()
-
-
-def _xlsx_bytes(machines: list[Machine]) -> bytes:
-    import openpyxl  # imported here: only a spreadsheet pays for it
-
-    book = openpyxl.Workbook(write_only=True)
-    sheet = book.create_sheet("machines")
-    for row in _rows(machines):
-        cells = []
-        for text in row:
-            cell = openpyxl.cell.WriteOnlyCell(sheet, value=text)
-            cell.data_type = "s"
-            cells.append(cell)
-        sheet.append(cells)
-    stream = io.BytesIO()
-    book.save(stream)
-    return stream.getvalue()
-
-
-_ENCODERS = {".csv": _csv_bytes, ".json": _json_bytes, ".xlsx": _xlsx_bytes}
+    price, rate = checked_price(fields.get("price_before_tax", ""), fields.get("vat_rate_percent", ""))
+    return Machine(
+        name=check_name(fields.get("name") or host),
+        host=host,
+        port=port,
+        groups=groups,
+        notes=notes[:2000],
+        reference=checked_reference(fields.get("reference", "")),
+        price_before_tax=price,
+        vat_rate_percent=rate,
+    )

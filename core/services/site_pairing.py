@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
-from pathlib import Path
 
 from msgspec import Struct, structs
 
-from core.errors import BeffroiError, ConfigError
-from core.language import _
+from core.errors import BeffroiError
 from core.records import Machine
-from core.services.machine_lists import LineError, merge, read_list
 from core.services.pairing import pair
 from core.transport.identity import Identity
 
@@ -28,23 +25,6 @@ class PairProgress(Struct, frozen=True, kw_only=True):
     error: BeffroiError | None
     done: int
     total: int
-
-
-class SiteImport(Struct, frozen=True, kw_only=True):
-    """What a file holds: machines to be saved, and lines that are not, each with its reason."""
-
-    machines: tuple[Machine, ...]
-    errors: tuple[LineError, ...]
-    clashes: tuple[tuple[Machine, str], ...]
-
-
-def import_site(path: Path, known: Sequence[Machine]) -> SiteImport:
-    """Machines of the file at `path` beside those already `known`; raises ConfigError where it cannot be read."""
-    listed, errors = read_list(path)
-    taken, clashes = merge(known, listed)
-    if not listed and not errors:
-        raise ConfigError(_("{path} has no machine in it").format(path=path))
-    return SiteImport(machines=tuple(taken), errors=tuple(errors), clashes=tuple(clashes))
 
 
 async def pair_one(machine: Machine, code: str, identity: Identity, timeout_s: float = PAIR_TIMEOUT_S) -> Machine:

@@ -126,11 +126,12 @@ class History(SiteHistory):
 
     def save_machines(self, changed: Sequence[Machine]) -> None:
         """The same for many: all of them or, after an error, none."""
-        with one_batch(self._connection):
-            for machine in changed:
-                row = machine_row(machine)
-                statement = insert(machines).values(row).on_conflict_do_update(index_elements=["name"], set_=row)
-                self._connection.execute(statement)
+        rows = [machine_row(machine) for machine in changed]
+        if rows:
+            statement = insert(machines)
+            told = {name: statement.excluded[name] for name in rows[0] if name != "name"}
+            with one_batch(self._connection):
+                self._connection.execute(statement.on_conflict_do_update(index_elements=["name"], set_=told), rows)
 
     def remove_machine(self, name: str) -> bool:
         """Forget a machine's address and keys, and keep its history; False where there is none of that name."""

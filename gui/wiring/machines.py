@@ -6,12 +6,11 @@ import logging
 from collections.abc import Callable, Iterable, Sequence
 from datetime import date, timedelta
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from msgspec.structs import replace
 from PyQt5.QtCore import QObject, QProcess, QTimer, QUrl, pyqtSignal
 from PyQt5.QtGui import QDesktopServices, QGuiApplication
-from PyQt5.QtWidgets import QFileDialog
 
 from core.errors import BeffroiError
 from core.language import _, ngettext
@@ -22,6 +21,10 @@ from gui.dialogs.base import ask
 from gui.dialogs.edit_machine import EditMachineDialog
 from gui.main_window import MainWindow
 from gui.runtime.services import Services
+from gui.wiring.machine_lists import ListDesk
+
+if TYPE_CHECKING:
+    from core.services.list_import import SiteImport
 
 RETRY_MS = 3000
 SITE_CODE_DAYS = 30
@@ -49,6 +52,12 @@ class MachineDesk(QObject):
         self._retry.setSingleShot(True)
         self._retry.setInterval(RETRY_MS)
         self._retry.timeout.connect(self._load)
+        self.lists = ListDesk(services, lambda: self.machines, self)
+        self.lists.taken.connect(self._on_taken)
+        self.lists.edit_wanted.connect(self.open_edit)
+        self.lists.remove_wanted.connect(self.remove)
+        self.lists.written.connect(self._on_written)
+        self.lists.failed.connect(self._tell)
         services.history_ready.connect(self._load)
         services.identity_ready.connect(self._hand_over)
 
@@ -65,8 +74,10 @@ class MachineDesk(QObject):
         window.machine_shown.connect(self._on_shown)
         window.copy_address_wanted.connect(self._on_copy)
         window.ssh_wanted.connect(self._on_ssh)
-        window.import_machines_wanted.connect(self._on_import)
-        window.export_machines_wanted.connect(self._on_export)
+        self.lists.window = window
+        window.import_machines_wanted.connect(self.lists.choose_import)
+        window.export_machines_wanted.connect(self.lists.choose_export)
+        window.equipment_wanted.connect(self.lists.open_equipment)
         window.set_machines(self.machines.values())
 
     def local(self) -> Machine | None:
@@ -122,6 +133,7 @@ class MachineDesk(QObject):
     def _show(self) -> None:
         if self._window is not None:
             self._window.set_machines(self.machines.values())
+        self.lists.apply_machines()
         self._hand_over()
 
     def _hand_over(self) -> None:
@@ -168,16 +180,16 @@ class MachineDesk(QObject):
                 return
 
             def done(agent: Any) -> None:
-                paired = Machine(
-                    name=machine.name if machine is not None else self.free_name(name, agent.name, host),
+                paired = replace(
+                    self.machines.get(machine.name, machine)
+                    if machine is not None
+                    else Machine(name=self.free_name(name, agent.name, host), host=host),
                     host=host,
                     port=port,
                     groups=tuple(groups),
-                    notes=machine.notes if machine is not None else "",
                     fingerprint=agent.fingerprint,
                     certificate_pem=agent.certificate_pem,
                     level=agent.level,
-                    is_local=machine.is_local if machine is not None else False,
                 )
                 self.save(paired)
                 self._services.note(f"machine/{paired.name}", "paired", _("{name} is paired").format(name=paired.name))
@@ -220,21 +232,18 @@ class MachineDesk(QObject):
         self.save(machine)
 
     def _read_list(self, dialog: AddSeveralDialog, path: str) -> None:
-        from core.services.machine_lists import read_list
+        def on_plan(found: tuple[SiteImport, object]) -> None:
+            plan = found[0]
+            words = [
+                _("line {line}: {reason}: {text}").format(line=bad.line, reason=bad.reason, text=bad.text[:60])
+                for bad in plan.refused
+            ]
+            dialog.apply_list(plan.listed, words)
 
-        try:
-            machines, errors = read_list(Path(path))
-        except BeffroiError as error:
-            dialog.apply_failed(error)
-            return
-        words = [
-            _("line {line}: {reason}: {text}").format(line=error.line, reason=error.reason, text=error.text[:60])
-            for error in errors
-        ]
-        dialog.apply_list(machines, words)
+        self.lists.plan(Path(path), on_plan, dialog.apply_failed)
 
     def open_edit(self, name: str) -> EditMachineDialog | None:
-        """Groups and notes…"""
+        """Groups, notes and equipment…"""
         machine = self.machines.get(name)
         if machine is None:
             return None
@@ -243,10 +252,19 @@ class MachineDesk(QObject):
         dialog.open()
         return dialog
 
-    def _on_edited(self, name: str, groups: list[str], notes: str) -> None:
-        machine = self.machines.get(name)
+    def _on_edited(self, changed: Machine) -> None:
+        machine = self.machines.get(changed.name)
         if machine is not None:
-            self.save(replace(machine, groups=tuple(groups), notes=notes))
+            self.save(
+                replace(
+                    machine,
+                    groups=changed.groups,
+                    notes=changed.notes,
+                    reference=changed.reference,
+                    price_before_tax=changed.price_before_tax,
+                    vat_rate_percent=changed.vat_rate_percent,
+                )
+            )
 
     def remove(self, names: Sequence[str], *, is_agreed: bool = False) -> None:
         """Forget machines, once the user agrees; their history stays."""
@@ -300,59 +318,14 @@ class MachineDesk(QObject):
         if not QDesktopServices.openUrl(url):
             self._tell(_("no terminal was found; type: ssh {host}").format(host=machine.host))
 
-    def _on_import(self) -> None:
-        path, _filter = QFileDialog.getOpenFileName(
-            self._window, _("Import machines"), "", _("Lists (*.txt *.csv *.json *.xlsx);;All files (*)")
-        )
-        if path:
-            self.import_from(Path(path))
-
-    def import_from(self, path: Path) -> None:
-        """Take the machines of a list in; those new to us are there, not paired yet."""
-        from core.services.machine_lists import merge, read_list
-
-        try:
-            listed, errors = read_list(path)
-        except BeffroiError as error:
-            self._tell(str(error))
-            return
-        taken, clashes = merge(list(self.machines.values()), listed)
-        for machine in taken:
-            self.machines[machine.name] = machine
-        self._services.query(
-            lambda history: [history.save_machine(machine) for machine in taken], lambda _done: None, self._on_not_saved
-        )
-        self._show()
-        words = [
-            ngettext("{count} machine taken in.", "{count} machines taken in.", len(taken)).format(count=len(taken))
-        ]
-        words += [_("line {line}: {reason}").format(line=error.line, reason=error.reason) for error in errors[:3]]
-        words += [reason for _machine, reason in clashes[:3]]
-        left = max(0, len(errors) - 3) + max(0, len(clashes) - 3)
-        if left:
-            words.append(
-                ngettext("{count} more was not taken.", "{count} more were not taken.", left).format(count=left)
-            )
-        self._tell("  ".join(words))
-
-    def _on_export(self) -> None:
-        path, _filter = QFileDialog.getSaveFileName(
-            self._window, _("Export machines"), "machines.csv", "CSV (*.csv);;JSON (*.json);;Excel (*.xlsx)"
-        )
-        if path:
-            self.export_to(Path(path))
-
-    def export_to(self, path: Path) -> None:
-        """Write the list of machines; csv, json or xlsx by suffix."""
-        from core.services.machine_lists import write_list
-
-        try:
-            write_list(path, self.machines.values())
-        except (BeffroiError, OSError) as error:
-            self._tell(str(error))
-            return
+    def _on_written(self, text: str) -> None:
         if self._window is not None:
-            self._window.status_line.showMessage(_("written: {path}").format(path=path), 5000)
+            self._window.status_line.showMessage(text, 5000)
+
+    def _on_taken(self, machines: Sequence[Machine]) -> None:
+        """Machines of a list are saved: shown and, once paired, polled."""
+        self.machines |= {machine.name: machine for machine in machines}
+        self._show()
 
 
 def _new_site_code() -> str:

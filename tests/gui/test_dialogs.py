@@ -163,7 +163,7 @@ def test_groups_and_notes(show):
     dialog.groups.setText("srv, lab, srv")
     dialog.notes.setPlainText("new")
     dialog.accept_button.click()
-    assert edited == [("a", ["srv", "lab"], "new")]
+    assert edited == [(machine("a", "srv", "lab", notes="new"),)]
 
 
 def probe_report(state, text, **fields):

@@ -110,7 +110,7 @@ def test_several_are_paired_by_a_site_code_and_the_list_goes_out_and_in_again(qt
     listed = tmp_path / "site.txt"
     listed.write_text(f"one,{addresses[0]}\ntwo,{addresses[1]}\nthree,127.0.0.1:9\n")
     dialog.list_chosen.emit(str(listed))
-    assert dialog.table.rowCount() == 3
+    qtbot.waitUntil(lambda: dialog.table.rowCount() == 3, timeout=SLOW_MS)
     qtbot.mouseClick(dialog.accept_button, Qt.LeftButton)
     qtbot.waitUntil(lambda: "2 paired, 1 failed" in dialog._words.text(), timeout=SLOW_MS)
     dialog.reject()
@@ -120,11 +120,16 @@ def test_several_are_paired_by_a_site_code_and_the_list_goes_out_and_in_again(qt
 
     desk = window.console.machines
     exported = tmp_path / "out.csv"
-    desk.export_to(exported)
+    desk.lists.export_to(exported)
+    qtbot.waitUntil(exported.exists, timeout=SLOW_MS)
     assert exported.read_text().count("\n") >= 3
     desk.remove(["one"], is_agreed=True)
     assert state_of(window, "one") is None
-    desk.import_from(exported)
+    preview = desk.lists.open_import(exported)
+    qtbot.waitUntil(lambda: preview.accept_button.isEnabled(), timeout=SLOW_MS)
+    assert "one" not in desk.machines  # nothing is taken before Take
+    preview.accept_button.click()
+    qtbot.waitUntil(lambda: "one" in desk.machines, timeout=SLOW_MS)
     assert desk.machines["one"].fingerprint is None
     assert desk.machines["two"].fingerprint is not None
     qtbot.waitUntil(lambda: state_of(window, "one") is MachineState.UNPAIRED, timeout=SLOW_MS)

@@ -10,7 +10,9 @@ from hypothesis import strategies as st
 
 from core.errors import ConfigError, UsageError
 from core.records import Level, Machine
-from core.services.machine_lists import merge, parse_list, read_list, write_list
+from core.services.list_import import LineState, planned
+from core.services.list_writing import write_list
+from core.services.machine_lists import Listing, parse_list, read_list
 
 
 def places(text: str | bytes, suffix: str = "") -> list[tuple[str, str, int]]:
@@ -149,7 +151,7 @@ def test_export_then_import_gives_the_same_list(
 def test_an_exported_cell_is_never_a_formula(tmp_path: Path) -> None:
     path = tmp_path / "list.csv"
     write_list(path, [Machine(name="=cmd|'/c calc'!A0".replace("/", ""), host="10.0.0.1", notes="@SUM(1)")])
-    assert path.read_text(encoding="utf-8").splitlines()[1] == "'=cmd|'c calc'!A0,10.0.0.1,17450,,'@SUM(1)"
+    assert path.read_text(encoding="utf-8").splitlines()[1] == "'=cmd|'c calc'!A0,10.0.0.1,17450,,'@SUM(1),,,"
 
 
 def test_a_file_that_cannot_be_read_or_written_is_said(tmp_path: Path) -> None:
@@ -162,6 +164,11 @@ def test_a_file_that_cannot_be_read_or_written_is_said(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+def plan(known: list[Machine], listed: list[Machine], most: int = 2000) -> list[tuple[LineState, Machine | None, str]]:
+    lines = list(range(1, len(listed) + 1))
+    return [(line.state, line.machine, line.reason) for line in planned(Listing(listed, lines, []), known, most).lines]
+
+
 def test_a_known_machine_keeps_its_certificate_and_its_address() -> None:
     known = [Machine(name="a", host="10.0.0.1", fingerprint="SHA256:X", level=Level.RUN, notes="kept")]
     listed = [
@@ -169,12 +176,15 @@ def test_a_known_machine_keeps_its_certificate_and_its_address() -> None:
         Machine(name="b", host="10.0.0.1"),
         Machine(name="c", host="10.0.0.3"),
     ]
-    taken, clashes = merge(known, listed)
-    assert taken == [
-        Machine(name="a", host="10.0.0.1", fingerprint="SHA256:X", level=Level.RUN, notes="kept", groups=("lab",)),
-        listed[2],
+    assert plan(known, listed) == [
+        (
+            LineState.CHANGED,
+            Machine(name="a", host="10.0.0.1", fingerprint="SHA256:X", level=Level.RUN, notes="kept", groups=("lab",)),
+            "",
+        ),
+        (LineState.REFUSED, listed[1], "10.0.0.1:17450 is already known as a"),
+        (LineState.NEW, listed[2], ""),
     ]
-    assert [(machine.name, reason) for machine, reason in clashes] == [("b", "10.0.0.1:17450 is already known as a")]
-    taken, clashes = merge(known, [Machine(name="a", host="10.0.0.9")])
-    assert taken == []
-    assert "already known at 10.0.0.1:17450" in clashes[0][1]
+    ((state, _machine, reason),) = plan(known, [Machine(name="a", host="10.0.0.9")])
+    assert state is LineState.REFUSED
+    assert "already known at 10.0.0.1:17450" in reason
