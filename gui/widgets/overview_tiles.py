@@ -15,6 +15,7 @@ from gui.models.machines import MachineModel
 from gui.widgets.bar_list import BarItem, BarList
 from gui.widgets.big_number import BigNumber
 from gui.widgets.card import Card
+from gui.widgets.check_strip import CheckStrip
 from gui.widgets.empty_state import EmptyState
 from gui.widgets.heat_map import HeatMap
 from gui.widgets.labels import plain_label
@@ -204,10 +205,12 @@ class EnergyTile(Card):
 
 
 class MachinesTile(Card):
-    """How many machines stand where, and each of them as a cell."""
+    """How many machines stand where, and each of them as a cell; below them the checks."""
 
     opened = pyqtSignal(str)
     add_wanted = pyqtSignal()
+    check_opened = pyqtSignal(str)
+    add_check_wanted = pyqtSignal()
 
     def __init__(self, model: MachineModel, parent: QWidget | None = None) -> None:
         super().__init__(_("Machines"), parent)
@@ -227,11 +230,15 @@ class MachinesTile(Card):
         self._stack.addWidget(self._empty)
         self._stack.addWidget(shown)
         self.body.addLayout(self._stack, 1)
+        self.checks = CheckStrip(model)
+        self.checks.opened.connect(self.check_opened)
+        self.checks.add_wanted.connect(self.add_check_wanted)
+        self.body.addWidget(self.checks)
         model.layoutChanged.connect(self._on_layout)
         self._on_layout()
 
     def _on_layout(self) -> None:
-        self.heat_map.set_groups(self._model.groups())
+        self.heat_map.set_groups([group for group in self._model.groups() if group.machines])
         self._stack.setCurrentIndex(1 if next(iter(self._model.rows()), None) is not None else 0)
 
     def refresh(self) -> None:
@@ -247,6 +254,7 @@ class MachinesTile(Card):
             )
         )
         self.heat_map.refresh()
+        self.checks.refresh()
 
 
 class TopTile(Card):

@@ -20,7 +20,7 @@ from core.records import (
 )
 from core.requests import ReloadRequest
 from core.series import SeriesBook
-from core.site_records import ChatLine, FeedReport, IntakeReport, RoomReport, SensorBatch
+from core.site_records import ChatLine, CheckResult, FeedReport, IntakeReport, RoomReport, SensorBatch
 from gui.dialogs.base import TextDialog
 from gui.dialogs.preferences import PreferencesDialog
 from gui.main_window import MainWindow
@@ -32,6 +32,7 @@ from gui.pages.sensors import SensorsPage
 from gui.plain_text import one_line
 from gui.runtime.mailbox import Delivery
 from gui.runtime.services import Services
+from gui.wiring.checks import CheckDesk
 from gui.wiring.commands import CommandDesk, MachineDetailDesk
 from gui.wiring.local_agent import LocalAgent
 from gui.wiring.machines import MachineDesk
@@ -63,6 +64,7 @@ class Console(QObject):
         self.commands = CommandDesk(self.services, self)
         self.details = MachineDetailDesk(self.services, self.book, self)
         self.sensors = SensorDesk(self.services, self)
+        self.checks = CheckDesk(self.services, self)
         self.room = RoomDesk(self.services, self)
         self.services.mailbox.delivered.connect(self._on_delivered)
         self.services.crashed.connect(self._on_crashed)
@@ -91,6 +93,7 @@ class Console(QObject):
         window.set_page("sensors", sensors)
         window.set_page("room", room)
         self.sensors.attach(window, sensors)
+        self.checks.attach(window)
         self.room.attach(window, room)
         window.page_changed.connect(self._on_page_changed)
         window.preferences_wanted.connect(self.open_preferences)
@@ -138,6 +141,9 @@ class Console(QObject):
             for report in delivery.reports:
                 self.details.apply(report)
             self._on_page_changed(window.current_page())
+        results = [record for record in delivery.others if isinstance(record, CheckResult)]
+        if results:
+            self.checks.apply(results)
         for record in delivery.others:
             if isinstance(record, MeterReadings):
                 self.meters.apply_readings(record)
