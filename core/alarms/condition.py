@@ -22,6 +22,8 @@ GAP_PERIODS = 3.0
 WIRED_V = 50.0
 """A phase that never had as many volts is not wired: a meter of three phases on one of them says 0 V for the others."""
 
+_PHASES = frozenset({"voltage_l1_v", "voltage_l2_v", "voltage_l3_v"})
+
 _MOST_RATE_SAMPLES = 240
 
 
@@ -49,7 +51,7 @@ class Condition:
             self._calm_low = self._calm_high = (low + high) / 2
         self._is_rate = rule.kind is RuleKind.RATE
         self._past: deque[tuple[float, float]] = deque(maxlen=_MOST_RATE_SAMPLES)
-        is_phase = rule.kind in (RuleKind.OUTSIDE, RuleKind.BELOW) and (quantity or "").startswith("voltage_l")
+        is_phase = rule.kind in (RuleKind.OUTSIDE, RuleKind.BELOW) and quantity in _PHASES
         self._floor = WIRED_V if is_phase else -math.inf
 
     def step(self, time_s: float, value: float) -> int:

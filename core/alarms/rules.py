@@ -218,7 +218,12 @@ def is_like(pattern: str, text: str) -> bool:
 
 
 def looks_at(rule: AlarmRule, quantity: str) -> bool:
-    """True where a rule of values is about `quantity`; `disk_percent` means the disks of all mounts."""
+    """True where a rule of values is about `quantity`; `disk_percent` means the disks of all mounts.
+
+    The limits of a `[[sensor]]` never mean its battery, which has the unit of a humidity.
+    """
+    if rule.name == SENSOR_VALUE and quantity.startswith("battery"):
+        return False
     whole = quantity.partition(":")[0]
     return is_like(rule.quantity, quantity) or (whole != quantity and is_like(rule.quantity, whole))
 
