@@ -5,14 +5,11 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Sequence
 
-from PyQt5.QtCore import QEvent, QSize, QSysInfo, Qt, QTimer, pyqtSignal
+from PyQt5.QtCore import QEvent, QSize, Qt, QTimer, pyqtSignal
 from PyQt5.QtGui import QHideEvent, QKeyEvent, QResizeEvent, QShowEvent
 from PyQt5.QtWidgets import (
-    QGridLayout,
     QHBoxLayout,
     QLayout,
-    QLineEdit,
-    QMenu,
     QPushButton,
     QStackedLayout,
     QVBoxLayout,
@@ -27,10 +24,10 @@ from gui.models.chat_words import WHOLE, ChatRow, chat_row, day_words
 from gui.models.rooms import Rooms
 from gui.plain_text import one_line
 from gui.widgets.card import GAP, Card
+from gui.widgets.chat_header import ChatHeader
 from gui.widgets.chat_input import ChatInput
 from gui.widgets.chat_side import ChatSide
 from gui.widgets.chat_view import ChatView
-from gui.widgets.listener_line import ListenerLine, is_loopback
 from gui.widgets.site_start import SiteStart
 
 PAST_LINES = 200
@@ -145,7 +142,7 @@ class RoomPage(QWidget):
     def apply_said(self, error: str = "") -> None:
         """The line was taken, or why not."""
         if error:
-            self.input.tell(one_line(error))
+            self.input.refused(one_line(error))
         else:
             self.input.accepted()
 
@@ -177,7 +174,7 @@ class RoomPage(QWidget):
 
     def focus_filter(self) -> None:
         """Ctrl+Shift+F."""
-        self.search.setFocus(Qt.ShortcutFocusReason)
+        self.header.search.setFocus(Qt.ShortcutFocusReason)
 
     def load(self) -> None:
         """Ask for the last lines of the room that is shown: once the history is there."""
@@ -217,7 +214,7 @@ class RoomPage(QWidget):
     def keyPressEvent(self, event: QKeyEvent) -> None:
         """Escape ends the search."""
         if event.key() == Qt.Key_Escape and self._searched is not None:
-            self.search.clear()
+            self.header.search.clear()
         else:
             super().keyPressEvent(event)
 
@@ -228,27 +225,12 @@ class RoomPage(QWidget):
     # Making
 
     def _make_content(self) -> QWidget:
-        self.line = ListenerLine()
-        self.open_button = QPushButton(_("Open the room"))
-        self.open_button.setProperty("role", "primary")
-        self.open_button.clicked.connect(self.open_wanted)
-        self.search = QLineEdit()
-        self.search.setPlaceholderText(_("Search what was said"))
-        self.search.setAccessibleName(_("Search what was said"))
-        self.search.setClearButtonEnabled(True)
-        self.search.setMaximumWidth(260)
-        self.search.returnPressed.connect(self._on_search)
-        self.search.textChanged.connect(self._on_search_changed)
-        self.menu_button = QPushButton(_("Room") + " ▾")
-        self.menu_button.setAccessibleName(_("Room"))
-        self.menu_button.setMenu(QMenu(self))
-        self.menu_button.menu().aboutToShow.connect(self._fill_menu)
-        header = QGridLayout()
-        header.setHorizontalSpacing(GAP)
-        header.setColumnStretch(0, 3)
-        header.setColumnStretch(2, 2)
-        for column, widget in enumerate((self.line, self.open_button, self.search, self.menu_button)):
-            header.addWidget(widget, 0, column)
+        self.header = ChatHeader()
+        self.header.open_wanted.connect(self.open_wanted)
+        self.header.listen_wanted.connect(self.listen_wanted)
+        self.header.stop_wanted.connect(self.stop_wanted)
+        self.header.new_room_wanted.connect(self.new_room_wanted)
+        self.header.search_wanted.connect(self._on_search)
         self._card = Card("")
         self.earlier_button = QPushButton(_("Earlier lines"))
         self.earlier_button.clicked.connect(self._on_earlier)
@@ -271,7 +253,7 @@ class RoomPage(QWidget):
         layout = QVBoxLayout(page)
         layout.setContentsMargins(GAP, GAP, GAP, GAP)
         layout.setSpacing(GAP)
-        layout.addLayout(header)
+        layout.addWidget(self.header)
         layout.addLayout(across, 1)
         return page
 
@@ -280,7 +262,7 @@ class RoomPage(QWidget):
     @property
     def is_open(self) -> bool:
         """True while lines can be said."""
-        return self._report is not None and self._report.state is ListenerState.LISTENING
+        return self.header.is_open
 
     def flush(self) -> None:
         """Draw the lines that came in the last moment; called by a timer."""
@@ -322,28 +304,17 @@ class RoomPage(QWidget):
         report = self._report
         state = report.state if report is not None else ListenerState.STOPPED
         present = self.rooms.count_present()
-        detail = ngettext("{count} present", "{count} present", present).format(count=numbers.number(present))
-        self.line.apply(
-            state, report.address if report is not None else None, report.error if report is not None else None, detail
-        )
+        self.header.apply(report, present)
         has_lines = any(self.rooms.room(name).lines for name in self.rooms.names())
         self._pane.setCurrentIndex(1 if self.is_open or has_lines else 0)
-        self.open_button.setVisible(not self.is_open)
-        for button in (self.open_button, self.start_button):
+        for button in (self.header.open_button, self.start_button):
             button.setEnabled(not self._is_starting)
         if state is ListenerState.FAILED and report is not None:
             self.start.set_state(one_line(report.error or _("The room does not listen.")), "critical")
         else:
             self.start.set_state(_("opening the room…") if self._is_starting else "", "dim")
         self.input.set_open(self.is_open, one_line(self.rooms.current))
-        self.input.set_how(self._how_line() if self.is_open and present <= 1 else "")
-
-    def _how_line(self) -> str:
-        address = self._report.address if self._report is not None and self._report.address else ""
-        host, _colon, port = address.rpartition(":")
-        if host in ("0.0.0.0", "[::]", "::"):  # noqa: S104 compared, not listened on
-            host = QSysInfo.machineHostName() or host
-        return f"beffroi room join {host}:{port} " + _("NAME")
+        self.input.set_how(self.header.how_to_join() if present <= 1 else "")
 
     def _show_side(self) -> None:
         rooms = [self.rooms.room(name) for name in self.rooms.names()]
@@ -356,17 +327,6 @@ class RoomPage(QWidget):
         if unread != self._told_unread:
             self._told_unread = unread
             self.unread_changed.emit(unread)
-
-    def _fill_menu(self) -> None:
-        menu = self.menu_button.menu()
-        menu.clear()
-        menu.addAction(_("New room…"), self.new_room_wanted.emit).setEnabled(self.is_open)
-        menu.addSeparator()
-        menu.addAction(_("Where it listens…"), self.listen_wanted.emit)
-        menu.addAction(_("Close the room"), self.stop_wanted.emit).setEnabled(self.is_open)
-        if self.is_open and self._report is not None and is_loopback(self._report.address or ""):
-            menu.addSeparator()
-            menu.addAction(_("Only this machine reaches it")).setEnabled(False)
 
     # What the user does
 
@@ -384,7 +344,7 @@ class RoomPage(QWidget):
 
     def _on_said(self, text: str, link: str) -> None:
         if self._searched is not None:
-            self.search.clear()
+            self.header.search.clear()
         self.say_wanted.emit(self.rooms.current, text, link)
 
     def _on_person(self, name: str) -> None:
@@ -402,16 +362,13 @@ class RoomPage(QWidget):
         else:
             self._redraw(keep_place=True)
 
-    def _on_search(self) -> None:
-        text = self.search.text().strip()
+    def _on_search(self, text: str) -> None:
         if text:
             self._searched = text
             self._card.set_title(_("Search"))
             self.earlier_button.hide()
             self.search_wanted.emit(text)
-
-    def _on_search_changed(self, text: str) -> None:
-        if not text and self._searched is not None:
+        elif self._searched is not None:
             self._searched = None
             self._redraw()
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from PyQt5.QtCore import QByteArray, QPoint, QSize, Qt, QTimer, pyqtSignal
-from PyQt5.QtGui import QGuiApplication, QHideEvent, QPaintEvent, QShowEvent
+from PyQt5.QtGui import QGuiApplication, QHideEvent, QPaintEvent, QResizeEvent, QShowEvent
 from PyQt5.QtWidgets import QLayout, QMenu, QSplitter, QStackedLayout, QVBoxLayout, QWidget
 
 from core.config.settings import SensorConfig
@@ -52,6 +52,7 @@ class SensorsPage(QWidget):
         self._report: IntakeReport | None = None
         self._is_starting = False
         self._are_curves_wanted = True
+        self._is_split_by_hand = False
         self._wanted: list[Key] = []
         self._address = _DEFAULT_ADDRESS
         self._pane = QStackedLayout(self)
@@ -154,7 +155,7 @@ class SensorsPage(QWidget):
         self._splitter.addWidget(self.curves)
         self._splitter.setStretchFactor(0, 1)
         self._splitter.setStretchFactor(1, 1)
-        self._splitter.setSizes([self._tiles_height(), max(240, self.height() - self._tiles_height())])
+        self._share_height()
         self._show_curves()
 
     # Keeping the layout
@@ -189,6 +190,11 @@ class SensorsPage(QWidget):
         """Do nothing while nobody looks."""
         super().hideEvent(event)
         self._clock.stop()
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Share the height out anew."""
+        super().resizeEvent(event)
+        self._share_height()
 
     def minimumSizeHint(self) -> QSize:
         """Small: tiles and curves scroll."""
@@ -237,6 +243,7 @@ class SensorsPage(QWidget):
         self._splitter.setChildrenCollapsible(False)
         self._splitter.setHandleWidth(GAP)
         self._splitter.addWidget(upper)
+        self._splitter.splitterMoved.connect(self._on_splitter_moved)
         page = QWidget()
         layout = QVBoxLayout(page)
         layout.setContentsMargins(GAP, GAP, GAP, GAP)
@@ -274,6 +281,7 @@ class SensorsPage(QWidget):
         if (self._pane.currentIndex() == 1) != has_rows:
             self._show_start()
         is_empty = has_rows and not self.model.rowCount()
+        self._share_height()
         self._nothing.setVisible(is_empty)
         self.tiles.setVisible(not is_empty)
         self._not_shown.setVisible(self.model.not_shown > 0)
@@ -303,10 +311,16 @@ class SensorsPage(QWidget):
         self.tiles.clearSelection()
         self._show_curves()
 
-    def _tiles_height(self) -> int:
-        """One row of tiles for a few sensors, half of the page for many."""
-        least = self.tiles.minimumSizeHint().height()
-        return least if self.model.rowCount() <= 4 else max(least * 2, self.height() // 2)
+    def _share_height(self) -> None:
+        """As much for the tiles as they need, half of the page at most, until somebody moves the border."""
+        if self.curves is None or self._is_split_by_hand:
+            return
+        height = self._splitter.height()
+        tiles_px = min(self.tiles.wanted_height(self._splitter.width()), height // 2)
+        self._splitter.setSizes([tiles_px, max(1, height - tiles_px)])
+
+    def _on_splitter_moved(self, *_place: int) -> None:
+        self._is_split_by_hand = True
 
     # What the user does
 

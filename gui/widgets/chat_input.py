@@ -11,7 +11,7 @@ from core.language import _
 from gui.models.chat_words import link_words
 from gui.widgets.chat_field import ChatField
 from gui.widgets.copy_line import CopyLine
-from gui.widgets.labels import ElidedLabel, plain_label, set_role
+from gui.widgets.labels import ElidedLabel, plain_label
 
 
 class ChatInput(QWidget):
@@ -22,6 +22,7 @@ class ChatInput(QWidget):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._link = ""
+        self._last = ("", "")
         self.field = ChatField()
         self.field.said.connect(self._on_said)
         self.say_button = QPushButton(_("Say"))
@@ -41,7 +42,7 @@ class ChatInput(QWidget):
         inside.addWidget(self._chip_words)
         inside.addWidget(cross)
         self._chip.hide()
-        self._words = ElidedLabel("dim")
+        self._words = ElidedLabel("warning")
         self._words.hide()
         self._how = QWidget()
         how = QHBoxLayout(self._how)
@@ -89,17 +90,25 @@ class ChatInput(QWidget):
         hint = _("Say something in {room}; Tab completes a name") if is_open else _("The room is not open.")
         self.field.setPlaceholderText(hint.format(room=room))
 
-    def tell(self, text: str, role: str = "warning") -> None:
-        """Why the last line was not said; empty takes it away."""
-        set_role(self._words, role)
-        self._words.set_text(text)
-        self._words.setVisible(bool(text))
-
     def accepted(self) -> None:
-        """The line was taken: the field is for the next one."""
+        """The line was handed over: the field is for the next one."""
+        self._last = (self.field.text(), self._link)
         self.field.clear()
         self.set_link("")
-        self.tell("")
+        self._words.hide()
+
+    def refused(self, reason: str) -> None:
+        """Why the last line was not said; it is back in the field, unless another one is being typed."""
+        text, link = self._last
+        if not self.field.text():
+            self.field.setText(text)
+            self.set_link(link)
+        self._words.set_text(reason)
+        self._words.show()
+
+    def words(self) -> str:
+        """Why the last line was not said."""
+        return self._words.accessibleName() if self._words.isVisibleTo(self) else ""
 
     def begin(self, text: str, link: str) -> None:
         """Be ready for a line about something."""

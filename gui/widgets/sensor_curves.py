@@ -24,6 +24,7 @@ from gui.widgets import time_plot_export
 from gui.widgets.card import GAP
 from gui.widgets.export_button import ExportButton
 from gui.widgets.labels import ElidedLabel
+from gui.widgets.time_axis import nice_range
 from gui.widgets.time_plot import Curve, Scale, TimePlot
 from gui.widgets.time_plot_group import PlotGroup
 from gui.widgets.time_range import RangeBar, TimeRange
@@ -33,6 +34,9 @@ _FOLLOWED = 64
 """Series whose live points are kept for a moment in which they are shown again."""
 _POINTS = 20_000
 _PLOT_PX = 128
+_COARSE = ("°C", "°F", "%", "hPa")
+_FEW = 60
+"""A sensor with fewer points than these is new: the last two minutes show it better than an hour."""
 
 
 class SensorCurves(QWidget):
@@ -48,6 +52,7 @@ class SensorCurves(QWidget):
         self._shown: dict[Key, tuple[TimePlot, PlotGroup, tuple[object, ...]]] = {}
         self._followed: dict[Key, str] = {}
         self._asked: dict[int, PlotGroup] = {}
+        self._is_used = False
         self._words = ElidedLabel("dim")
         self.export_button = ExportButton(self.write_export, self._export_name)
         self.close_button = QPushButton("✕")
@@ -82,6 +87,9 @@ class SensorCurves(QWidget):
     def show_rows(self, rows: Sequence[SensorRow]) -> None:
         """Draw these, the first ones where they are many."""
         drawn = list(rows)[:MOST_CURVES]
+        if not self._is_used and drawn:
+            self._is_used = True
+            self.range.follow("live" if all(row.count < _FEW for row in drawn) else "hour")
         wanted = {row.key: _look(row) for row in drawn}
         for key in [key for key, (_plot, _group, look) in self._shown.items() if wanted.get(key) != look]:
             self._take_away(key)
@@ -161,13 +169,14 @@ class SensorCurves(QWidget):
     def _made(self, row: SensorRow) -> tuple[TimePlot, PlotGroup]:
         unit = one_line(row.shown_unit)[:16]
         limits = tuple(limit for limit in row.limits() if limit is not None)
-        digits = 1 if unit in ("°C", "%", "hPa") else 2
+        digits = 1 if unit in _COARSE else 2
         plot = TimePlot(
             f"{row.title()} · {quantity_words(row.quantity)[:64]}",
             (Scale(unit, digits),),
             (Curve(row.quantity, "", "accent"),),
             self.range,
             floor=None,
+            at_least=_least_axis(row.value, unit),
             limits=limits,
             tells_newest=True,
         )
@@ -237,6 +246,14 @@ def empty_points(name: str) -> SeriesPoints:
     return SeriesPoints(
         name=name, unit=None, time_s=array("d"), minimum=array("d"), mean=array("d"), maximum=array("d")
     )
+
+
+def _least_axis(value: float | None, unit: str) -> tuple[float, float] | None:
+    """A little around the value, so that the noise of a sensor does not fill the axis."""
+    if value is None or abs(value) > 1e9:
+        return None
+    around = max(abs(value) * 0.02, 0.5 if unit in _COARSE else 0.0) or 1.0
+    return nice_range(value - around, value + around, floor=None, headroom=0.0)
 
 
 def _look(row: SensorRow) -> tuple[object, ...]:

@@ -81,6 +81,11 @@ class SensorTiles(QListView):
         """Draw values and ages anew: one repaint for all that has come."""
         self.viewport().update()
 
+    def wanted_height(self, width: int) -> int:
+        """Height in which all tiles have room, where the view is so wide."""
+        columns = max(1, (width - 16) // self._delegate.least_width())
+        return -(-max(1, self._sensors.rowCount()) // columns) * self._delegate.least_height() + 4
+
     def minimumSizeHint(self) -> QSize:
         """One row of tiles."""
         return QSize(240, self._delegate.least_height() + 4)
