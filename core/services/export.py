@@ -118,6 +118,14 @@ def _result_cells(machine: str, result: CommandResult | None) -> list[Cell]:
     ]
 
 
+def write_table(path: Path, header: Sequence[str], rows: Iterable[Sequence[Cell]]) -> int:
+    """Write rows that somebody has already, as .csv or .xlsx by suffix; the number of rows.
+
+    Raises StoreError where the file cannot be written, UsageError for another suffix.
+    """
+    return _writer(path)(path, header, rows)
+
+
 def escaped(text: str) -> str:
     """`text` so that a spreadsheet shows it and does not calculate it: an apostrophe before `=`, `+`, `-`, `@`, tab."""
     return f"'{text}" if text.startswith(("=", "+", "-", "@", "\t", "\r", "\n")) else text
