@@ -13,18 +13,23 @@ from PyQt5.QtWidgets import QGridLayout, QVBoxLayout, QWidget
 
 from core.language import _
 from core.records import MeterReadings, MeterReport, MeterState, SeriesPoints
+from core.site_records import Alarm, AlarmSeverity
 from gui import numbers
 from gui.models.machine_row import MachineRow
 from gui.models.machines import MachineModel
 from gui.models.thresholds import CPU, MEMORY
+from gui.widgets.alarms_tile import AlarmsTile
 from gui.widgets.bar_list import BarItem
 from gui.widgets.card import GAP
 from gui.widgets.overview_tiles import EnergyTile, MachinesTile, PowerTile, TopTile
+from gui.widgets.sensor_tile import SensorsTile
 
 TOP = 5
-_SHARES = ((2, (7, 3)), (4, (13, 7)), (12, (3, 2)), (math.inf, (1, 1)))
-"""Shares of the height of meter and machines, for so many machines at most."""
+_SHARES = ((2, (8, 4, 5)), (4, (7, 4, 5)), (12, (6, 5, 5)), (math.inf, (5, 5, 5)))
+"""Shares of the height of meter, machines and lists, for so many machines at most."""
 _LOW_PX = 660
+_LOW_SHARES = (2, 2, 2)
+_COLUMNS = 6
 
 
 class OverviewPage(QWidget):
@@ -33,6 +38,7 @@ class OverviewPage(QWidget):
     machine_opened = pyqtSignal(str)
     add_machine_wanted = pyqtSignal()
     connect_probe_wanted = pyqtSignal()
+    alarm_opened = pyqtSignal(int)
 
     def __init__(self, model: MachineModel, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -48,19 +54,24 @@ class OverviewPage(QWidget):
         self.machines.add_wanted.connect(self.add_machine_wanted)
         for source in (self.machines, self.top_cpu, self.top_memory):
             source.opened.connect(self.machine_opened)
-        tops = QVBoxLayout()
-        tops.setSpacing(GAP)
-        tops.addWidget(self._cpu_tile, 1)
-        tops.addWidget(self._memory_tile, 1)
+        self.alarms = AlarmsTile()
+        self.alarms.opened.connect(self.alarm_opened)
+        self.sensors = SensorsTile()
+        self._beside = QVBoxLayout()
+        self._beside.setSpacing(GAP)
+        self._beside.addWidget(self.alarms, 2)
         self._grid = QGridLayout(self)
         self._grid.setContentsMargins(GAP, GAP, GAP, GAP)
         self._grid.setSpacing(GAP)
-        self._grid.addWidget(self.power, 0, 0)
-        self._grid.addWidget(self.energy, 0, 1)
-        self._grid.addWidget(self.machines, 1, 0)
-        self._grid.addLayout(tops, 1, 1)
-        self._grid.setColumnStretch(0, 21)
-        self._grid.setColumnStretch(1, 11)
+        self._grid.addWidget(self.power, 0, 0, 1, 4)
+        self._grid.addWidget(self.energy, 0, 4, 1, 2)
+        self._grid.addWidget(self.machines, 1, 0, 1, 4)
+        self._grid.addLayout(self._beside, 1, 4, 1, 2)
+        for place, tile in enumerate((self._cpu_tile, self._memory_tile, self.sensors)):
+            self._grid.addWidget(tile, 2, 2 * place, 1, 2)
+        for column in range(_COLUMNS):
+            self._grid.setColumnStretch(column, 1)
+            self._grid.setColumnMinimumWidth(column, 1)
         model.layoutChanged.connect(self._share_height)
         self._share_height()
         self._timer = QTimer(self)
@@ -68,6 +79,10 @@ class OverviewPage(QWidget):
         self._timer.timeout.connect(self.refresh)
         self._timer.start()
         self.refresh()
+
+    def add_beside_machines(self, tile: QWidget) -> None:
+        """Put a tile at the right of the machines, below those that are there."""
+        self._beside.addWidget(tile, 1)
 
     def apply_readings(self, readings: MeterReadings) -> None:
         """A reading of a meter; the first meter that speaks is the site's."""
@@ -87,23 +102,28 @@ class OverviewPage(QWidget):
         for series in points:
             self.power.apply_points(series)
 
+    def apply_alarms(self, newest: Sequence[Alarm], counts: dict[AlarmSeverity, int]) -> None:
+        """The newest open alarms, and how many are open by severity."""
+        self.alarms.apply(newest, counts)
+
     def refresh(self) -> None:
         """Bring all tiles up to now."""
         if not self.isVisible() and self._timer.remainingTime() != 0:
             return
         self.power.refresh(time.time())
         self.machines.refresh()
+        self.sensors.refresh()
         self._cpu_tile.set_items([_cpu_item(row) for row in _busiest(self._model, "cpu_percent")])
         self._memory_tile.set_items([_memory_item(row) for row in _busiest(self._model, "memory_percent")])
 
     def _share_height(self) -> None:
         """Few machines leave more of the height to the curve; lists of five need theirs where there is little."""
         count = sum(1 for _row in self._model.rows())
-        upper, lower = next(shares for most, shares in _SHARES if count <= most)
+        shares = next(shares for most, shares in _SHARES if count <= most)
         if count >= TOP and self.height() < _LOW_PX:
-            upper, lower = 2, 3
-        self._grid.setRowStretch(0, upper)
-        self._grid.setRowStretch(1, lower)
+            shares = _LOW_SHARES
+        for row, share in enumerate(shares):
+            self._grid.setRowStretch(row, share)
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         """Share the height out anew."""
@@ -125,7 +145,7 @@ def _cpu_item(row: MachineRow) -> BarItem:
     percent = row.cpu_percent
     top = row.report.status.top_process if row.report is not None and row.report.status is not None else None
     detail = f"{numbers.number(percent)} %" + (f"  {top.name}" if top is not None else "")
-    return BarItem(row.name, detail, percent, CPU.role(percent))
+    return BarItem(row.name, detail, percent, CPU.role(percent, row.name, row.machine.groups))
 
 
 def _memory_item(row: MachineRow) -> BarItem:
@@ -136,4 +156,4 @@ def _memory_item(row: MachineRow) -> BarItem:
     scale = {"B": 0, "KiB": 1, "MiB": 2, "GiB": 3, "TiB": 4, "PiB": 5}[unit]
     used = numbers.number((memory.total_bytes - memory.available_bytes) / 1024**scale, 1)
     detail = _("{used} of {total} {unit}").format(used=used, total=total, unit=unit)
-    return BarItem(row.name, detail, memory.percent, MEMORY.role(memory.percent))
+    return BarItem(row.name, detail, memory.percent, MEMORY.role(memory.percent, row.name, row.machine.groups))
