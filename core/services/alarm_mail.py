@@ -20,7 +20,7 @@ from email.errors import MessageError
 from email.headerregistry import Address
 from email.message import EmailMessage
 from email.policy import SMTP as SMTP_POLICY
-from email.utils import format_datetime, parseaddr
+from email.utils import format_datetime, getaddresses
 from ipaddress import ip_address
 from typing import BinaryIO
 
@@ -316,9 +316,9 @@ def _alarm_lines(alarm: Alarm) -> list[str]:
 
 
 def _address(text: str) -> Address:
-    name, address = parseaddr(text)
+    (name, address), *others = getaddresses([text]) or [("", "")]
     try:
-        if not text.isprintable() or "@" not in address:
+        if others or not text.isprintable() or "@" not in address:
             raise ValueError
         return Address(display_name=name, addr_spec=address)
     except (ValueError, IndexError, MessageError) as error:

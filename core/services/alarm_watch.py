@@ -176,7 +176,8 @@ class AlarmWatch:
                 if number == 0:
                     log.warning("alarms of before cannot be read: %s", error)
                     self._say("alarms_unread", Severity.WARNING, _("alarms of before cannot be read: {reason}"), error)
-                await asyncio.sleep(1.0)
+                if number + 1 < _LOAD_TRIES:
+                    await asyncio.sleep(1.0)
             else:
                 self._maintenances = {one.id: one for one in maintenances}
                 break
