@@ -86,6 +86,7 @@ class Source:
         self.readers: list[Reader] = []
         self.has_disks = False
         self.disk_count = 0
+        self.by_mount: dict[str, tuple[Bell, ...]] = {}
         self._values: list[AlarmRule] = []
         self._by_quantity: dict[str, tuple[Bell, ...]] = {}
 
@@ -97,6 +98,7 @@ class Source:
         """Take new rules; what rings goes on where a rule of that name is still there."""
         self.kept.update(self.bells)
         self.bells = {}
+        self.by_mount = {}
         self._by_quantity = {}
         self._values = [rule for rule in rules if rule.kind not in (RuleKind.SILENT, RuleKind.OFFLINE)]
         self.silent = [self._bell(rule, None) for rule in rules if rule.kind is RuleKind.SILENT]

@@ -189,18 +189,25 @@ class AlarmEngine:
 
     def _read_disks(self, source: Source, status: Status, time_s: float) -> None:
         disks = status.disks or ()
+        by_mount = source.by_mount
         for disk in disks:
             if disk.total_bytes > 0:
+                bells = by_mount.get(disk.mount)
+                if bells is None:
+                    bells = by_mount[disk.mount] = source.bells_of(f"{DISK}:{disk.mount}")
                 percent = 100.0 * disk.used_bytes / disk.total_bytes
-                for bell in source.bells_of(f"{DISK}:{disk.mount}"):
-                    self._step(bell, time_s, percent)
-        if len(disks) != source.disk_count:
+                for bell in bells:
+                    turn = bell.condition.step(time_s, percent)
+                    if turn != NOTHING:
+                        self._book.turn(bell, turn, time_s, None)
+        if len(by_mount) > len(disks) or len(disks) != source.disk_count:
             source.disk_count = len(disks)
             there = {f"{DISK}:{disk.mount}" for disk in disks}
             for quantity in source.mounts():
                 if quantity not in there:
                     for bell in source.forget_quantity(quantity):
                         self._book.drop(bell, time_s)
+            source.by_mount = {}
 
     def _meter(self, record: MeterReadings, now_s: float) -> None:
         source = self._source(f"meter/{record.name}")
