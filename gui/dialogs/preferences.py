@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from PyQt5.QtCore import pyqtSignal
 from PyQt5.QtWidgets import (
     QAbstractSpinBox,
-    QComboBox,
     QDoubleSpinBox,
     QHBoxLayout,
     QLineEdit,
@@ -15,83 +14,89 @@ from PyQt5.QtWidgets import (
     QListWidgetItem,
     QPushButton,
     QSpinBox,
+    QTabWidget,
     QWidget,
 )
 
 from core.config import Config
+from core.config.settings import EmailSettings
 from core.language import N_, _
 from gui.dialogs.base import FormDialog
+from gui.dialogs.preference_alarms import AlarmsTab, EmailTab, WebhookTab
+from gui.dialogs.preference_tabs import PreferenceTab, RoomTab, SensorsTab, Values, WrongFieldError
 from gui.plain_text import one_line, plain_tip
-from gui.widgets.choice_box import ChoiceBox
 from gui.widgets.labels import plain_label
 
 LANGUAGES = (("system", N_("As the system")), ("en", "English"), ("fr", "Français"))
 THEMES = (("system", N_("As the system")), ("light", N_("Light")), ("dark", N_("Dark")))
 
 
-class PreferencesDialog(FormDialog):
-    """`changed({key: value})` with those that differ from what it was opened with; `meter_removed(name)`."""
-
-    changed = pyqtSignal(dict)
-    meter_removed = pyqtSignal(str)
+class GeneralTab(PreferenceTab):
+    """Who sits here, and how the window looks."""
 
     def __init__(self, config: Config, path: str, parent: QWidget | None = None) -> None:
-        super().__init__(_("Preferences"), _("Save"), parent)
-        self._config = config
+        super().__init__(parent)
+        self.title = _("General")
+        self._before = config
         self.operator = QLineEdit(config.operator)
         self.operator.setToolTip(_("The name written beside every command"))
         self.add_row(_("Your name"), self.operator)
-        self.language = self._choice(_("Language"), LANGUAGES, config.language)
-        self.theme = self._choice(_("Theme"), THEMES, config.theme)
-        self.add_wide(plain_label(_("Language and theme change at once."), "dim"))
+        self.language = self.choice(_("Language"), [(key, _(title)) for key, title in LANGUAGES], config.language)
+        self.theme = self.choice(_("Theme"), [(key, _(title)) for key, title in THEMES], config.theme)
+        self.add_words(_("Language and theme change at once."))
+        self.add_row(_("File"), plain_label(path, "dim", selectable=True))
+
+    def values(self) -> Values:
+        """Name, language, theme."""
+        operator = self.operator.text().strip()
+        if not operator:
+            raise WrongFieldError(self.operator, _("Type a name: it is written beside every command."))
+        return {
+            "operator": (operator, self._before.operator),
+            "language": (self.language.currentData(), self._before.language),
+            "theme": (self.theme.currentData(), self._before.theme),
+        }
+
+
+class CollectingTab(PreferenceTab):
+    """How often machines are polled, how long things are kept, which meters are read."""
+
+    meter_removed = pyqtSignal(str)
+
+    def __init__(self, config: Config, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.title = _("Machines and meters")
+        self._before = config
         self.interval = self._seconds(_("Poll all machines every"), config.polling.interval_s)
         self.visible_interval = self._seconds(_("Poll those on screen every"), config.polling.visible_interval_s)
         self.raw_days = self._days(_("Keep meter readings for"), config.retention.raw_days)
         self.minute_days = self._days(_("Keep minutes of machines for"), config.retention.minute_days)
         self.quarter_days = self._days(_("Keep quarters of an hour for"), config.retention.quarter_days)
-        self.add_wide(plain_label(_("How long things are kept holds from the next start."), "dim"))
+        self.add_words(_("How long things are kept holds from the next start."))
         self.meters = QListWidget()
         self.meters.setObjectName("card")
         self.meters.setAccessibleName(_("Meters"))
         self.meters.setFixedHeight(84)
-        self._remove = QPushButton(_("Remove"))
-        self._remove.setAutoDefault(False)
-        self._remove.clicked.connect(self._on_remove)
+        self.remove = QPushButton(_("Remove"))
+        self.remove.setAutoDefault(False)
+        self.remove.clicked.connect(self._on_remove)
         line = QHBoxLayout()
         line.setSpacing(6)
         line.addWidget(self.meters, 1)
-        line.addWidget(self._remove)
+        line.addWidget(self.remove)
         self.add_row(_("Meters"), line)
         self._list_meters([(meter.name, meter.port) for meter in config.meters])
-        self.add_row(_("File"), plain_label(path, "dim", selectable=True))
 
-    def on_accept(self) -> None:
-        """Tell what differs."""
-        before = self._config
-        values = {
-            "operator": (self.operator.text().strip(), before.operator),
-            "language": (self.language.currentData(), before.language),
-            "theme": (self.theme.currentData(), before.theme),
-            "polling.interval_s": (self.interval.value(), before.polling.interval_s),
-            "polling.visible_interval_s": (self.visible_interval.value(), before.polling.visible_interval_s),
-            "retention.raw_days": (self.raw_days.value(), before.retention.raw_days),
-            "retention.minute_days": (self.minute_days.value(), before.retention.minute_days),
-            "retention.quarter_days": (self.quarter_days.value(), before.retention.quarter_days),
+    def values(self) -> Values:
+        """Polling and retention."""
+        polling, retention = self._before.polling, self._before.retention
+        return {
+            "polling.interval_s": (self.interval.value(), polling.interval_s),
+            "polling.visible_interval_s": (self.visible_interval.value(), polling.visible_interval_s),
+            "retention.raw_days": (self.raw_days.value(), retention.raw_days),
+            "retention.minute_days": (self.minute_days.value(), retention.minute_days),
+            "retention.quarter_days": (self.quarter_days.value(), retention.quarter_days),
         }
-        if not values["operator"][0]:
-            self.say(_("Type a name: it is written beside every command."), "warning")
-            self.operator.setFocus()
-            return
-        self.changed.emit({key: new for key, (new, old) in values.items() if new != old})
-        self.accept()
-
-    def _choice(self, label: str, choices: Sequence[tuple[str, str]], value: str) -> QComboBox:
-        box = ChoiceBox()
-        for key, title in choices:
-            box.addItem(_(title), key)
-        box.setCurrentIndex(max(0, box.findData(value)))
-        self.add_row(label, box)
-        return box
 
     def _seconds(self, label: str, value: float) -> QDoubleSpinBox:
         box = QDoubleSpinBox()
@@ -104,12 +109,8 @@ class PreferencesDialog(FormDialog):
         return box
 
     def _days(self, label: str, value: int) -> QSpinBox:
-        box = QSpinBox()
-        box.setRange(1, 36500)
-        box.setButtonSymbols(QAbstractSpinBox.NoButtons)
+        box = self.number(label, value, 1, 36500)
         box.setSuffix(" " + _("days"))
-        box.setValue(value)
-        self.add_row(label, box)
         return box
 
     def _list_meters(self, meters: Sequence[tuple[str, str]]) -> None:
@@ -119,12 +120,78 @@ class PreferencesDialog(FormDialog):
             item.setToolTip(plain_tip(f"{name}\n{port}"))
             self.meters.addItem(item)
         self._names = [name for name, _port in meters]
-        self._remove.setEnabled(bool(meters))
+        self.remove.setEnabled(bool(meters))
 
     def _on_remove(self) -> None:
         at = self.meters.currentRow()
         if 0 <= at < len(self._names):
             name = self._names.pop(at)
             self.meters.takeItem(at)
-            self._remove.setEnabled(bool(self._names))
+            self.remove.setEnabled(bool(self._names))
             self.meter_removed.emit(name)
+
+
+class PreferencesDialog(FormDialog):
+    """`changed({key: value})` with those that differ from what it was opened with; `meter_removed(name)`.
+
+    A value None means to take the key out. `secrets_given({name: text})` comes before it, with passwords that belong
+    into files of their own; `test_wanted(settings, secrets)` of an output is answered by `apply_tested`.
+    """
+
+    changed = pyqtSignal(dict)
+    secrets_given = pyqtSignal(dict)
+    meter_removed = pyqtSignal(str)
+    test_wanted = pyqtSignal(object, dict)
+
+    def __init__(self, config: Config, path: str, parent: QWidget | None = None) -> None:
+        super().__init__(_("Preferences"), _("Save"), parent)
+        self._agreed = ""
+        self.general = GeneralTab(config, path)
+        self.collecting = CollectingTab(config)
+        self.collecting.meter_removed.connect(self.meter_removed)
+        self.sensors, self.room, self.alarms = SensorsTab(config), RoomTab(config), AlarmsTab(config)
+        self.email, self.webhook = EmailTab(config), WebhookTab(config)
+        for output in (self.email, self.webhook):
+            output.test_wanted.connect(self.test_wanted)
+        self.tabs = QTabWidget()
+        self.tabs.setDocumentMode(True)
+        self.tabs.setAccessibleName(_("Preferences"))
+        self._tabs: tuple[PreferenceTab, ...] = (
+            self.general, self.collecting, self.sensors, self.room, self.alarms, self.email, self.webhook,
+        )  # fmt: skip
+        for tab in self._tabs:
+            self.tabs.addTab(tab, tab.title)
+        self.add_wide(self.tabs)
+        self.setMinimumWidth(660)
+
+    def show_tab(self, tab: PreferenceTab) -> None:
+        """Bring a tab to the front."""
+        self.tabs.setCurrentWidget(tab)
+
+    def apply_tested(self, settings: object, error: str) -> None:
+        """What came of the test of these settings: they were sent, or why not."""
+        tab = self.email if isinstance(settings, EmailSettings) else self.webhook
+        tab.apply_tested(error)
+
+    def on_accept(self) -> None:
+        """Tell what differs; what opens this machine to the network is asked first."""
+        values: Values = {}
+        secrets: dict[str, str] = {}
+        for tab in self._tabs:
+            try:
+                values |= tab.values()
+            except WrongFieldError as error:
+                self.tabs.setCurrentWidget(tab)
+                self.say(str(error), "warning")
+                error.field.setFocus()
+                return
+            secrets |= tab.secrets()
+        opened = " ".join(filter(None, (tab.opens_to_network() for tab in self._tabs)))
+        if opened and opened != self._agreed:
+            self._agreed = opened
+            self.say(_("{what} Save again to open it.").format(what=opened), "warning")
+            return
+        if secrets:
+            self.secrets_given.emit(secrets)
+        self.changed.emit({key: new for key, (new, old) in values.items() if new != old})
+        self.accept()

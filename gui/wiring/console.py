@@ -6,8 +6,7 @@ import logging
 
 from PyQt5.QtCore import QObject, QTimer, pyqtSignal
 
-from core.config import Config, load_config, remove_meter, save_setting
-from core.errors import BeffroiError
+from core.config import Config
 from core.home import Home
 from core.language import _
 from core.records import (
@@ -18,11 +17,9 @@ from core.records import (
     MeterReport,
     StoreReport,
 )
-from core.requests import ReloadRequest
 from core.series import SeriesBook
 from core.site_records import ChatLine, CheckResult, FeedReport, IntakeReport, RoomReport, SensorBatch
 from gui.dialogs.base import TextDialog
-from gui.dialogs.preferences import PreferencesDialog
 from gui.main_window import MainWindow
 from gui.pages.commands import CommandsPage
 from gui.pages.energy import EnergyPage
@@ -37,6 +34,7 @@ from gui.wiring.commands import CommandDesk, MachineDetailDesk
 from gui.wiring.local_agent import LocalAgent
 from gui.wiring.machines import MachineDesk
 from gui.wiring.meters import MeterDesk
+from gui.wiring.preferences import PreferencesDesk
 from gui.wiring.room import RoomDesk
 from gui.wiring.sensors import SensorDesk
 
@@ -63,6 +61,11 @@ class Console(QObject):
         self.meters = MeterDesk(home, self.services, self.book, self)
         self.commands = CommandDesk(self.services, self)
         self.details = MachineDetailDesk(self.services, self.book, self)
+        self.preferences = PreferencesDesk(self.services, self)
+        self.preferences.changed.connect(self._on_settings_changed)
+        self.preferences.theme_wanted.connect(self.theme_wanted)
+        self.preferences.language_wanted.connect(self.language_wanted)
+        self.preferences.meter_removed.connect(self.meters.disconnect_meter)
         self.sensors = SensorDesk(self.services, self)
         self.checks = CheckDesk(self.services, self)
         self.room = RoomDesk(self.services, self)
@@ -96,12 +99,10 @@ class Console(QObject):
         self.checks.attach(window)
         self.room.attach(window, room)
         window.page_changed.connect(self._on_page_changed)
-        window.preferences_wanted.connect(self.open_preferences)
+        self.preferences.attach(window)
         window.files_wanted.connect(self.open_files)
         window.shortcuts_wanted.connect(self.open_shortcuts)
         window.about_wanted.connect(self.open_about)
-        window.theme_wanted.connect(self._on_theme)
-        window.language_wanted.connect(self._on_language)
         window.set_choices(self.services.config.theme, self.services.config.language)
         self._show_targets()
         self._on_page_changed(window.current_page())
@@ -188,45 +189,9 @@ class Console(QObject):
 
     # Settings and help
 
-    def open_preferences(self) -> PreferencesDialog:
-        """Preferences…"""
-        dialog = PreferencesDialog(self.services.config, str(self._home.config_path), self._window)
-        dialog.changed.connect(self._on_preferences)
-        dialog.meter_removed.connect(self._on_meter_removed)
-        dialog.open()
-        return dialog
-
-    def _on_preferences(self, changes: dict[str, object]) -> None:
-        for key, value in changes.items():
-            self._save(key, value)
-        self.services.ask(ReloadRequest(operator=self.services.config.operator))
-        if "theme" in changes:
-            self.theme_wanted.emit(str(changes["theme"]))
-        if "language" in changes:
-            self.language_wanted.emit(str(changes["language"]))
-
-    def _on_theme(self, name: str) -> None:
-        self._save("theme", name)
-        self.theme_wanted.emit(name)
-
-    def _on_language(self, code: str) -> None:
-        self._save("language", code)
-        self.language_wanted.emit(code)
-
-    def _on_meter_removed(self, name: str) -> None:
-        try:
-            remove_meter(self._home, name)
-        except BeffroiError as error:
-            self._on_crashed(str(error))
-        self.services.ask(ReloadRequest(operator=self.services.config.operator))
-        self.meters.disconnect_meter(name)
-
-    def _save(self, key: str, value: object) -> None:
-        try:
-            save_setting(self._home, key, value)  # type: ignore[arg-type]  # the dialog gives text and numbers only
-            self.services.config, _warnings = load_config(self._home)
-        except BeffroiError as error:
-            self._on_crashed(str(error))
+    def _on_settings_changed(self) -> None:
+        self.sensors.apply_config()
+        self.room.apply_config()
 
     def open_files(self) -> TextDialog:
         """Where the files are."""

@@ -214,10 +214,11 @@ def test_preferences_tell_only_what_differs(show):
     config = Config(operator="ana", meters=(MeterConfig(name="m", port="/dev/x"),))
     dialog = show(PreferencesDialog(config, "/home/x/config.toml"))
     changed, removed = gather(dialog.changed), gather(dialog.meter_removed)
-    dialog.interval.setValue(10)
-    dialog.theme.setCurrentIndex(dialog.theme.findData("light"))
-    dialog.meters.setCurrentRow(0)
-    dialog._remove.click()
+    dialog.collecting.interval.setValue(10)
+    theme, collecting = dialog.general.theme, dialog.collecting
+    theme.setCurrentIndex(theme.findData("light"))
+    collecting.meters.setCurrentRow(0)
+    collecting.remove.click()
     dialog.accept_button.click()
     assert changed == [({"polling.interval_s": 10.0, "theme": "light"},)]
     assert removed == [("m",)]
@@ -226,7 +227,7 @@ def test_preferences_tell_only_what_differs(show):
 def test_an_operator_without_a_name_is_asked_for_one(show):
     dialog = show(PreferencesDialog(Config(operator="ana"), "f"))
     changed = gather(dialog.changed)
-    dialog.operator.clear()
+    dialog.general.operator.clear()
     dialog.accept_button.click()
     assert changed == []
     assert "Type a name" in words(dialog)
