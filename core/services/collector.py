@@ -31,6 +31,7 @@ from core.services.live_feed import LiveFeed
 from core.services.recorder import Recorder
 from core.services.site import Site
 from core.services.site_meters import SiteMeters
+from core.site_records import Alarm
 from core.store.history import History
 from core.transport.identity import Identity
 
@@ -125,6 +126,10 @@ class Collector:
     async def reload(self) -> None:
         """Read the settings and the machines again; raises ConfigError."""
         await self.handle(ReloadRequest(operator=self._config.operator))
+
+    def open_alarms(self) -> list[Alarm]:
+        """All alarms that are open now."""
+        return self.site.open_alarms
 
     def enter(self, operator: str) -> None:
         """A window has come."""

@@ -56,7 +56,7 @@ from core.services.feed_messages import (
 )
 from core.services.news import News
 from core.services.present_state import PresentState
-from core.site_records import Record
+from core.site_records import Alarm, Record
 
 log = logging.getLogger("beffroi.feed")
 
@@ -66,6 +66,9 @@ class Door(Protocol):
 
     async def handle(self, request: Request) -> None:
         """Do what is asked; raises BeffroiError."""
+
+    def open_alarms(self) -> Sequence[Alarm]:
+        """All alarms that are open now, also those that rang before the feed began."""
 
     def enter(self, operator: str) -> None:
         """A window has come."""
@@ -158,7 +161,7 @@ class LiveFeed:
 
             news = News(wake)
             with self._lock:
-                for record in self._present.records(time.time()):
+                for record in (*self._present.records(time.time()), *self._door.open_alarms()):
                     news.put(record)
                 self._readers[reader] = news
             writing = asyncio.ensure_future(reader.write_news(news))  # welcomes it; what comes until then waits

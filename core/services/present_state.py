@@ -1,4 +1,4 @@
-"""What stands at this moment: the last record of each machine, meter, sensor, check, listener and open alarm.
+"""What stands at this moment: the last record of each machine, meter, sensor, check, listener and maintenance.
 
 It is what a reader gets first who comes later; bounded, and pruned of what is over.
 """
@@ -11,7 +11,6 @@ from msgspec.structs import replace
 
 from core.records import MachineReport, MeterReadings, MeterReport, StoreReport
 from core.site_records import (
-    Alarm,
     CheckResult,
     IntakeReport,
     Maintenance,
@@ -35,7 +34,6 @@ class PresentState:
         self._meters: dict[str, MeterReport] = {}
         self._measures: dict[tuple[str, str], SensorMeasure] = {}
         self._checks: dict[str, CheckResult] = {}
-        self._alarms: dict[int, Alarm] = {}
         self._maintenances: dict[int, Maintenance] = {}
         self._listeners: dict[type, Record] = {}
 
@@ -54,10 +52,6 @@ class PresentState:
             self._meters[record.name] = record
         elif isinstance(record, CheckResult):
             self._checks[record.check] = record
-        elif isinstance(record, Alarm):
-            self._alarms.pop(record.id, None)
-            if record.state.is_open and len(self._alarms) < self._limit:
-                self._alarms[record.id] = record
         elif isinstance(record, Maintenance):
             self._maintenances.pop(record.id, None)
             if len(self._maintenances) < self._limit:
@@ -82,5 +76,4 @@ class PresentState:
             *self._checks.values(),
             *(SensorBatch(measures=(measure,)) for measure in self._measures.values()),
             *(found for found in self._maintenances.values() if found.end_s > now_s),
-            *self._alarms.values(),
         ]

@@ -31,7 +31,7 @@ from core.requests import (
     SayRequest,
 )
 from core.services.hub import Hub
-from core.site_records import IntakeReport, ListenerState, Record, RoomReport
+from core.site_records import Alarm, IntakeReport, ListenerState, Record, RoomReport
 
 if TYPE_CHECKING:
     from core.services.alarm_outputs import AlarmOutputs
@@ -94,6 +94,12 @@ class Site:
     def config(self) -> Config:
         """The settings in force."""
         return self._config
+
+    @property
+    def open_alarms(self) -> list[Alarm]:
+        """All alarms that are open now."""
+        watch: AlarmWatch | None = self._made("alarms")
+        return [] if watch is None else watch.open_alarms
 
     def addresses(self) -> list[str]:
         """Where the listeners that are up listen."""

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import json
+import shutil
 import signal
 import socket
+import subprocess
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from collect_process import Collect
+from collect_process import ROOT, Collect
 from real_agent import SITE_CODE, Agent
 
 from core.cli.app import main
@@ -168,3 +170,13 @@ def test_a_service_manager_is_told_how_it_stands(home: Home, start: Start, tmp_p
         while (line := manager.recv(4096).decode()) != "STOPPING=1":
             assert line == "WATCHDOG=1"
         assert collect.stop()[0] == 0
+
+
+@pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="systemd-analyze is not there")
+def test_the_unit_is_one_that_systemd_takes(tmp_path: Path) -> None:
+    unit = tmp_path / "beffroi-collect.service"
+    text = (ROOT / "resources" / unit.name).read_text()
+    assert "--home /var/lib/beffroi collect" in text
+    unit.write_text(text.replace("/usr/local/bin/beffroi", "/bin/true").replace("User=beffroi", "User=root"))
+    checked = subprocess.run(["systemd-analyze", "verify", str(unit)], capture_output=True, text=True, timeout=30)
+    assert (checked.returncode, checked.stderr) == (0, "")
