@@ -13,7 +13,7 @@ from core.language import _
 from core.records import SeriesPoints
 from core.site_records import CheckResult, CheckState
 from gui import numbers
-from gui.models.check_history import PhaseModel, availability, phases
+from gui.models.check_history import Phase, PhaseModel, availability, phases
 from gui.models.check_row import CERTIFICATE_DAYS, CheckRow, days_words, latency_words, state_words
 from gui.models.machine_row import Shape
 from gui.plain_text import one_line
@@ -66,6 +66,7 @@ class CheckDetailDialog(QDialog):
         self.setWindowTitle(_("Check {name}").format(name=one_line(row.name)))
         self.resize(940, 680)
         self._row = row
+        self._last_phase: Phase | None = None
         self.range = TimeRange(self, mode="hour")
         self._asking = QTimer(self)
         self._asking.setSingleShot(True)
@@ -111,7 +112,9 @@ class CheckDetailDialog(QDialog):
         ]
         self.plot.set_history(points, failed)
         self.model.set_phases(found)
+        self._last_phase = found[-1] if len(found) > 1 else None  # of a single one the beginning is not known
         self._show_well(results)
+        self._show_now()
 
     def _lay_out(self) -> None:
         title = plain_label(one_line(self._row.name))
@@ -154,6 +157,7 @@ class CheckDetailDialog(QDialog):
         history.body.addWidget(table, 1)
         halves = QSplitter(Qt.Vertical)
         halves.setChildrenCollapsible(False)
+        halves.setHandleWidth(GAP)
         halves.addWidget(upper)
         halves.addWidget(history)
         halves.setSizes([330, 190])
@@ -180,8 +184,11 @@ class CheckDetailDialog(QDialog):
             self.now.set_number(numbers.NO_VALUE, "")
             return
         words = state_words(result.state)
-        if row.since_s is not None:
-            words = _("{state} since {time}").format(state=words, time=numbers.clock(row.since_s))
+        phase, since_s = self._last_phase, row.since_s
+        if since_s is None and phase is not None and phase.last.state is result.state:
+            since_s = phase.start_s
+        if since_s is not None:
+            words = _("{state} since {time}").format(state=words, time=numbers.clock(since_s))
         self._state.set_text(f"{words}: {one_line(result.error)}" if result.error else words)
         set_role(self._state, None if result.state is CheckState.OK else "critical")
         if result.latency_ms is None:

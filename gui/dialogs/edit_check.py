@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from PyQt5.QtCore import pyqtSignal
-from PyQt5.QtWidgets import QCompleter, QDoubleSpinBox, QLineEdit, QWidget
+from PyQt5.QtWidgets import QAbstractSpinBox, QCompleter, QDoubleSpinBox, QLineEdit, QWidget
 
 from core.config.settings import CheckConfig
 from core.language import _
@@ -152,4 +152,5 @@ def _seconds(value: float, least: float, most: float) -> QDoubleSpinBox:
     box.setDecimals(0 if least >= 1 else 1)
     box.setValue(value)
     box.setSuffix(" s")
+    box.setButtonSymbols(QAbstractSpinBox.NoButtons)
     return box

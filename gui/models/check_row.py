@@ -20,7 +20,10 @@ _RANKS = {Shape.SQUARE: 1, Shape.TRIANGLE: 4, Shape.RING: 5, Shape.CIRCLE: 6}
 
 
 class CheckRow:
-    """A check: as configured (its target as it may be shown), its last result, and since when it stands so."""
+    """A check: as configured (its target as it may be shown), its last result, and since when it stands so.
+
+    `since_s` is None until this window has seen its state change: what was before is in the history alone.
+    """
 
     __slots__ = ("config", "result", "since_s")
 
@@ -77,7 +80,7 @@ class CheckRow:
         before = self.result
         if before is not None and result.time_s < before.time_s:
             return
-        if before is None or before.state is not result.state:
+        if before is not None and before.state is not result.state:
             self.since_s = result.time_s
         self.result = result
 

@@ -298,10 +298,13 @@ class MachineModel(QAbstractItemModel):
                 group = check.group or CHECKS
                 groups.setdefault(group, GroupRow(group)).rows.append(check)
         self._groups = sorted(groups.values(), key=_group_order)
-        if len(groups.keys() - {CHECKS}) == 1:
-            self._groups[0].is_alone = True
+        with_machines = [one for one in self._groups if one.machines]
+        if len(with_machines) == 1:
+            with_machines[0].is_alone = True
         self._place, self._check_place = {}, {}
         for number, group_row in enumerate(self._groups):
+            if self._checks:
+                group_row.rows.sort(key=_by_name)
             if self._is_problems_first:
                 group_row.rows.sort(key=_rank)
             for position, found in enumerate(group_row.rows):
@@ -325,6 +328,10 @@ class MachineModel(QAbstractItemModel):
 
 def _rank(row: MachineRow | CheckRow) -> int:
     return row.rank()
+
+
+def _by_name(row: MachineRow | CheckRow) -> str:
+    return row.name.casefold()
 
 
 def _group_order(group: GroupRow) -> tuple[int, str]:

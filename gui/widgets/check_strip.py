@@ -16,8 +16,9 @@ from gui.widgets.flow_layout import FlowLayout
 from gui.widgets.labels import ElidedLabel, plain_label
 from gui.widgets.state_shape import paint_shape
 
-MOST = 12
-"""Checks named at a time, the worst first; the others are counted."""
+MOST, FEWER = 12, 5
+"""Checks named at a time, the worst first; the others are counted. Fewer where the window is low."""
+_LOW_PX = 800
 _LONGEST = 28
 _ICON_PX = 10
 
@@ -59,15 +60,17 @@ class CheckStrip(QWidget):
     def refresh(self) -> None:
         """Show how the checks stand now; nothing is done while nothing has changed."""
         rows = sorted(self._model.checks(), key=CheckRow.rank)
-        shown = tuple((row.name, row.shape, row.latency(), row.reason()) for row in rows[:MOST])
-        if (len(rows), self._model.check_counts(), shown) == self._shown:
+        most = MOST if self.window().height() >= _LOW_PX else FEWER
+        shown = tuple((row.name, row.shape, row.latency(), row.reason()) for row in rows[:most])
+        state = (len(rows), self._model.check_counts(), shown)
+        if state == self._shown:
             return
-        self._shown = (len(rows), self._model.check_counts(), shown)
+        self._shown = state
         self._add.setVisible(not rows)
         self._chips.setVisible(bool(rows))
         self._counts.set_text(self._words() if rows else _("No check yet: it watches a page, a port or a host."))
-        self._show(rows[:MOST])
-        left = len(rows) - MOST
+        self._show(rows[:most])
+        left = len(rows) - most
         self._more.setText("" if left <= 0 else _("and {count} more").format(count=number(left)))
         self._more.setVisible(left > 0)
 
@@ -108,7 +111,7 @@ class CheckStrip(QWidget):
             name = one_line(row.name)
             name = name if len(name) <= _LONGEST else name[: _LONGEST - 1] + "…"
             latency = row.latency()
-            button.setText((f"{name}  {latency}" if latency else name).replace("&", "&&"))
+            button.setText((f" {name}  {latency}" if latency else f" {name}").replace("&", "&&"))
             button.setProperty("check", row.name)
             button.setIcon(_shape_icon(row))
             button.setToolTip(plain_tip(row.details()))
