@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from math import isfinite
 from typing import Any, NamedTuple
 
 from core.language import N_, _
@@ -103,7 +104,7 @@ def message_of(fields: Mapping[str, Any]) -> Message:
             elif kind is str:
                 named = value
         elif kind is float or kind is int:
-            number = _finite(name, value)
+            number = value if kind is float and isfinite(value) else _finite(name, value)
             if role is Role.VALUE:
                 general.append((name, known, number))
             else:
@@ -157,7 +158,7 @@ def _shown(value: float) -> str:
 
 def _identifier(value: object) -> str | None:
     """What a sensor calls itself; None where that is empty."""
-    if isinstance(value, bool) or not isinstance(value, str | int | float):
+    if type(value) is not str and (isinstance(value, bool) or not isinstance(value, str | int | float)):
         raise Refusal(N_("the identifier is neither a text nor a number"))
     try:
         text = (value if isinstance(value, str) else str(value)).strip()
