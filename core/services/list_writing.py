@@ -75,7 +75,8 @@ def _json_bytes(machines: list[Machine]) -> bytes:
         }
         for machine in machines
     ]
-    return (json.dumps(entries, ensure_ascii=False, indent=2) + "\n").encode()
+    lines = ",\n".join(json.dumps(entry, ensure_ascii=False) for entry in entries)
+    return f"[\n{lines}\n]\n".encode()
 
 
 def _xlsx_bytes(machines: list[Machine]) -> bytes:

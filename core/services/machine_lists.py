@@ -26,7 +26,7 @@ from core.services.machine_fields import DEFAULT_PORT, BadFieldError, check_name
 from core.services.spreadsheet import NotASpreadsheetError, sheet_rows
 
 COLUMNS = ("name", "address", "port", "groups", "notes", "reference", "price_before_tax", "vat_rate_percent")
-LARGEST_FILE = 16 << 20
+LARGEST_FILE = 64 << 20
 
 _HEADERS = {
     "name": "name", "nom": "name", "machine": "name", "hostname": "name",

@@ -36,7 +36,7 @@ class EquipmentDialog(FormDialog):
         self.add_row(_("Find"), self.filter)
         self.model = EquipmentModel(self)
         self.table = RowTable(self.model, _("Equipment"))
-        self.table.setMinimumHeight(300)
+        self.table.setMinimumHeight(380)
         for column, width in enumerate(_WIDTHS):
             self.table.setColumnWidth(column, width)
         header = self.table.horizontalHeader()

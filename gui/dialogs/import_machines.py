@@ -16,7 +16,7 @@ from gui.numbers import number
 from gui.widgets.labels import ElidedLabel, plain_label, set_role
 from gui.widgets.row_table import RowTable
 
-_WIDTHS = (70, 110, 160, 190, 130, 110, 100)
+_WIDTHS = (64, 100, 130, 160, 120, 100, 90)
 """Of the columns before the last one: the texts of a hundred thousand rows are not measured."""
 
 
@@ -30,12 +30,12 @@ class ImportDialog(FormDialog):
         self.resize(1060, 620)
         title = ElidedLabel("dim")
         title.set_text(file_name)
-        self.add_row(_("List"), title)
+        self.add_wide(title)
         self.counts = plain_label("", wrap=True)
         self.add_wide(self.counts)
         self.model = ImportLinesModel(self)
         self.table = RowTable(self.model, _("Lines of the list"))
-        self.table.setMinimumHeight(320)
+        self.table.setMinimumHeight(340)
         header = self.table.horizontalHeader()
         for column, width in enumerate(_WIDTHS):
             self.table.setColumnWidth(column, width)

@@ -133,3 +133,17 @@ def test_several_are_paired_by_a_site_code_and_the_list_goes_out_and_in_again(qt
     assert desk.machines["one"].fingerprint is None
     assert desk.machines["two"].fingerprint is not None
     qtbot.waitUntil(lambda: state_of(window, "one") is MachineState.UNPAIRED, timeout=SLOW_MS)
+
+    equipment = desk.lists.open_equipment()
+    assert {"one", "two"} <= {machine.name for machine in equipment.model.shown}
+    edit = desk.open_edit("two")
+    edit.reference.setText("INV-7")
+    edit.price.setText("100")
+    edit.accept_button.click()
+    assert "100.00 before tax" in equipment.totals.text()
+    assert desk.machines["two"].fingerprint is not None
+    saved = []
+    window.console.services.query(lambda history: history.machines(), saved.append)
+    qtbot.waitUntil(lambda: bool(saved), timeout=SLOW_MS)
+    assert {machine.name: machine.reference for machine in saved[0]}["two"] == "INV-7"
+    equipment.reject()

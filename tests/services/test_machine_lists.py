@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec import structs
 
 from core.errors import ConfigError, UsageError
 from core.records import Level, Machine
@@ -188,3 +190,95 @@ def test_a_known_machine_keeps_its_certificate_and_its_address() -> None:
     ((state, _machine, reason),) = plan(known, [Machine(name="a", host="10.0.0.9")])
     assert state is LineState.REFUSED
     assert "already known at 10.0.0.1:17450" in reason
+
+
+def test_a_list_of_equipment_is_read_as_people_write_it() -> None:
+    content = "Nom;Adresse;Référence;Prix HT (€);TVA\nété;10.0.0.1;INV-7;1 249,90 €;20 %\nb;10.0.0.2;;;\n".encode(
+        "cp1252"
+    )
+    machines, errors = parse_list(content, ".csv")
+    assert errors == []
+    assert machines == [
+        Machine(name="été", host="10.0.0.1", reference="INV-7", price_before_tax="1249.90", vat_rate_percent="20"),
+        Machine(name="b", host="10.0.0.2"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("line", "reason"),
+    [
+        ("a\t10.0.0.1\tR\t0\t20", "the price with tax is 0.00; it must be more than 0"),
+        ("a\t10.0.0.1\tR\t-5\t20", "the price with tax is -6.00"),
+        ("a\t10.0.0.1\tR\tfree\t20", "'free' is not a price"),
+        ("a\t10.0.0.1\tR\t5\t200", "no VAT rate"),
+        ("a\t10.0.0.1\t" + "R" * 65 + "\t5\t20", "the reference"),
+        ("a\t=A1+B1\tR\t5\t20", "is not an address"),
+    ],
+)
+def test_a_bad_price_refuses_its_line_with_the_reason(line: str, reason: str) -> None:
+    machines, errors = parse_list(f"name\taddress\treference\tprice\tvat\n{line}\nb\t10.0.0.2\t\t\t\n", ".csv")
+    assert [machine.name for machine in machines] == ["b"]
+    assert [error.line for error in errors] == [2]
+    assert reason in errors[0].reason
+
+
+equipment = st.builds(
+    Machine,
+    name=st.uuids().map(lambda one: f"=m {one.hex[:8]}"),
+    host=st.just("x"),
+    groups=st.lists(st.sampled_from(["été", "b c", "=d"]), unique=True, max_size=2).map(tuple),
+    notes=notes,
+    reference=st.sampled_from(["", "INV-7", "=1", "'x", "été"]),
+    price_before_tax=st.sampled_from([None, "1249.90", "0.5", "12"]),
+    vat_rate_percent=st.sampled_from([None, "20", "5.5", "0"]),
+)
+
+
+@settings(max_examples=30, deadline=None)
+@given(
+    suffix=st.sampled_from([".csv", ".json", ".xlsx"]),
+    listed=st.lists(equipment, max_size=5, unique_by=lambda one: one.name),
+)
+def test_equipment_goes_out_and_in_the_same(
+    tmp_path_factory: pytest.TempPathFactory, suffix: str, listed: list[Machine]
+) -> None:
+    machines = [structs.replace(machine, host=f"10.0.0.{number}") for number, machine in enumerate(listed)]
+    path = tmp_path_factory.mktemp("lists") / f"list{suffix}"
+    write_list(path, machines)
+    assert read_list(path) == (machines, [])
+
+
+def test_a_hundred_thousand_lines_take_seconds() -> None:
+    text = "\n".join(f"10.{number >> 16}.{number >> 8 & 255}.{number & 255};80" for number in range(100_000))
+    begun_s = time.perf_counter()
+    machines, errors = parse_list(text)
+    found = planned(Listing(machines, list(range(100_000)), errors), [], 2000)
+    assert time.perf_counter() - begun_s < 20
+    assert (len(machines), errors) == (100_000, [])
+    assert (found.count(LineState.NEW), found.count(LineState.REFUSED)) == (2000, 98_000)
+
+
+def test_the_list_takes_no_more_than_its_maximum_and_names_it() -> None:
+    known = [Machine(name="a", host="10.0.0.1")]
+    listed = [
+        Machine(name="b", host="10.0.0.2"),
+        Machine(name="c", host="10.0.0.3"),
+        structs.replace(known[0], notes="n"),
+    ]
+    states = plan(known, listed, most=2)
+    assert [state for state, _machine, _reason in states] == [LineState.NEW, LineState.REFUSED, LineState.CHANGED]
+    assert "at most 2 machines; raise max under [machines]" in states[1][2]
+
+
+def test_an_empty_field_of_a_list_leaves_what_is_there() -> None:
+    known = [Machine(name="a", host="10.0.0.1", reference="R", price_before_tax="5", vat_rate_percent="20", notes="n")]
+    assert plan(known, [Machine(name="a", host="10.0.0.1")]) == [(LineState.SAME, known[0], "")]
+    ((state, machine, _reason),) = plan(known, [Machine(name="a", host="10.0.0.1", price_before_tax="6")])
+    assert state is LineState.CHANGED
+    assert machine == structs.replace(known[0], price_before_tax="6")
+
+
+def test_what_all_machines_are_worth_afterwards_is_told() -> None:
+    known = [Machine(name="a", host="10.0.0.1", price_before_tax="5")]
+    listing = Listing([Machine(name="b", host="10.0.0.2", price_before_tax="6")], [1], [])
+    assert planned(listing, known, 2000).totals.with_tax == 11
