@@ -361,7 +361,7 @@ class MeterReport(Struct, frozen=True, kw_only=True):
 
     `line` is such as `9600 8N1`; `period_s` the measured time between telegrams; `needs_key` asks for the key dialog;
     `is_problem` tells that `text` is about octets that were not taken, whatever the state; `is_trying` that an attempt
-    failed and the next one follows by itself.
+    failed and the next one follows by itself; `is_ended` that nobody reads the meter any more, by somebody's will.
     """
 
     name: str
@@ -378,6 +378,7 @@ class MeterReport(Struct, frozen=True, kw_only=True):
     is_simulated: bool = False
     is_problem: bool = False
     is_trying: bool = False
+    is_ended: bool = False
 
 
 class Severity(Enum):

@@ -13,7 +13,7 @@ from core.alarms.bells import DISK, FIELDS, Bell, Source
 from core.alarms.book import NOBODY, AlarmBook
 from core.alarms.condition import GAP_PERIODS, NOTHING
 from core.alarms.rules import rules_for
-from core.records import MachineReport, MachineState, MeterReadings, MeterReport, MeterState, Quality, Status
+from core.records import MachineReport, MachineState, MeterReadings, MeterReport, Quality, Status
 from core.site_records import (
     Alarm,
     AlarmRule,
@@ -236,7 +236,7 @@ class AlarmEngine:
         if source is None:
             return
         source.period_s = report.period_s
-        if report.state is MeterState.DISCONNECTED:
+        if report.is_ended:
             self._meter_on_port.pop(report.port, None)
             self._leave(source, now_s)
         elif source.heard_s is None or not source.is_expected:

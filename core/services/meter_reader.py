@@ -110,7 +110,7 @@ class MeterReader:
             while True:
                 await self._visit()
         except asyncio.CancelledError:
-            self._report(MeterState.DISCONNECTED, _("disconnected"))
+            self._report(MeterState.DISCONNECTED, _("disconnected"), is_ended=True)
             raise
         finally:
             watch.cancel()
@@ -360,6 +360,7 @@ class MeterReader:
         needs_key: bool = False,
         is_problem: bool = False,
         is_trying: bool = False,
+        is_ended: bool = False,
     ) -> None:
         """Publish where the reading stands, if anything of it is new; a change of state is an event too."""
         report = MeterReport(
@@ -377,6 +378,7 @@ class MeterReader:
             is_simulated=self._is_simulated,
             is_problem=is_problem,
             is_trying=is_trying,
+            is_ended=is_ended,
         )
         told = self._told
         self._told, self._state = report, state

@@ -202,6 +202,7 @@ class MeterDesk(QObject):
                     text=_("disconnected"),
                     time_s=time.time(),
                     is_simulated=name == SIMULATED,
+                    is_ended=True,
                 )
             )
         if self._window is not None:

@@ -79,8 +79,12 @@ def meter_readings(
     )
 
 
-def meter_report(time_s: float, state: MeterState, name: str = "main", period_s: float | None = None) -> MeterReport:
-    return MeterReport(name=name, port=f"/dev/{name}", state=state, text="", time_s=time_s, period_s=period_s)
+def meter_report(
+    time_s: float, state: MeterState, name: str = "main", period_s: float | None = None, *, is_ended: bool = False
+) -> MeterReport:
+    return MeterReport(
+        name=name, port=f"/dev/{name}", state=state, text="", time_s=time_s, period_s=period_s, is_ended=is_ended
+    )
 
 
 def check_result(time_s: float, state: CheckState = CheckState.OK, days: float | None = None) -> CheckResult:

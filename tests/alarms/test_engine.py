@@ -13,6 +13,7 @@ from alarm_records import (
     meter_readings,
     meter_report,
 )
+from msgspec import structs
 
 from core.alarms.book import FLAP_S
 from core.alarms.engine import FIRST_CONTACT_S, AlarmEngine
@@ -229,9 +230,26 @@ def test_a_meter_that_was_disconnected_on_purpose_is_not_silent_and_its_alarms_a
     for second in range(12):
         site.tell(T0 + second, meter_readings(T0 + second, voltage_l1_v=260.0))
     assert site.states == [ACTIVE]
-    site.tell(T0 + 12, meter_report(T0 + 12, MeterState.DISCONNECTED))
+    site.tell(T0 + 12, meter_report(T0 + 12, MeterState.DISCONNECTED, is_ended=True))
     assert site.states == [ACTIVE, RESOLVED]
     assert site.tick(T0 + 1000) == []
+
+
+def test_a_probe_that_somebody_pulled_out_is_a_silent_meter():
+    site = Site()
+    site.tell(T0, meter_readings(T0))
+    site.tell(T0 + 5, meter_report(T0 + 5, MeterState.DISCONNECTED))
+    assert [one.rule for one in site.tick(T0 + 61)] == ["meter silent"]
+
+
+def test_a_meter_that_says_its_name_is_not_missed_under_the_name_of_its_port():
+    site = Site()
+    first = meter_report(T0, MeterState.SEARCHING, "/dev/ttyUSB0")
+    site.tell(T0, first)
+    site.tell(T0 + 10, structs.replace(first, name="LGZ123", state=MeterState.READING))
+    for second in range(10, 200, 10):
+        site.tell(T0 + second, meter_readings(T0 + second, "LGZ123"))
+        assert site.tick(T0 + second) == []
 
 
 def test_a_failing_check_rings_after_its_time_with_its_reason():
