@@ -28,6 +28,9 @@ from core.site_records import (
 FIRST_CONTACT_S = 60.0
 """A machine that was not reached since the program began gets so long: two thousand handshakes take their time."""
 
+LEAVE_S = 5.0
+"""A meter that nobody reads any more is let go after so long: when all of us stop, its alarms go on with the next."""
+
 MOST_SOURCES = 50_000
 """Sources that are watched at most; `unwatched` counts the records of those beyond."""
 
@@ -52,6 +55,7 @@ class AlarmEngine:
         self._meter_on_port: dict[str, str] = {}
         self._silent: dict[str, Source] = {}
         self._down: dict[Bell, float] = {}
+        self._leaving: dict[str, float] = {}
         self._book = AlarmBook(first_id)
         self._now_s = 0.0
         self._kinds: dict[type, Callable[..., None]] = {
@@ -85,6 +89,10 @@ class AlarmEngine:
         for bell, first_s in list(self._down.items()):
             if bell.source.was_up or now_s - first_s >= FIRST_CONTACT_S or bell.condition.duration_s > FIRST_CONTACT_S:
                 self._step(bell, now_s, 1.0)
+        for name in [name for name, left_s in self._leaving.items() if now_s - left_s >= LEAVE_S]:
+            del self._leaving[name]
+            if name in self._sources:
+                self._leave(self._sources[name], now_s)
         self._book.look_at_calm(now_s)
         return self._taken_changes()
 
@@ -215,6 +223,7 @@ class AlarmEngine:
             return
         time_s = now_s if record.time_s is None or record.time_s > now_s else record.time_s
         source.is_expected = True
+        self._leaving.pop(source.source, None)
         self._hear(source, time_s)
         measurement = record.measurement
         if measurement is None:
@@ -238,8 +247,11 @@ class AlarmEngine:
         source.period_s = report.period_s
         if report.is_ended:
             self._meter_on_port.pop(report.port, None)
-            self._leave(source, now_s)
-        elif source.heard_s is None or not source.is_expected:
+            self._leaving.setdefault(name, now_s)
+            source.is_expected = False
+            return
+        self._leaving.pop(name, None)
+        if source.heard_s is None or not source.is_expected:
             source.is_expected, source.heard_s = True, now_s
 
     def _sensor_batch(self, batch: SensorBatch, now_s: float) -> None:

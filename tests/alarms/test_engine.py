@@ -231,6 +231,8 @@ def test_a_meter_that_was_disconnected_on_purpose_is_not_silent_and_its_alarms_a
         site.tell(T0 + second, meter_readings(T0 + second, voltage_l1_v=260.0))
     assert site.states == [ACTIVE]
     site.tell(T0 + 12, meter_report(T0 + 12, MeterState.DISCONNECTED, is_ended=True))
+    assert site.tick(T0 + 16) == []  # all of us may be about to stop
+    site.tick(T0 + 17)
     assert site.states == [ACTIVE, RESOLVED]
     assert site.tick(T0 + 1000) == []
 
