@@ -126,7 +126,11 @@ async def connect(target: CheckTarget, names: Names, progress: Progress) -> sock
     loop = asyncio.get_running_loop()
     failure: OSError | None = None
     for number, (family, address) in enumerate(places, 1):
-        made = socket.socket(family, socket.SOCK_STREAM)
+        try:
+            made = socket.socket(family, socket.SOCK_STREAM)
+        except OSError as error:  # no IPv6 here, or too many open files
+            failure = error
+            continue
         try:
             made.setblocking(False)
             made.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

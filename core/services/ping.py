@@ -147,7 +147,11 @@ class _Link:
 
     @classmethod
     def opened(cls, family: int) -> _Link | None:
-        """A link over what this user may open; None where he may open nothing."""
+        """A link over what this user may open; None where he may open nothing, and on Windows, whose loop waits for
+        no socket of this kind.
+        """
+        if sys.platform == "win32":
+            return None
         for kind in (socket.SOCK_DGRAM, socket.SOCK_RAW):
             try:
                 made = socket.socket(family, kind, _PROTOCOL[socket.AddressFamily(family)])

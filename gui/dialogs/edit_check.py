@@ -15,6 +15,8 @@ from gui.models.check_row import days_words, latency_words, state_words
 from gui.plain_text import one_line
 from gui.widgets.labels import plain_label
 
+_SAMPLES = "https://intranet.example.org/   192.0.2.7:22   printer.local"
+
 
 class EditCheckDialog(FormDialog):
     """`save_wanted(CheckConfig)` and `try_wanted(CheckConfig)`; who answers calls `apply_…`.
@@ -38,7 +40,7 @@ class EditCheckDialog(FormDialog):
         known = check or CheckConfig(name="", target="")
         self.target = QLineEdit(known.target)
         self.target.setMaxLength(2048)
-        self.target.setPlaceholderText("https://intranet.example.org/   192.0.2.7:22   printer.local")
+        self.target.setPlaceholderText(_SAMPLES)
         self.add_row(_("Target"), self.target)
         self.add_wide(
             plain_label(

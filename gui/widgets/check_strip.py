@@ -16,7 +16,7 @@ from gui.widgets.flow_layout import FlowLayout
 from gui.widgets.labels import ElidedLabel, plain_label
 from gui.widgets.state_shape import paint_shape
 
-MOST, FEWER = 12, 5
+MOST, FEWER = 8, 5
 """Checks named at a time, the worst first; the others are counted. Fewer where the window is low."""
 _LOW_PX = 800
 _LONGEST = 28

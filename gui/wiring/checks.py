@@ -211,8 +211,7 @@ class CheckDesk(QObject):
         save_table(self._services.home, "check", check)
         if before is not None and before.name != check.name:
             remove_table(self._services.home, "check", before.name)
-        self._reload()
-        self._services.ask(CheckRequest(names=(check.name,), operator=self._services.config.operator))
+        self._reload()  # one that is new or changed is run at once
         if self._window is not None:
             self._window.machine_list.select_check(check.name)
 
