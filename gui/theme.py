@@ -201,6 +201,8 @@ QFrame#chip[lost="true"] { border: 1px solid $warning; }
 QToolButton#chip-cross { background: transparent; border: 0; padding: 0; color: $dim; }
 QToolButton#chip-cross:hover, QToolButton#chip-cross:focus { color: $text; background: $line; }
 QListView#completions { background: $card; border: 1px solid $line; }
+QToolButton#bell { background: transparent; border: 0; padding: 1px 8px; color: $dim; }
+QToolButton#bell:hover, QToolButton#bell:focus { color: $text; background: $raised; }
 QLineEdit#chip-entry { background: transparent; border: 0; padding: 0 4px; }
 QPlainTextEdit#answers { background: transparent; border: 0; padding: 0; }
 QToolButton::menu-indicator { image: none; }

@@ -17,6 +17,7 @@ from core.site_records import Alarm, AlarmState
 from gui import numbers
 from gui.models import alarm_words as words
 from gui.models.alarm_marks import about, mark_of
+from gui.plain_text import plain_tip
 from gui.theme import notifier, scaled_font
 from gui.widgets.bar_list import BarItem, BarList
 from gui.widgets.card import GAP, Card
@@ -216,7 +217,7 @@ class AlarmDetail(Card):
 
     def _button(self, text: str, wanted: object, tip: str) -> QPushButton:
         button = QPushButton(text)
-        button.setToolTip(tip)
+        button.setToolTip(plain_tip(tip))
         button.clicked.connect(lambda _checked: wanted.emit())
         return button
 

@@ -5,20 +5,25 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable
 
-from PyQt5.QtCore import QTimer
-from PyQt5.QtWidgets import QStatusBar, QWidget
+from PyQt5.QtCore import Qt, QTimer, pyqtSignal
+from PyQt5.QtWidgets import QStatusBar, QToolButton, QWidget
 
 from core.language import _, ngettext
 from core.records import MeterReport, MeterState, StoreReport
-from core.site_records import FeedReport
+from core.site_records import AlarmSeverity, FeedReport
+from gui.models import alarm_words
 from gui.models.machines import Counts
 from gui.numbers import age, number
 from gui.plain_text import one_line, plain_tip
+from gui.theme import notifier
+from gui.widgets.bell_icon import bell_icon
 from gui.widgets.labels import plain_label, set_role
 
 
 class StatusLine(QStatusBar):
-    """Permanent words at the left, short messages over them."""
+    """Permanent words at the left, short messages over them; the bell at the right."""
+
+    bell_pressed = pyqtSignal()
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -33,6 +38,15 @@ class StatusLine(QStatusBar):
         for label in (self._collecting, self._links, self._probe, self._database, self._dropped):
             label.setContentsMargins(6, 0, 14, 0)
             self.addWidget(label)
+        self.bell = QToolButton()
+        self.bell.setObjectName("bell")
+        self.bell.setAutoRaise(True)
+        self.bell.setToolButtonStyle(Qt.ToolButtonTextBesideIcon)
+        self.bell.clicked.connect(lambda _checked: self.bell_pressed.emit())
+        self.addPermanentWidget(self.bell)
+        self._alarms: tuple[dict[AlarmSeverity, int], int, bool] = ({}, 0, False)
+        self._show_bell()
+        notifier.changed.connect(self._show_bell)
         self._timer = QTimer(self)
         self._timer.setInterval(1000)
         self._timer.timeout.connect(self._tell_age)
@@ -92,6 +106,27 @@ class StatusLine(QStatusBar):
             if count
             else ""
         )
+
+    def apply_alarms(self, counts: dict[AlarmSeverity, int], active: int, *, is_silent: bool) -> None:
+        """What rings: open alarms by severity, and how many of them nobody has acknowledged."""
+        if (counts, active, is_silent) != self._alarms:
+            self._alarms = (dict(counts), active, is_silent)
+            self._show_bell()
+
+    def _show_bell(self) -> None:
+        counts, active, is_silent = self._alarms
+        count = sum(counts.values())
+        worst = alarm_words.worst(list(counts))
+        role = "dim" if worst is None else alarm_words.severity_role(worst)
+        self.bell.setIcon(bell_icon(role, is_silent=is_silent, is_ringing=active > 0))
+        words = alarm_words.open_words(count) if count else _("nothing rings")
+        self.bell.setText(words)
+        self.bell.setAccessibleName(words)
+        lines = [alarm_words.count_words(counts)] if count else []
+        if is_silent:
+            lines.append(_("silenced"))
+        lines.append(_("Open the alarms"))
+        self.bell.setToolTip(plain_tip("\n".join(lines)))
 
     def _tell_probes(self, reports: Iterable[MeterReport]) -> None:
         words, tips, worst = [], [], "dim"

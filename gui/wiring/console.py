@@ -18,9 +18,19 @@ from core.records import (
     StoreReport,
 )
 from core.series import SeriesBook
-from core.site_records import ChatLine, CheckResult, FeedReport, IntakeReport, RoomReport, SensorBatch
+from core.site_records import (
+    Alarm,
+    ChatLine,
+    CheckResult,
+    FeedReport,
+    IntakeReport,
+    Maintenance,
+    RoomReport,
+    SensorBatch,
+)
 from gui.dialogs.base import TextDialog
 from gui.main_window import MainWindow
+from gui.pages.alarms import AlarmsPage
 from gui.pages.commands import CommandsPage
 from gui.pages.energy import EnergyPage
 from gui.pages.machine import MachinePage
@@ -29,6 +39,7 @@ from gui.pages.sensors import SensorsPage
 from gui.plain_text import one_line
 from gui.runtime.mailbox import Delivery
 from gui.runtime.services import Services
+from gui.wiring.alarms import AlarmDesk
 from gui.wiring.checks import CheckDesk
 from gui.wiring.commands import CommandDesk, MachineDetailDesk
 from gui.wiring.local_agent import LocalAgent
@@ -69,6 +80,7 @@ class Console(QObject):
         self.sensors = SensorDesk(self.services, self)
         self.checks = CheckDesk(self.services, self)
         self.room = RoomDesk(self.services, self)
+        self.alarms = AlarmDesk(self.services, self)
         self.services.mailbox.delivered.connect(self._on_delivered)
         self.services.crashed.connect(self._on_crashed)
         self.local_agent.failed.connect(self._on_crashed)
@@ -92,12 +104,14 @@ class Console(QObject):
         self.meters.attach_page(energy)
         self.commands.attach(window, commands)
         self.details.attach(window, machine)
-        sensors, room = SensorsPage(self.sensors.model), RoomPage()
+        sensors, room, alarms = SensorsPage(self.sensors.model), RoomPage(), AlarmsPage()
         window.set_page("sensors", sensors)
         window.set_page("room", room)
+        window.set_page("alarms", alarms)
         self.sensors.attach(window, sensors)
         self.checks.attach(window)
         self.room.attach(window, room)
+        self.alarms.attach(window, alarms)
         window.page_changed.connect(self._on_page_changed)
         self.preferences.attach(window)
         window.files_wanted.connect(self.open_files)
@@ -115,6 +129,7 @@ class Console(QObject):
     def stop(self) -> None:
         """End everything: children, threads; all that was learned is written when this returns."""
         self._losses.stop()
+        self.alarms.stop()
         self.local_agent.request_stop()
         self.meters.request_stop()
         self.sensors.request_stop()
@@ -145,6 +160,7 @@ class Console(QObject):
         results = [record for record in delivery.others if isinstance(record, CheckResult)]
         if results:
             self.checks.apply(results)
+        self.alarms.apply([record for record in delivery.others if isinstance(record, Alarm)])
         for record in delivery.others:
             if isinstance(record, MeterReadings):
                 self.meters.apply_readings(record)
@@ -156,6 +172,8 @@ class Console(QObject):
                 self.sensors.apply(record)
             elif isinstance(record, ChatLine | RoomReport):
                 self.room.apply(record)
+            elif isinstance(record, Maintenance):
+                self.alarms.apply_maintenance(record)
             elif isinstance(record, StoreReport):
                 window.apply_store(record)
             elif isinstance(record, FeedReport):
@@ -192,6 +210,7 @@ class Console(QObject):
     def _on_settings_changed(self) -> None:
         self.sensors.apply_config()
         self.room.apply_config()
+        self.alarms.apply_config()
 
     def open_files(self) -> TextDialog:
         """Where the files are."""
@@ -216,8 +235,10 @@ class Console(QObject):
         dialog = TextDialog(
             _("Shortcuts"),
             [
-                ("Ctrl+1 … Ctrl+4", _("Overview, Machine, Commands, Energy")),
+                ("Ctrl+1 … Ctrl+7", _("Overview, Machine, Commands, Energy, Sensors, Room, Alarms")),
                 ("Ctrl+F", _("filter the machines; Enter goes to the list")),
+                ("Ctrl+Shift+F", _("filter what the page in front lists")),
+                ("Ctrl+K, Ctrl+I", _("acknowledge, or ignore, the alarms chosen in their list")),
                 ("F5", _("poll the selected machines, or all, now")),
                 ("Shift+F5", _("read the meter now")),
                 ("Ctrl+N", _("add a machine")),

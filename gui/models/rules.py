@@ -1,0 +1,154 @@
+"""The rules that hold, in a table: what each is for, when it rings, and where it comes from."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from PyQt5.QtCore import QAbstractTableModel, QModelIndex, QObject, Qt, pyqtSignal
+
+from core.alarms.rules import default_of, is_default
+from core.alarms.texts import duration_text, unit_of
+from core.language import N_, _
+from core.site_records import AlarmRule, Maintenance, RuleKind
+from gui import numbers
+from gui.models import alarm_words as words
+from gui.plain_text import one_line, plain_tip
+
+COLUMNS = (N_("Rule"), N_("For"), N_("Rings"), N_("Severity"), N_("From"))
+NAME, SOURCE, CONDITION, SEVERITY, ORIGIN = range(len(COLUMNS))
+
+
+def source_words(source: str) -> str:
+    """A source or pattern for people: `all machines`, `machines in core`, `machine web-01`."""
+    if source.startswith("@"):
+        return _("group {name}").format(name=one_line(source[1:]))
+    kind, _slash, name = source.partition("/")
+    if name == "*":
+        return {
+            "machine": _("all machines"),
+            "meter": _("all meters"),
+            "sensor": _("all sensors"),
+            "check": _("all checks"),
+        }.get(kind, one_line(source))
+    return f"{words.kind_word(kind)} {one_line(name)}" if name else one_line(source)
+
+
+def condition_words(rule: AlarmRule) -> str:
+    """When a rule rings: `above 90 % for 5 min`."""
+    unit = unit_of(rule.quantity)
+    high, low = words.value_text(rule.high, unit), words.value_text(rule.low, unit)
+    if rule.kind is RuleKind.OFFLINE:
+        text = _("offline, or a check that fails")
+    elif rule.kind is RuleKind.SILENT:
+        return _("nothing for {duration}").format(duration=duration_text(rule.duration_s))
+    elif rule.kind is RuleKind.ABOVE:
+        text = _("above {high}").format(high=high)
+    elif rule.kind is RuleKind.BELOW:
+        text = _("below {low}").format(low=low)
+    elif rule.kind is RuleKind.OUTSIDE:
+        text = _("outside {low} to {high}").format(low=low, high=high)
+        if not low or not high:
+            text = _("above {high}").format(high=high) if high else _("below {low}").format(low=low)
+    else:
+        sides = [_("rises by {high}").format(high=high)] if high else []
+        sides += [_("falls by {low}").format(low=low)] if low else []
+        text = _("{changes} a minute").format(changes=_(" or ").join(sides))
+    if rule.duration_s:
+        text = _("{condition} for {duration}").format(condition=text, duration=duration_text(rule.duration_s))
+    return text
+
+
+def origin_words(rule: AlarmRule, *, is_configured: bool) -> str:
+    """Where a rule comes from: `default`, `changed`, `yours`, or the settings of its sensor."""
+    if not is_configured:
+        return _("default") if is_default(rule) else _("sensor")
+    usual = default_of(rule.name)
+    return _("changed") if usual is not None and usual.source == rule.source else _("yours")
+
+
+class RuleModel(QAbstractTableModel):
+    """All rules that hold; the box before the name switches one on or off: `switched(rule, is_enabled)`."""
+
+    switched = pyqtSignal(object, bool)
+
+    def __init__(self, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._rules: list[AlarmRule] = []
+        self._configured: set[tuple[str, str]] = set()
+
+    def set_rules(self, rules: Sequence[AlarmRule], configured: Sequence[AlarmRule]) -> None:
+        """Show these; `configured` are those of the settings."""
+        self.beginResetModel()
+        self._rules = list(rules)
+        self._configured = {(rule.name, rule.source) for rule in configured}
+        self.endResetModel()
+
+    def rule(self, row: int) -> AlarmRule:
+        """The rule of a row."""
+        return self._rules[row]
+
+    def is_configured(self, rule: AlarmRule) -> bool:
+        """True for a rule that the settings say."""
+        return (rule.name, rule.source) in self._configured
+
+    def row_of(self, name: str, source: str) -> int | None:
+        """The row of a rule by its name and source."""
+        found = (row for row, rule in enumerate(self._rules) if (rule.name, rule.source) == (name, source))
+        return next(found, None)
+
+    def rowCount(self, parent: QModelIndex | None = None) -> int:
+        """Rules."""
+        return 0 if parent is not None and parent.isValid() else len(self._rules)
+
+    def columnCount(self, parent: QModelIndex | None = None) -> int:
+        """Columns of a rule."""
+        return 0 if parent is not None and parent.isValid() else len(COLUMNS)
+
+    def headerData(self, section: int, orientation: Qt.Orientation, role: int = Qt.DisplayRole) -> object:
+        """Titles."""
+        if orientation == Qt.Horizontal and role == Qt.DisplayRole:
+            return _(COLUMNS[section])
+        if orientation == Qt.Horizontal and role == Qt.TextAlignmentRole:
+            return int(Qt.AlignLeft | Qt.AlignVCenter)
+        return None
+
+    def flags(self, index: QModelIndex) -> Qt.ItemFlags:
+        """The name has a box."""
+        flags = super().flags(index)
+        return flags | Qt.ItemIsUserCheckable if index.column() == NAME else flags
+
+    def data(self, index: QModelIndex, role: int = Qt.DisplayRole) -> object:
+        """Words, and the box."""
+        rule, column = self._rules[index.row()], index.column()
+        if role == Qt.CheckStateRole and column == NAME:
+            return Qt.Checked if rule.is_enabled else Qt.Unchecked
+        if role == Qt.DisplayRole:
+            return (
+                words.rule_words(rule.name),
+                source_words(rule.source),
+                condition_words(rule),
+                words.severity_words(rule.severity),
+                origin_words(rule, is_configured=self.is_configured(rule)),
+            )[column]
+        if role == Qt.ToolTipRole:
+            return plain_tip(f"{rule.name} · {rule.source} · {rule.quantity}")
+        return None
+
+    def setData(self, index: QModelIndex, value: object, role: int = Qt.EditRole) -> bool:
+        """The box was pressed: whoever listens changes the rule."""
+        if role != Qt.CheckStateRole or index.column() != NAME:
+            return False
+        self.switched.emit(self._rules[index.row()], value == Qt.Checked)
+        return True
+
+
+def maintenance_words(one: Maintenance, now_s: float) -> tuple[str, str]:
+    """(what and by whom, until when) of a mute or a planned work."""
+    what = source_words(one.source)
+    who = ": ".join(one_line(part) for part in (one.operator, one.comment) if part)
+    if who:
+        what = f"{what} · {who}"
+    until = numbers.clock(one.end_s)
+    if one.start_s > now_s:
+        return what, _("from {start} to {end}").format(start=numbers.clock(one.start_s), end=until)
+    return what, _("until {end}, {duration} left").format(end=until, duration=numbers.duration(one.end_s - now_s))
