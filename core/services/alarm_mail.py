@@ -297,9 +297,13 @@ def _body(notices: Sequence[AlarmNotice]) -> str:
     lines: list[str] = []
     left = MOST_LINES
     for notice in notices:
-        lines += [notice.title, *notice.text.splitlines(), ""]
+        lines.append(notice.title)
+        if len(notice.alarms) == 1:
+            lines += [f"  {_where_and_when(notice.alarms[0])}", ""]
+            continue
+        lines += [*notice.text.splitlines(), ""]
         for alarm in notice.alarms[:left]:
-            lines += [f"  {line}" for line in _alarm_lines(alarm)]
+            lines += [f"  {plain_text(alarm.text, 400)}", f"    {_where_and_when(alarm)}"]
         if len(notice.alarms) > left:
             rest = len(notice.alarms) - left
             lines.append("  " + ngettext("… and {count} more", "… and {count} more", rest).format(count=rest))
@@ -309,10 +313,10 @@ def _body(notices: Sequence[AlarmNotice]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _alarm_lines(alarm: Alarm) -> list[str]:
+def _where_and_when(alarm: Alarm) -> str:
     since = datetime.fromtimestamp(alarm.since_s).astimezone().strftime("%Y-%m-%d %H:%M:%S %z")
     parts = (since, plain_text(alarm.source, 200), title_of(alarm.rule), alarm.severity.value, f"#{alarm.id}")
-    return [plain_text(alarm.text, 400), f"    {' · '.join(parts)}"]
+    return " · ".join(parts)
 
 
 def _address(text: str) -> Address:
