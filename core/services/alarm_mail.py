@@ -286,7 +286,9 @@ def mail_of(notices: Sequence[AlarmNotice], settings: EmailSettings, now: dateti
         )
     message["Subject"] = f"[Beffroi] {title}"
     message["Date"] = format_datetime(now)
-    told = hashlib.sha256(repr([[(a.id, a.state, a.changed_s) for a in one.alarms] for one in notices]).encode())
+    # one that is sent again is the same message; a trial without alarms never is
+    what = [[(alarm.id, alarm.state, alarm.changed_s) for alarm in one.alarms] or str(now) for one in notices]
+    told = hashlib.sha256(repr(what).encode())
     message["Message-ID"] = f"<beffroi.{told.hexdigest()[:32]}@{sender.domain or 'localhost'}>"
     message["Auto-Submitted"] = "auto-generated"  # RFC 3834: nobody's absence note answers it
     message.set_content(_body(notices))
