@@ -27,7 +27,7 @@ class EditSensorDialog(FormDialog):
         self._config = config
         self.add_row(_("Id"), plain_label(one_line(config.id), "dim", selectable=True))
         self.name = self._line(_("Name"), config.name, one_line(config.id), 64)
-        self.place = self._line(_("Place"), config.place, _("Server room"), 64)
+        self.place = self._line(_("Place"), config.place, _("Building A"), 64)
         self.unit = self._line(_("Unit"), config.unit or "", unit or "°C", 16)
         self.low = self._line(_("Rings below"), _shown(config.low), _("never"), 32)
         self.high = self._line(_("Rings above"), _shown(config.high), _("never"), 32)

@@ -65,7 +65,7 @@ class CollectingTab(PreferenceTab):
 
     def __init__(self, config: Config, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self.title = _("Machines and meters")
+        self.title = _("Collecting")
         self._before = config
         self.interval = self._seconds(_("Poll all machines every"), config.polling.interval_s)
         self.visible_interval = self._seconds(_("Poll those on screen every"), config.polling.visible_interval_s)
@@ -162,7 +162,7 @@ class PreferencesDialog(FormDialog):
         for tab in self._tabs:
             self.tabs.addTab(tab, tab.title)
         self.add_wide(self.tabs)
-        self.setMinimumWidth(660)
+        self.setMinimumWidth(680)
 
     def show_tab(self, tab: PreferenceTab) -> None:
         """Bring a tab to the front."""

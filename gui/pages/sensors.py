@@ -137,7 +137,7 @@ class SensorsPage(QWidget):
     def tick(self) -> None:
         """Twice a second while somebody looks: order, values and ages, one repaint for all."""
         self.model.rearrange()
-        self.header.quiet_down(time.time())
+        self.header.refresh(time.time())
         self.tiles.refresh()
 
     # Curves

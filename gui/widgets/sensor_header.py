@@ -22,6 +22,7 @@ _ORDERS = (
     (SensorOrder.NAME, N_("By name")),
     (SensorOrder.PLACE, N_("By place")),
 )
+_RATE_S = 15.0
 _REFUSALS = 20
 _LONGEST = 160
 _NARROW_PX = 900
@@ -41,6 +42,7 @@ class SensorHeader(QWidget):
         self._report: IntakeReport | None = None
         self._is_simulating = False
         self._rate: float | None = None
+        self._counts: deque[tuple[float, int]] = deque()
         self.refusals: deque[tuple[float, str]] = deque(maxlen=_REFUSALS)
         self.line = ListenerLine()
         self.refused_button = QPushButton()
@@ -79,11 +81,12 @@ class SensorHeader(QWidget):
         return self._report is not None and self._report.state is ListenerState.LISTENING
 
     def apply(self, report: IntakeReport) -> None:
-        """State of the intake; the rate is that since the report before."""
+        """State of the intake; the rate is that of the last moments."""
         before, self._report = self._report, report
-        self._rate = None
-        if before is not None and report.time_s > before.time_s and report.messages >= before.messages:
-            self._rate = (report.messages - before.messages) / (report.time_s - before.time_s)
+        if before is not None and report.messages < before.messages:
+            self._counts.clear()  # it was opened anew
+        self._counts.append((report.time_s, report.messages))
+        self._measure(report.time_s)
         if report.last_refusal and (before is None or report.refused != before.refused):
             self.refusals.appendleft((report.time_s, one_line(report.last_refusal)[:_LONGEST]))
         self._show()
@@ -93,11 +96,20 @@ class SensorHeader(QWidget):
         self._is_simulating = is_simulating
         self._show()
 
-    def quiet_down(self, now_s: float) -> None:
-        """Reports come while something changes: without one for some seconds nothing is sent."""
-        if self._rate and self._report is not None and now_s - self._report.time_s > 3:
-            self._rate = 0.0
+    def refresh(self, now_s: float) -> None:
+        """Reports come while something changes: without one the rate goes down by itself."""
+        if self._rate:
+            self._measure(now_s)
             self._show()
+
+    def _measure(self, now_s: float) -> None:
+        """Messages a second over the last moments; unknown before there are two reports."""
+        counts = self._counts
+        while len(counts) > 1 and counts[1][0] <= now_s - _RATE_S:
+            counts.popleft()
+        span_s = now_s - counts[0][0]
+        if span_s > 0:
+            self._rate = (counts[-1][1] - counts[0][1]) / max(1.0, span_s)
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         """Where there is little width, filter and order have a line of their own."""
