@@ -19,7 +19,7 @@ from core.errors import ConfigError, RefusedError, UsageError
 from core.language import N_, _, ngettext
 from core.protocol.pairing import new_site_code, shown_code, site_code_end
 from core.records import Event, Level, Machine, MachineState, Severity
-from core.services.list_import import LineState, SiteImport, full_text, import_site
+from core.services.list_import import LineState, SiteImport, check_room_for_one, import_site
 from core.services.list_writing import write_list
 from core.services.machine_fields import check_name, parse_address
 from core.services.site_pairing import pair_all, pair_one
@@ -166,8 +166,8 @@ def _add(options: argparse.Namespace) -> int:
     with Console(options) as console:
         known = console.history.machines()
         present = next((machine for machine in known if machine.name == name), None)
-        if present is None and len(known) >= console.config.machines.max:
-            raise UsageError(full_text(console.config.machines.max))
+        if present is None:
+            check_room_for_one(len(known), console.config.machines.max)
         if present is not None and present.fingerprint is not None and present.address != wanted.address:
             raise UsageError(
                 _("{name} is already known at {address}; remove it first to move it").format(

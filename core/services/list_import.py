@@ -9,7 +9,7 @@ from pathlib import Path
 from msgspec import Struct, structs
 
 from core.equipment import Totals, totals
-from core.errors import ConfigError
+from core.errors import ConfigError, UsageError
 from core.language import _
 from core.records import Machine
 from core.services.machine_lists import Listing, read_listing
@@ -111,6 +111,12 @@ def planned(listing: Listing, known: Sequence[Machine], most: int) -> SiteImport
         lines.append(ImportLine(line=line, state=state, machine=machine, text=text, reason=reason))
     lines.sort(key=lambda entry: entry.line)
     return SiteImport(lines=tuple(lines), totals=totals(after.values()))
+
+
+def check_room_for_one(count: int, most: int) -> None:
+    """Raise UsageError where `count` machines are already the most there may be."""
+    if count >= most:
+        raise UsageError(full_text(most))
 
 
 def full_text(most: int) -> str:

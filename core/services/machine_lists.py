@@ -41,6 +41,8 @@ _HEADERS = {
     "vat rate percent": "vat_rate_percent", "vat rate": "vat_rate_percent", "vat": "vat_rate_percent",
     "tva": "vat_rate_percent", "taux tva": "vat_rate_percent", "taux de tva": "vat_rate_percent",
 }  # fmt: skip
+_SHOWN = 200
+_SPACE = re.compile(r"[ \t\n\r]*")
 FORMULA = ("=", "+", "-", "@", "\t", "\r", "'")
 
 
@@ -109,7 +111,7 @@ def parse_listing(content: str | bytes, suffix: str = "") -> Listing:
                 machines.append(machine)
                 lines.append(line)
                 continue
-            errors.append(LineError(line, text, reason))
+            errors.append(LineError(line, text or f"{machine.name}, {machine.address}", reason))
     return Listing(machines, lines, errors)
 
 
@@ -185,28 +187,59 @@ def _table_entries(rows: Iterable[tuple[int, Sequence[object]]]) -> Iterator[tup
 
 def _json_entries(text: str) -> Iterator[tuple[int, str, _Found]]:
     try:
-        document = json.loads(text)
+        for number, entry in enumerate(_json_values(text), 1):
+            if isinstance(entry, str):
+                yield number, entry[:_SHOWN], _taken(_simple, entry)
+            elif isinstance(entry, dict):
+                columns = ((_HEADERS.get(_key(key)), value) for key, value in entry.items())
+                fields = {column: _plain_text(value) for column, value in columns if column is not None}
+                found = _taken(lambda fields: [_machine_of(fields)], fields)
+                yield number, _shown(entry) if isinstance(found, UsageError) else "", found
+            else:
+                yield number, _shown(entry), BadFieldError(_("this is not a machine"))
     except json.JSONDecodeError as error:
         yield error.lineno, "", BadFieldError(_("this is not JSON: {reason}").format(reason=error.msg))
-        return
-    except RecursionError:
+    except (RecursionError, TypeError):
         yield 1, "", BadFieldError(_("this is not a list of machines"))
+
+
+def _json_values(text: str) -> Iterator[object]:
+    """The values of a JSON list, or of the list `machines` of an object, one at a time.
+
+    `json.loads` of a long list would hold every thread of the program until it ends. Raises JSONDecodeError, after
+    the values that come before what is broken; TypeError where there is no list.
+    """
+    decoder = json.JSONDecoder()
+    at = _past_space(text, 0)
+    if not text.startswith("[", at):
+        document = json.loads(text)
+        if not isinstance(document, dict) or not isinstance(document.get("machines"), list):
+            raise TypeError
+        yield from document["machines"]
         return
-    if isinstance(document, dict):
-        document = document.get("machines")
-    if not isinstance(document, list):
-        yield 1, "", BadFieldError(_("this is not a list of machines"))
-        return
-    for number, entry in enumerate(document, 1):
-        shown = json.dumps(entry, ensure_ascii=False)[:200]
-        if isinstance(entry, str):
-            yield number, shown, _taken(_simple, entry)
-        elif isinstance(entry, dict):
-            columns = ((_HEADERS.get(_key(key)), value) for key, value in entry.items())
-            fields = {column: _plain_text(value) for column, value in columns if column is not None}
-            yield number, shown, _taken(lambda fields: [_machine_of(fields)], fields)
-        else:
-            yield number, shown, BadFieldError(_("this is not a machine"))
+    at = _past_space(text, at + 1)
+    is_end = text.startswith("]", at)
+    while not is_end:
+        value, at = decoder.raw_decode(text, at)
+        yield value
+        at = _past_space(text, at)
+        is_end = text.startswith("]", at)
+        if not is_end:
+            if not text.startswith(",", at):
+                raise json.JSONDecodeError("Expecting ',' delimiter", text, at)
+            at = _past_space(text, at + 1)
+    at = _past_space(text, at + 1)
+    if at != len(text):
+        raise json.JSONDecodeError("Extra data", text, at)
+
+
+def _past_space(text: str, at: int) -> int:
+    found = _SPACE.match(text, at)
+    return at if found is None else found.end()
+
+
+def _shown(entry: object) -> str:
+    return json.dumps(entry, ensure_ascii=False)[:_SHOWN]
 
 
 def _taken(parse: object, line: object) -> _Found:

@@ -89,7 +89,7 @@ class ImportLinesModel(QAbstractTableModel):
         if role == Qt.TextAlignmentRole:
             return int(Qt.AlignVCenter | (Qt.AlignRight if column in (0, 6) else Qt.AlignLeft))
         if role == Qt.ToolTipRole:
-            return plain_tip(row.reason or row.text)
+            return plain_tip("\n".join(text for text in (row.text, row.reason) if text))
         return None
 
     def _text(self, row: ImportRow, column: int) -> str:

@@ -26,6 +26,10 @@ from gui.wiring.machine_lists import ListDesk
 if TYPE_CHECKING:
     from core.services.list_import import SiteImport
 
+LOOK_MS = 2000
+LOOKS_BESIDE = 5
+"""Between two looks whether others have changed the machines; beside a `collect` so many of them are one."""
+
 RETRY_MS = 3000
 SITE_CODE_DAYS = 30
 _TERMINALS = ("x-terminal-emulator", "gnome-terminal", "konsole", "xterm")
@@ -52,6 +56,12 @@ class MachineDesk(QObject):
         self._retry.setSingleShot(True)
         self._retry.setInterval(RETRY_MS)
         self._retry.timeout.connect(self._load)
+        self._edits = 0
+        self._version: int | None = None
+        self._looks = 0
+        self._look = QTimer(self)
+        self._look.setInterval(LOOK_MS)
+        self._look.timeout.connect(self._look_for_changes)
         self.lists = ListDesk(services, lambda: self.machines, self)
         self.lists.taken.connect(self._on_taken)
         self.lists.edit_wanted.connect(self.open_edit)
@@ -109,16 +119,40 @@ class MachineDesk(QObject):
     # Loading and showing
 
     def _load(self) -> None:
-        self._services.query(lambda history: history.machines(), self._on_loaded, self._on_not_loaded)
+        edits = self._edits
+
+        def done(machines: list[Machine]) -> None:
+            if edits != self._edits:
+                self._load()  # what was read may be older than what was changed here meanwhile
+            else:
+                self._on_loaded(machines)
+
+        self._services.query(lambda history: history.machines(), done, self._on_not_loaded)
+
+    def _look_for_changes(self) -> None:
+        """Notice machines that others add, change and remove: the command line, a `collect` beside."""
+        self._looks += 1
+        if self._services.is_beside and self._looks % LOOKS_BESIDE:
+            return  # the one beside writes all the time
+
+        def done(version: int) -> None:
+            before, self._version = self._version, version
+            if version != before and before is not None:
+                self._load()
+
+        self._services.query(lambda history: history.data_version(), done, lambda _error: None)
 
     def _on_loaded(self, machines: Iterable[Machine]) -> None:
         if self._last_complaint and self._window is not None:
             self._window.withdraw_notice(self._last_complaint)
         self._last_complaint = ""
-        self.machines = {machine.name: machine for machine in machines}
-        self._show()
+        found = {machine.name: machine for machine in machines}
+        if found != self.machines or not self._is_loaded:
+            self.machines = found
+            self._show()
         if not self._is_loaded:
             self._is_loaded = True
+            self._look.start()
             self.loaded.emit()
 
     def _on_not_loaded(self, error: BaseException) -> None:
@@ -131,6 +165,7 @@ class MachineDesk(QObject):
         self._tell(_("the machine is not saved: {reason}").format(reason=error))
 
     def _show(self) -> None:
+        self._edits += 1
         if self._window is not None:
             self._window.set_machines(self.machines.values())
         self.lists.apply_machines()
@@ -170,9 +205,12 @@ class MachineDesk(QObject):
         cancels: list[Callable[[], None]] = []
 
         def on_wanted(name: str, address: str, port: int, code: str, groups: list[str]) -> None:
+            from core.services.list_import import check_room_for_one
             from core.services.machine_fields import check_name, parse_address
 
             try:
+                if machine is None:
+                    check_room_for_one(len(self.machines), self._services.config.machines.max)
                 host, port = parse_address(address, port)
                 name = check_name(name) if name else ""
             except BeffroiError as error:

@@ -3,9 +3,10 @@
 import pytest
 from PyQt5.QtCore import Qt
 
-from core.config import load_config
+from core.config import load_config, save_setting
 from core.home import Home
 from core.records import MachineState
+from core.requests import ReloadRequest
 from gui.app import Window
 from gui.runtime.child_program import ChildProgram
 
@@ -83,6 +84,17 @@ def test_another_machine_is_paired_in_the_dialog_and_answers_a_command(qtbot, wi
         assert runs[-1][0].counts.get("ok") == 2
 
     qtbot.waitUntil(both_ok, timeout=SLOW_MS)
+
+
+def test_a_list_that_is_full_says_so_before_anything_is_paired(qtbot, window):
+    save_setting(window.console.services.home, "machines.max", 1)
+    window.console.services.ask(ReloadRequest())
+    dialog = window.console.machines.open_add()
+    dialog.address.setText("127.0.0.1:9")
+    dialog.code.setText("ABCDE-FGHJK")
+    qtbot.mouseClick(dialog.accept_button, Qt.LeftButton)
+    assert "at most 1 machine" in dialog._words.text()
+    dialog.reject()
 
 
 @pytest.mark.parametrize(

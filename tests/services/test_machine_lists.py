@@ -117,6 +117,16 @@ def test_json_takes_objects_texts_and_what_machines_list_prints() -> None:
     assert [(error.line, error.text) for error in errors] == [(3, "7")]
 
 
+def test_json_that_breaks_off_gives_what_comes_before_and_says_where() -> None:
+    machines, errors = parse_list('[\n{"address": "10.0.0.1"},\n{"addr', ".json")
+    assert [machine.host for machine in machines] == ["10.0.0.1"]
+    assert [error.line for error in errors] == [3]
+    machines, errors = parse_list('{"machines": ["10.0.0.1"]} ', ".json")
+    assert (len(machines), errors) == (1, [])
+    for text in ("[] x", '["10.0.0.1" "10.0.0.2"]', '["10.0.0.1",]'):
+        assert "not JSON" in parse_list(text, ".json")[1][-1].reason
+
+
 @pytest.mark.parametrize("content", [b"{", b"[[", b"17", b"[" * 100000, b"\xff\xfe\x00"])
 def test_what_is_no_json_list_is_one_error(content: bytes) -> None:
     machines, errors = parse_list(content, ".json")

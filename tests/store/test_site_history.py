@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import os
 import signal
@@ -19,7 +20,9 @@ from sqlalchemy import NullPool, create_engine
 
 import core.store
 from core.errors import StoreError
-from core.records import Machine
+from core.records import Machine, StoreReport
+from core.services.export import export_series
+from core.services.recorder import Recorder
 from core.site_records import (
     Alarm,
     AlarmSeverity,
@@ -29,6 +32,7 @@ from core.site_records import (
     CheckResult,
     CheckState,
     Maintenance,
+    SensorBatch,
     SensorMeasure,
     SensorSummary,
 )
@@ -361,3 +365,51 @@ def test_a_series_without_a_quantity_is_none(history: History) -> None:
     for name in ("sensor/", "sensor/a", "sensor//", "check/web/colour"):
         with pytest.raises(StoreError, match="no series"):
             history.points(name, 0, 1)
+
+
+def test_series_of_sensors_and_checks_are_exported_with_their_unit(history: History, tmp_path: Path) -> None:
+    history.write_measures([measure(T0, 20.5, unit="°C"), measure(T0 + 1, 21)])
+    history.write([CheckResult(check="web", target="h", state=CheckState.OK, time_s=T0, latency_ms=7)])
+    path = tmp_path / "out.csv"
+    names = ["sensor/capteur_1/temperature_c", "check/web/latency_ms"]
+    assert export_series(history, names, T0, T0 + 10, path) == 2
+    assert path.read_text(encoding="utf-8").splitlines() == [
+        "time_utc,sensor/capteur_1/temperature_c [°C],check/web/latency_ms [ms]",
+        "2023-11-14T22:15:00.000Z,20.5,7.0",
+        "2023-11-14T22:15:01.000Z,21.0,",
+    ]
+
+
+def test_the_recorder_keeps_alarms_lines_checks_and_maintenances(tmp_path: Path) -> None:
+    path = tmp_path / "beffroi.db"
+    told: list[StoreReport] = []
+    written = asyncio.Event()
+
+    def tell(report: StoreReport) -> None:
+        told.append(report)
+        if report.rows_written >= 4:
+            written.set()
+
+    recorder = Recorder(lambda: History.open(path), _Days(), tell, clock=lambda: T0, batch_s=0.01)
+    result = CheckResult(check="web", target="h", state=CheckState.FAILED, time_s=T0, error="no")
+    work = Maintenance(id=5, source="*", start_s=T0, end_s=T0 + 1, operator="A")
+    for record in (alarm(1), line(1), result, work, SensorBatch(measures=(measure(T0),))):
+        recorder.put(record)
+
+    async def run() -> list[Alarm]:
+        task = asyncio.create_task(recorder.run())
+        await asyncio.wait_for(written.wait(), 10)
+        found = await recorder.query(lambda history: history.open_alarms())
+        await recorder.query(lambda history: history.write_measures([measure(T0, 7)]))
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+        return found
+
+    assert asyncio.run(run()) == [alarm(1)]
+    assert told[-1].rows_dropped == 0
+    with History.open(path) as history:
+        assert history.chat_lines("general") == [line(1)]
+        assert history.last_checks() == [result]
+        assert history.maintenances(T0) == [work]
+        assert [one.value for one in history.sensors()] == [7]  # a batch that is published is written already
