@@ -76,9 +76,9 @@ class _Expect(Enum):
 
 
 # Between messages: blanks, what a list of objects has around them, a NUL of a C string, a byte-order mark.
-_SEPARATORS = re.compile(rb"(?:[\s,\[\]\x00]|\xef\xbb\xbf)*+")
+_SEPARATORS = re.compile(rb"(?:[\s,\[\]\x00]++|\xef\xbb\xbf)*+")
 # An object without others in it, all of it there: the usual case, in one step.
-_FLAT = re.compile(rb'(?:[\s,\[\]\x00]|\xef\xbb\xbf)*+(\{[^{}"]*+(?:"[^"\\\x00-\x1f]*+"[^{}"]*+)*+\})')
+_FLAT = re.compile(rb'(?:[\s,\[\]\x00]++|\xef\xbb\xbf)*+(\{[^{}"]*+(?:"[^"\\\x00-\x1f]*+"[^{}"]*+)*+\})')
 _BLANKS = re.compile(rb"[ \t\r\n]*+")
 _STRING_STOP = re.compile(rb'["\\\x00-\x1f]')
 _SCALAR_END = re.compile(rb"[^-+.0-9A-Za-z]")
@@ -112,7 +112,7 @@ class JsonObjects:
 
     @property
     def swallowed(self) -> int:
-        """Octets of the present message that were followed without being kept, since it passed the limit."""
+        """Octets in a row that were followed without being kept: blanks, or the rest of a message past the limit."""
         return self._swallowed
 
     def receive_data(self, data: bytes) -> list[Found]:
@@ -130,8 +130,9 @@ class JsonObjects:
                         pass  # looked at closely below
                     else:
                         at = flat.end()
+                        self._swallowed = 0
                         continue
-                at = self._begin(data, _SEPARATORS.match(data, at).end())  # type: ignore[union-attr]  # it matches nothing, too
+                at = self._begin(data, at, _SEPARATORS.match(data, at).end())  # type: ignore[union-attr]  # it matches nothing, too
             elif mode is _Mode.OBJECT:
                 at = self._follow(data, at, found)
             elif mode is _Mode.TEXT:
@@ -155,9 +156,11 @@ class JsonObjects:
             return found
         return self.end_text()
 
-    def _begin(self, data: bytes, at: int) -> int:
+    def _begin(self, data: bytes, before: int, at: int) -> int:
         if at == len(data):
+            self._swallowed += at - before
             return at
+        self._swallowed = 0
         if data[at] != _OPEN:
             self._mode = _Mode.TEXT
             return at

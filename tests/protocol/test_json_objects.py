@@ -144,6 +144,17 @@ def test_empty_lines_are_nothing():
     assert found_in(b"\r\n\n \x00 \t\r\n" * 100) == []
 
 
+def test_blanks_are_counted_until_a_message_comes():
+    objects = JsonObjects()
+    for _turn in range(10):
+        assert objects.receive_data(b'{"a": 1}\n') == [{"a": 1}]
+        assert objects.swallowed <= 1
+    assert objects.receive_data(b"\n" * 1000) == []
+    assert objects.swallowed == 1001
+    assert objects.receive_data(b'{"a": {}}') == [{"a": {}}]
+    assert objects.swallowed == 0
+
+
 @given(st.lists(st.binary(max_size=40), max_size=6))
 def test_no_octets_raise_anything(chunks):
     for found in found_in(*chunks):
