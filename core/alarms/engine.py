@@ -31,7 +31,7 @@ FIRST_CONTACT_S = 60.0
 LEAVE_S = 5.0
 """A meter that nobody reads any more is let go after so long: when all of us stop, its alarms go on with the next."""
 
-MOST_SOURCES = 50_000
+MOST_SOURCES = 20_000
 """Sources that are watched at most; `unwatched` counts the records of those beyond."""
 
 
@@ -56,6 +56,7 @@ class AlarmEngine:
         self._silent: dict[str, Source] = {}
         self._down: dict[Bell, float] = {}
         self._leaving: dict[str, float] = {}
+        self._unruled: set[str] = set()
         self._book = AlarmBook(first_id)
         self._now_s = 0.0
         self._kinds: dict[type, Callable[..., None]] = {
@@ -118,6 +119,7 @@ class AlarmEngine:
         """Take other rules; what a changed rule rings goes on by its new values, what no rule rings is over."""
         if tuple(rules) != self._rules:
             self._rules = tuple(rules)
+            self._unruled.clear()
             for source in self._sources.values():
                 self._compile(source)
 
@@ -258,16 +260,30 @@ class AlarmEngine:
         for measure in batch.measures:
             source = self._sensors.get(measure.sensor)
             if source is None:
-                source = self._source(f"sensor/{measure.sensor}")
+                source = self._ruled_sensor(measure.sensor)
                 if source is None:
                     continue
-                self._sensors[measure.sensor] = source
             time_s = min(measure.time_s, now_s)
             self._hear(source, time_s)
             if source.pace.is_gap(time_s):
                 source.interrupt()
             for bell in source.bells_of(measure.quantity):
                 self._step(bell, time_s, measure.value, measure.unit)
+
+    def _ruled_sensor(self, name: str) -> Source | None:
+        """The sensor of that name; None where no rule is about it, so that made-up names take no room."""
+        if name in self._unruled:
+            return None
+        full = f"sensor/{name}"
+        if full not in self._sources and not rules_for(self._rules, full, self._groups.get(full, NOBODY)):
+            if len(self._unruled) >= MOST_SOURCES:
+                self._unruled.clear()
+            self._unruled.add(name)
+            return None
+        source = self._source(full)
+        if source is not None:
+            self._sensors[name] = source
+        return source
 
     def _check(self, result: CheckResult, now_s: float) -> None:
         source = self._source(f"check/{result.check}")

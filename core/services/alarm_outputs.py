@@ -107,6 +107,8 @@ class Way:
             for alarm in notice.alarms:
                 self._waiting.pop(alarm.id, None)
                 self._waiting[alarm.id] = alarm
+        self.lost += self._digester.lost
+        self._digester.lost = 0
         while len(self._waiting) > LIMIT:
             del self._waiting[next(iter(self._waiting))]
             self.lost += 1

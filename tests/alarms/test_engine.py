@@ -16,7 +16,7 @@ from alarm_records import (
 from msgspec import structs
 
 from core.alarms.book import FLAP_S
-from core.alarms.engine import FIRST_CONTACT_S, AlarmEngine
+from core.alarms.engine import FIRST_CONTACT_S, MOST_SOURCES, AlarmEngine
 from core.alarms.rules import DEFAULT_RULES, effective_rules, sensor_rules
 from core.config.settings import SensorConfig
 from core.records import MachineState, MeterState, Quality, Reading
@@ -519,3 +519,21 @@ def test_two_thousand_machines_lost_at_once_ring_two_thousand_alarms_with_number
         site.tell(T0 + 1, lost_report(T0 + 1, f"m{number}"))
     found = site.tick(T0 + 31)
     assert len({one.id for one in found}) == 2000
+
+
+def test_sensors_that_no_rule_is_about_take_no_room_and_are_found_by_a_new_rule():
+    site = Site(temperature_rule(source="sensor/real"))
+    for number in range(30_000):
+        site.tell(T0, measure(T0, 99.0, f"made-up-{number}"))
+    assert len(site.engine._sources) == 0
+    assert len(site.engine._unruled) <= MOST_SOURCES
+    site.tell(T0, measure(T0, 99.0, "later"))
+    site.engine.set_rules([temperature_rule()])
+    assert site.tell(T0 + 1, measure(T0 + 1, 99.0, "later"))
+
+
+def test_more_sources_than_can_be_watched_are_counted():
+    site = Site(temperature_rule())
+    for number in range(MOST_SOURCES + 10):
+        site.tell(T0, measure(T0, 1.0, f"s{number}"))
+    assert site.engine.unwatched == 10
