@@ -202,17 +202,20 @@ class CheckRunner:
         loop = asyncio.get_running_loop()
         due_s = loop.time() + watched.delay_s
         while True:
-            if loop.time() < due_s:
+            is_early = loop.time() < due_s
+            if is_early:
                 try:
                     async with asyncio.timeout_at(due_s):
                         await watched.wanted.wait()
                 except TimeoutError:
-                    pass
+                    is_early = False
             async with self._slots:
                 await self._run(watched.check)
             watched.wanted.clear()  # asked for while it ran: this was the run
-            while due_s <= loop.time():
-                due_s += watched.check.interval_s * max(1, (loop.time() - due_s) // watched.check.interval_s)
+            interval_s = watched.check.interval_s
+            next_s = loop.time() + (interval_s / 2 if is_early else 0.0)  # a beat right after an early run is left out
+            if due_s <= next_s:
+                due_s += interval_s * (1 + (next_s - due_s) // interval_s)
 
     async def _run(self, check: CheckConfig) -> None:
         assert self._prober is not None, "checks are watched while run() runs"

@@ -15,6 +15,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+from core.services.check_http import trusting_context
+
 Answer = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 PAGE = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nContent-Type: text/plain\r\n\r\nhello"
 
@@ -63,7 +65,7 @@ class Certificates:
         self.folder = folder
         self.key = ec.generate_private_key(ec.SECP256R1())
         self.authority = self._made("authority", self.key.public_key(), "authority", 3650, is_authority=True)
-        self.trust = ssl.create_default_context(cadata=self.authority.public_bytes(serialization.Encoding.PEM).decode())
+        self.trust = trusting_context(self.authority.public_bytes(serialization.Encoding.PEM).decode())
 
     def context(self, host: str, days: float, *, is_self_signed: bool = False) -> ssl.SSLContext:
         """Context of a server whose certificate for `host` has so many days left."""
