@@ -179,11 +179,11 @@ QLabel#card-title, QLabel#card-context, QLabel[role="dim"] { color: $dim; }
 QLabel[role="critical"] { color: $critical; }
 QLabel[role="warning"] { color: $warning; }
 QLabel[role="ok"] { color: $ok; }
-QLineEdit, QPlainTextEdit, QSpinBox, QDoubleSpinBox, QComboBox {
+QLineEdit, QPlainTextEdit, QSpinBox, QDoubleSpinBox, QDateTimeEdit, QComboBox {
     background: $raised; border: 1px solid $line; border-radius: 4px; padding: 5px 8px;
     selection-background-color: $accent; selection-color: $on_accent; }
-QLineEdit:focus, QPlainTextEdit:focus, QSpinBox:focus, QDoubleSpinBox:focus, QComboBox:focus {
-    border: 1px solid $accent; }
+QLineEdit:focus, QPlainTextEdit:focus, QSpinBox:focus, QDoubleSpinBox:focus, QDateTimeEdit:focus,
+QComboBox:focus { border: 1px solid $accent; }
 QComboBox::drop-down { width: 22px; border: 0; }
 QFileDialog QToolButton { padding: 3px; }
 QComboBox QAbstractItemView { background: $card; border: 1px solid $line; }

@@ -37,10 +37,9 @@ class RulesDialog(FormDialog):
             )
         )
         self.model = RuleModel(self)
-        self.model.switched.connect(self.switched)
         self.table = RowTable(self.model, _("Alarm rules"))
         self.table.setSelectionMode(QAbstractItemView.SingleSelection)
-        self.table.setMinimumHeight(330)
+        self.table.setMinimumHeight(360)
         align_header(self.table)
         header = self.table.horizontalHeader()
         header.setSectionResizeMode(QHeaderView.ResizeToContents)
@@ -51,11 +50,12 @@ class RulesDialog(FormDialog):
         self.exception_button = self._action(
             _("For a machine or group…"), lambda: self._with_rule(self.exception_wanted)
         )
+        self.switch_button = self._action(_("Switch off"), self._on_switch)
         self.remove_button = self._action(_("Remove"), lambda: self._with_rule(self.removed))
         self.add_rule_button = self._action(_("New rule…"), self.new_wanted.emit)
         line = QHBoxLayout()
         line.setSpacing(6)
-        for button in (self.change_button, self.exception_button, self.remove_button):
+        for button in (self.change_button, self.exception_button, self.switch_button, self.remove_button):
             line.addWidget(button)
         line.addStretch(1)
         line.addWidget(self.add_rule_button)
@@ -84,6 +84,11 @@ class RulesDialog(FormDialog):
         index = self.table.currentIndex()
         return self.model.rule(index.row()) if index.isValid() else None
 
+    def _on_switch(self) -> None:
+        rule = self.chosen()
+        if rule is not None:
+            self.switched.emit(rule, not rule.is_enabled)
+
     def _with_rule(self, wanted: object) -> None:
         rule = self.chosen()
         if rule is not None:
@@ -97,8 +102,10 @@ class RulesDialog(FormDialog):
 
     def _on_selection(self) -> None:
         rule = self.chosen()
-        for button in (self.change_button, self.exception_button):
+        for button in (self.change_button, self.exception_button, self.switch_button):
             button.setEnabled(rule is not None)
+        is_on = rule is None or rule.is_enabled
+        self.switch_button.setText(_("Switch off") if is_on else _("Switch on"))
         usual = default_of(rule.name) if rule is not None else None
         is_changed_default = rule is not None and usual is not None and usual.source == rule.source
         self.remove_button.setText(_("Back to the default") if is_changed_default else _("Remove"))

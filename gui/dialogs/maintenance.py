@@ -44,10 +44,13 @@ class MaintenanceDialog(FormDialog):
     def __init__(self, sources: Sequence[str], source: str = "", parent: QWidget | None = None) -> None:
         super().__init__(_("Maintenance"), None, parent)
         self._all: list[Maintenance] = []
+        self.setMinimumWidth(680)
         self.list = QListWidget()
         self.list.setObjectName("card")
         self.list.setAccessibleName(_("Muted now and planned"))
         self.list.setFixedHeight(132)
+        self.list.setHorizontalScrollBarPolicy(Qt.ScrollBarAlwaysOff)
+        self.list.setTextElideMode(Qt.ElideRight)
         self.list.currentRowChanged.connect(lambda row: self.end_button.setEnabled(row >= 0))
         self.end_button = QPushButton(_("End now"))
         self.end_button.setAutoDefault(False)
@@ -107,7 +110,7 @@ class MaintenanceDialog(FormDialog):
             what, until = maintenance_words(one, now_s)
             item = QListWidgetItem(one_line(f"{what} · {until}"))
             item.setData(_ID, one.id)
-            item.setToolTip(plain_tip(f"{one.source}\n{one.comment}"))
+            item.setToolTip(plain_tip(f"{what}\n{until}\n{one.source}"))
             self.list.addItem(item)
             if one.id == chosen:
                 self.list.setCurrentItem(item)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from PyQt5.QtCore import QAbstractTableModel, QModelIndex, QObject, Qt, pyqtSignal
+from PyQt5.QtCore import QAbstractTableModel, QModelIndex, QObject, Qt
 
 from core.alarms.rules import default_of, is_default
 from core.alarms.texts import duration_text, unit_of
@@ -13,6 +13,7 @@ from core.site_records import AlarmRule, Maintenance, RuleKind
 from gui import numbers
 from gui.models import alarm_words as words
 from gui.plain_text import one_line, plain_tip
+from gui.theme import theme
 
 COLUMNS = (N_("Rule"), N_("For"), N_("Rings"), N_("Severity"), N_("From"))
 NAME, SOURCE, CONDITION, SEVERITY, ORIGIN = range(len(COLUMNS))
@@ -67,9 +68,7 @@ def origin_words(rule: AlarmRule, *, is_configured: bool) -> str:
 
 
 class RuleModel(QAbstractTableModel):
-    """All rules that hold; the box before the name switches one on or off: `switched(rule, is_enabled)`."""
-
-    switched = pyqtSignal(object, bool)
+    """All rules that hold; one that is switched off is dim, and says so."""
 
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
@@ -112,34 +111,22 @@ class RuleModel(QAbstractTableModel):
             return int(Qt.AlignLeft | Qt.AlignVCenter)
         return None
 
-    def flags(self, index: QModelIndex) -> Qt.ItemFlags:
-        """The name has a box."""
-        flags = super().flags(index)
-        return flags | Qt.ItemIsUserCheckable if index.column() == NAME else flags
-
     def data(self, index: QModelIndex, role: int = Qt.DisplayRole) -> object:
-        """Words, and the box."""
+        """Words; dim where the rule is off."""
         rule, column = self._rules[index.row()], index.column()
-        if role == Qt.CheckStateRole and column == NAME:
-            return Qt.Checked if rule.is_enabled else Qt.Unchecked
+        if role == Qt.ForegroundRole:
+            return None if rule.is_enabled else theme().color("dim")
         if role == Qt.DisplayRole:
             return (
                 words.rule_words(rule.name),
                 source_words(rule.source),
-                condition_words(rule),
+                condition_words(rule) if rule.is_enabled else _("off"),
                 words.severity_words(rule.severity),
                 origin_words(rule, is_configured=self.is_configured(rule)),
             )[column]
         if role == Qt.ToolTipRole:
             return plain_tip(f"{rule.name} · {rule.source} · {rule.quantity}")
         return None
-
-    def setData(self, index: QModelIndex, value: object, role: int = Qt.EditRole) -> bool:
-        """The box was pressed: whoever listens changes the rule."""
-        if role != Qt.CheckStateRole or index.column() != NAME:
-            return False
-        self.switched.emit(self._rules[index.row()], value == Qt.Checked)
-        return True
 
 
 def maintenance_words(one: Maintenance, now_s: float) -> tuple[str, str]:

@@ -108,6 +108,8 @@ class AlarmLines(QWidget):
         if at >= 0:
             self._current = at
             self.opened.emit(self._alarms[at].id)
+        else:
+            event.ignore()
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
         """Up, down and Enter."""

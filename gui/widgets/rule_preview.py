@@ -12,11 +12,12 @@ from PyQt5.QtCore import QTimer, pyqtSignal
 from PyQt5.QtWidgets import QHBoxLayout, QStackedLayout, QVBoxLayout, QWidget
 
 from core.alarms.replay import Ring, rings
+from core.alarms.texts import quantity_text
 from core.language import _, ngettext
 from core.records import SeriesPoints
 from core.site_records import AlarmRule, RuleKind
 from gui import numbers
-from gui.models.alarm_words import severity_role, value_text
+from gui.models.alarm_words import severity_role, source_name, value_text
 from gui.plain_text import one_line
 from gui.widgets.choice_box import ChoiceBox
 from gui.widgets.empty_state import EmptyState
@@ -167,7 +168,7 @@ class RulePreview(QWidget):
         limits = () if rule.kind is RuleKind.RATE else tuple(x for x in (rule.low, rule.high) if x is not None)
         first_s = points.time_s[0]
         self.plot.show_series(
-            one_line(points.name),
+            quantity_text(points.name.rpartition("/")[2], source_name(points.name.rpartition("/")[0])),
             points,
             max(self._span[0], first_s - 0.02 * (self._span[1] - first_s)),
             self._span[1],
@@ -178,8 +179,11 @@ class RulePreview(QWidget):
         self._stack.setCurrentWidget(self.plot)
 
     def _outcome_words(self, found: Sequence[Ring], points: SeriesPoints, is_minutes: bool) -> str:
-        days = max(1, round((self._span[1] - max(self._span[0], points.time_s[0])) / 86_400))
+        kept_s = self._span[1] - max(self._span[0], points.time_s[0])
+        days = max(1, round(kept_s / 86_400))
         over = ngettext("{count} day", "{count} days", days).format(count=days)
+        if kept_s < 0.9 * 86_400:
+            over = numbers.duration(max(1.0, kept_s))
         if not found:
             text = _("would not have rung in {time}").format(time=over)
         else:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from array import array
+from bisect import bisect_left
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -9,9 +11,11 @@ from typing import TYPE_CHECKING, Any
 from PyQt5.QtCore import QObject
 from PyQt5.QtWidgets import QFileDialog
 
+from core.alarms.texts import unit_of
 from core.errors import StoreError
 from core.language import _, ngettext
 from core.records import SeriesPoints
+from core.series import SeriesBook
 from core.site_records import Alarm
 from gui.main_window import MainWindow
 from gui.models import alarm_words as words
@@ -48,9 +52,10 @@ HEADER = (
 class AlarmHistoryDesk(QObject):
     """Answers one Alarms page at a time."""
 
-    def __init__(self, services: Services, parent: QObject | None = None) -> None:
+    def __init__(self, services: Services, book: SeriesBook, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self._services = services
+        self._book = book
         self._window: MainWindow | None = None
         self._page: AlarmsPage | None = None
 
@@ -62,18 +67,30 @@ class AlarmHistoryDesk(QObject):
         page.export_wanted.connect(self._on_export)
 
     def _on_curve_wanted(self, request_id: int, alarm: Alarm, start_s: float, end_s: float) -> None:
-        def read(history: History) -> SeriesPoints | None:
+        def read(history: History) -> tuple[str | None, SeriesPoints | None]:
             name = _series_of(history, alarm)
             try:
-                return history.points(name, start_s, end_s, max_points=CURVE_POINTS) if name else None
+                return name, history.points(name, start_s, end_s, max_points=CURVE_POINTS) if name else None
             except StoreError:
-                return None  # no such series is kept, such as that of a disk
+                return name, None  # no such series is kept, such as that of a disk
 
-        def done(points: SeriesPoints | None) -> None:
+        def done(found: tuple[str | None, SeriesPoints | None]) -> None:
+            name, points = found
             if self._page is not None:
-                self._page.apply_points(request_id, points)
+                live = self._live(name, start_s, end_s) if name else None
+                self._page.apply_points(request_id, _joined(points, live))
 
-        self._services.query(read, done, lambda _error: done(None))
+        self._services.query(read, done, lambda _error: done((None, None)))
+
+    def _live(self, name: str, start_s: float, end_s: float) -> SeriesPoints | None:
+        """What memory holds of a series: its last minutes are not in the history yet."""
+        if not self._book.has_value(name):
+            return None
+        columns = [array("d", column.tolist()) for column in self._book.view(name, start_s, end_s, CURVE_POINTS)]
+        time_s, low, high = columns
+        mean = array("d", ((least + most) / 2 for least, most in zip(low, high, strict=True)))
+        unit = unit_of(name.rpartition("/")[2])
+        return SeriesPoints(name=name, unit=unit, time_s=time_s, minimum=low, mean=mean, maximum=high)
 
     def _on_rings_wanted(self, request_id: int, alarm: Alarm) -> None:
         def read(history: History) -> list[Alarm]:
@@ -119,6 +136,23 @@ class AlarmHistoryDesk(QObject):
     def _on_not_exported(self, error: BaseException) -> None:
         if self._window is not None:
             self._window.show_notice(str(error))
+
+
+def _joined(past: SeriesPoints | None, live: SeriesPoints | None) -> SeriesPoints | None:
+    """The history up to where memory begins, then memory."""
+    if past is None or not len(past.time_s):
+        return live if live is not None else past
+    if live is None or not len(live.time_s):
+        return past
+    end = bisect_left(past.time_s, live.time_s[0])
+    return SeriesPoints(
+        name=past.name,
+        unit=past.unit,
+        time_s=past.time_s[:end] + live.time_s,
+        minimum=past.minimum[:end] + live.minimum,
+        mean=past.mean[:end] + live.mean,
+        maximum=past.maximum[:end] + live.maximum,
+    )
 
 
 def _series_of(history: Any, alarm: Alarm) -> str | None:

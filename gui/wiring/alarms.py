@@ -15,6 +15,7 @@ from PyQt5.QtCore import QObject, QTimer
 
 from core.language import _, ngettext
 from core.requests import AlarmRequest, MaintenanceRequest
+from core.series import SeriesBook
 from core.site_records import Alarm, AlarmState, Maintenance
 from gui import numbers
 from gui.dialogs.alarm_comment import AlarmCommentDialog
@@ -45,7 +46,9 @@ log = logging.getLogger("beffroi.gui")
 class AlarmDesk(QObject):
     """Serves the alarms of one window at a time, and the bell of the desktop."""
 
-    def __init__(self, services: Services, parent: QObject | None = None, *, bell: Bell | None = None) -> None:
+    def __init__(
+        self, services: Services, book: SeriesBook, parent: QObject | None = None, *, bell: Bell | None = None
+    ) -> None:
         super().__init__(parent)
         self._services = services
         self._window: MainWindow | None = None
@@ -57,7 +60,7 @@ class AlarmDesk(QObject):
         self._began_s = time.time()
         self.bell = bell or Bell(services.config.alarms, self)
         self.rules = RuleDesk(services, self.sources, self)
-        self.history = AlarmHistoryDesk(services, self)
+        self.history = AlarmHistoryDesk(services, book, self)
         self.bell.silenced.connect(self._on_silenced)
         self.bell.opened.connect(self._on_bell_opened)
         self.bell.acknowledge_all_wanted.connect(self._on_acknowledge_all)

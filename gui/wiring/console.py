@@ -80,7 +80,7 @@ class Console(QObject):
         self.sensors = SensorDesk(self.services, self)
         self.checks = CheckDesk(self.services, self)
         self.room = RoomDesk(self.services, self)
-        self.alarms = AlarmDesk(self.services, self)
+        self.alarms = AlarmDesk(self.services, self.book, self)
         self.services.mailbox.delivered.connect(self._on_delivered)
         self.services.crashed.connect(self._on_crashed)
         self.local_agent.failed.connect(self._on_crashed)
