@@ -204,7 +204,8 @@ def _table(settings: EmailSettings | WebhookSettings | None) -> dict[str, Any] |
     """The settings as a table of the file, without what is not set."""
     if settings is None:
         return None
-    return {key: value for key, value in to_builtins(settings).items() if value is not None}
+    values = {key: value for key, value in to_builtins(settings).items() if value is not None}
+    return {key: list(value) if isinstance(value, tuple) else value for key, value in values.items()}
 
 
 def _kept(file: str | None) -> str:
