@@ -11,28 +11,19 @@ from typing import Any
 from msgspec.structs import replace
 
 from core.cli.console import DONE, FAILED, Console, exit_status, now_s
-from core.cli.output import iso_time, print_json, print_problem, print_table, print_text
+from core.cli.machine_tables import machine_document, print_machines, print_preview, print_refused
+from core.cli.output import iso_time, print_json, print_problem, print_text
 from core.cli.parser import whole_number
 from core.cli.targets import no_machines_text
-from core.equipment import Totals, price_with_tax, sort_key, totals
+from core.equipment import sort_key
 from core.errors import ConfigError, RefusedError, UsageError
-from core.language import N_, _, ngettext
+from core.language import _, ngettext
 from core.protocol.pairing import new_site_code, shown_code, site_code_end
 from core.records import Event, Level, Machine, MachineState, Severity
-from core.services.list_import import LineState, SiteImport, check_room_for_one, import_site
+from core.services.list_import import check_room_for_one, import_site
 from core.services.list_writing import write_list
 from core.services.machine_fields import check_name, parse_address
 from core.services.site_pairing import pair_all, pair_one
-
-_MOST_PROBLEMS = 200
-"""Lines that are named when a list is taken in; of more only the number is said."""
-
-_STATES = {
-    LineState.NEW: N_("new"),
-    LineState.CHANGED: N_("changed"),
-    LineState.SAME: N_("as it was"),
-    LineState.REFUSED: N_("refused"),
-}
 
 
 def register(commands: Any, common: argparse.ArgumentParser) -> None:
@@ -79,19 +70,6 @@ def register(commands: Any, common: argparse.ArgumentParser) -> None:
     site_code.set_defaults(handler=_site_code, empty_document={"code": None, "until": None, "level": None})
 
 
-def machine_document(machine: Machine, state: MachineState | None = None) -> dict[str, object]:
-    """A configured machine as JSON; its state is known only where it was just asked for."""
-    found = MachineState.UNPAIRED if machine.fingerprint is None else state
-    return {
-        "name": machine.name,
-        "address": machine.address,
-        "groups": list(machine.groups),
-        "state": found.value if found is not None else None,
-        "fingerprint": machine.fingerprint,
-        "level": machine.level.value if machine.level is not None else None,
-    }
-
-
 def _list(options: argparse.Namespace) -> int:
     with Console(options) as console:
         machines = sorted(console.history.machines(), key=lambda machine: sort_key(machine, options.sort))
@@ -100,63 +78,8 @@ def _list(options: argparse.Namespace) -> int:
     if options.json:
         print_json([machine_document(machine) for machine in machines])
     elif machines:
-        is_equipment = any(machine.reference or machine.price_before_tax for machine in machines)
-        print_table(
-            [
-                _("name"),
-                _("address"),
-                _("groups"),
-                *(_equipment_headers() if is_equipment else []),
-                _("level"),
-                _("fingerprint"),
-            ],
-            [
-                [
-                    machine.name,
-                    machine.address,
-                    ", ".join(machine.groups),
-                    *(_equipment_cells(machine) if is_equipment else []),
-                    machine.level.value if machine.level else "-",
-                    machine.fingerprint or _("not paired"),
-                ]
-                for machine in machines
-            ],
-        )
-        _print_totals(totals(machines))
+        print_machines(machines)
     return DONE
-
-
-def _equipment_headers() -> list[str]:
-    return [_("reference"), _("price"), _("VAT %"), _("with tax")]
-
-
-def _equipment_cells(machine: Machine) -> list[object]:
-    with_tax = price_with_tax(machine)
-    return [
-        machine.reference,
-        machine.price_before_tax or "",
-        machine.vat_rate_percent or "",
-        "" if with_tax is None else with_tax,
-    ]
-
-
-def _print_totals(found: Totals) -> None:
-    """What all prices add up to, by VAT rate where there are several; nothing where no price is known."""
-    if found.count == 0:
-        return
-    rows: list[list[object]] = [
-        [
-            _("no VAT rate") if one.rate_percent is None else _("VAT {percent} %").format(percent=one.rate_percent),
-            one.count,
-            one.before_tax,
-            one.tax,
-            one.with_tax,
-        ]
-        for one in found.by_rate
-    ]
-    rows.append([_("total"), found.count, found.before_tax, found.tax, found.with_tax])
-    print_text("")
-    print_table([_("priced"), _("machines"), _("before tax"), _("tax"), _("with tax")], rows)
 
 
 def _add(options: argparse.Namespace) -> int:
@@ -196,8 +119,8 @@ def _import(options: argparse.Namespace) -> int:
     with Console(options) as console:
         found = import_site(path, console.history.machines(), console.config.machines.max)
         if options.preview:
-            return _preview(options, path, found)
-        _print_refused(path, found)
+            return print_preview(options, path, found)
+        print_refused(path, found)
         if not found.listed:
             raise ConfigError(_("{path}: no machine could be taken").format(path=path))
         console.history.save_machines(found.machines)
@@ -217,54 +140,6 @@ def _import(options: argparse.Namespace) -> int:
     if found.refused:
         return FAILED
     return exit_status(failures)
-
-
-def _print_refused(path: Path, found: SiteImport) -> None:
-    refused = found.refused
-    for bad in refused[:_MOST_PROBLEMS]:
-        print_problem(f"{path}:{bad.line}: {bad.reason}" + (f" ({bad.text[:80]})" if bad.text else ""))
-    left = len(refused) - _MOST_PROBLEMS
-    if left > 0:
-        print_problem(ngettext("… and {count} more line", "… and {count} more lines", left).format(count=left))
-
-
-def _preview(options: argparse.Namespace, path: Path, found: SiteImport) -> int:
-    """Say what each line would do, and save nothing."""
-    if options.json:
-        print_json([machine_document(machine) for machine in found.listed])
-        _print_refused(path, found)
-    else:
-        print_table(
-            [_("line"), _("state"), _("name"), _("address"), _("groups"), *_equipment_headers(), _("reason")],
-            [
-                [
-                    line.line,
-                    _(_STATES[line.state]),
-                    *(
-                        [line.text[:60], "", "", "", "", "", ""]
-                        if line.machine is None
-                        else [
-                            line.machine.name,
-                            line.machine.address,
-                            ", ".join(line.machine.groups),
-                            *_equipment_cells(line.machine),
-                        ]
-                    ),
-                    line.reason,
-                ]
-                for line in found.lines
-            ],
-        )
-        _print_totals(found.totals)
-    print_problem(
-        _("{new} new, {changed} changed, {same} as they were, {refused} refused; nothing was saved").format(
-            new=found.count(LineState.NEW),
-            changed=found.count(LineState.CHANGED),
-            same=found.count(LineState.SAME),
-            refused=found.count(LineState.REFUSED),
-        )
-    )
-    return FAILED if found.refused else DONE
 
 
 async def _pair_by_site_code(console: Console, machines: dict[str, Machine], options: argparse.Namespace) -> list[bool]:

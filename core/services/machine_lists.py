@@ -9,6 +9,7 @@ begins a comment line. `core.services.list_writing` writes what is read here.
 from __future__ import annotations
 
 import csv
+import functools
 import io
 import json
 import re
@@ -255,6 +256,7 @@ def _columns(cells: Sequence[str]) -> list[str | None] | None:
     return found if "address" in found else None
 
 
+@functools.lru_cache(maxsize=256)
 def _key(header: str) -> str:
     """A header as it stands in _HEADERS: small letters without accents, underscores or a unit behind."""
     decomposed = unicodedata.normalize("NFKD", header.strip().strip('"').casefold())
