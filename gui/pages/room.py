@@ -52,9 +52,10 @@ class RoomPage(QWidget):
     link_opened = pyqtSignal(str)
     unread_changed = pyqtSignal(int)
 
-    def __init__(self, operator: str = "", parent: QWidget | None = None) -> None:
+    def __init__(self, operator: str = "", rooms: Rooms | None = None, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self.rooms = Rooms(operator)
+        self.rooms = rooms or Rooms(operator)
+        self.rooms.is_seen = False
         self._report: RoomReport | None = None
         self._is_starting = False
         self._whole: set[str] = set()
@@ -153,6 +154,10 @@ class RoomPage(QWidget):
             self._severities[link] = severity
             if len(self._severities) > _MOST_SEVERITIES:
                 del self._severities[next(iter(self._severities))]
+
+    def let_go(self) -> None:
+        """Another page shows these rooms from now on: what happens to this one is no more seen or unseen there."""
+        self.rooms = Rooms(self.rooms.operator)
 
     def set_starting(self) -> None:
         """The room was asked to open."""

@@ -104,7 +104,7 @@ class Console(QObject):
         self.meters.attach_page(energy)
         self.commands.attach(window, commands)
         self.details.attach(window, machine)
-        sensors, room, alarms = SensorsPage(self.sensors.model), RoomPage(), AlarmsPage()
+        sensors, room, alarms = SensorsPage(self.sensors.model), RoomPage(rooms=self.room.rooms), AlarmsPage()
         window.set_page("sensors", sensors)
         window.set_page("room", room)
         window.set_page("alarms", alarms)

@@ -19,6 +19,7 @@ from core.site_records import Alarm, ChatLine, ListenerState, RoomReport
 from gui.dialogs.base import FormDialog
 from gui.dialogs.listen import ListenDialog
 from gui.main_window import MainWindow
+from gui.models.rooms import Rooms
 from gui.pages.alarms import AlarmsPage
 from gui.pages.commands import CommandsPage
 from gui.pages.energy import EnergyPage
@@ -52,7 +53,7 @@ class NewRoomDialog(FormDialog):
 
 
 class RoomDesk(QObject):
-    """Serves the Room page; a new window gets the lines of the old one from the history."""
+    """Serves the Room page; lines that came outlive a window."""
 
     def __init__(self, services: Services, parent: QObject | None = None) -> None:
         super().__init__(parent)
@@ -60,10 +61,13 @@ class RoomDesk(QObject):
         self._window: MainWindow | None = None
         self._page: RoomPage | None = None
         self._report: RoomReport | None = None
+        self.rooms = Rooms()
         services.history_ready.connect(self._load)
 
     def attach(self, window: MainWindow, page: RoomPage) -> None:
         """Serve this window and its page."""
+        if self._page is not None and self._page is not page:
+            self._page.let_go()
         self._window, self._page = window, page
         page.open_wanted.connect(self.open_room)
         page.listen_wanted.connect(self.open_listen)
@@ -85,8 +89,9 @@ class RoomDesk(QObject):
         if isinstance(record, RoomReport):
             self._report = record
         if self._page is None:
-            return
-        if isinstance(record, ChatLine):
+            if isinstance(record, ChatLine):
+                self.rooms.apply(record)
+        elif isinstance(record, ChatLine):
             self._page.apply_line(record)
         elif isinstance(record, RoomReport):
             self._page.apply_report(record)
