@@ -7,6 +7,7 @@ bare Debian has, and 10 MiB.
 from __future__ import annotations
 
 import logging
+import math
 import sys
 import time
 from collections.abc import Iterable
@@ -107,7 +108,8 @@ class Bell(QObject):
         self._digester = Digester()
         self._is_silent = False
         self._told_at_s: dict[tuple[str, str, str | None], float] = {}
-        self._rang_at_s = -BETWEEN_SOUNDS_S
+        self._told: set[int] = set()
+        self._rang_at_s = -math.inf
         self._counts: dict[AlarmSeverity, int] = {}
         self._active = 0
         self._last_alarm = 0
@@ -176,6 +178,7 @@ class Bell(QObject):
         now_s = time.monotonic()
         for alarm in alarms:
             self._digester.put(alarm, now_s)
+            self._told.add(alarm.id)
         self._digester.take_all()
 
     def put(self, alarms: Iterable[Alarm]) -> None:
@@ -183,11 +186,16 @@ class Bell(QObject):
         now_s = time.monotonic()
         for alarm in alarms:
             key = (alarm.source, alarm.rule, alarm.quantity)
-            is_told_lately = now_s - self._told_at_s.get(key, -SAME_AGAIN_S) < SAME_AGAIN_S
+            is_told_lately = now_s - self._told_at_s.get(key, -math.inf) < SAME_AGAIN_S
             if alarm.state is AlarmState.ACTIVE and is_told_lately and alarm.severity is not AlarmSeverity.CRITICAL:
                 continue
+            if alarm.state is AlarmState.RESOLVED and alarm.id not in self._told:
+                continue  # nobody was told that it rang
             if self._digester.put(alarm, now_s) and alarm.state is AlarmState.ACTIVE:
+                self._told.add(alarm.id)
                 self._remember(key, now_s)
+            elif not alarm.state.is_open:
+                self._told.discard(alarm.id)
         if len(self._digester) and not self._timer.isActive():
             self._timer.start()
 
