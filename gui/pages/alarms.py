@@ -32,6 +32,7 @@ class AlarmsPage(QWidget):
     maintenance_wanted = pyqtSignal(str)
     rules_wanted = pyqtSignal(object)
     go_wanted = pyqtSignal(object)
+    say_wanted = pyqtSignal(str)
     curve_wanted = pyqtSignal(int, object, float, float)
     rings_wanted = pyqtSignal(int, object)
     silence_wanted = pyqtSignal(bool)
@@ -144,6 +145,11 @@ class AlarmsPage(QWidget):
         if len(chosen) == 1:
             self.go_wanted.emit(chosen[0])
 
+    def _on_say(self) -> None:
+        chosen = self.table.chosen_alarms()
+        if len(chosen) == 1:
+            self.say_wanted.emit(f"alarm/{chosen[0].id}")
+
     def _on_rule(self) -> None:
         chosen = self.table.chosen_alarms()
         self.rules_wanted.emit(chosen[0] if len(chosen) == 1 else None)
@@ -230,6 +236,7 @@ class AlarmsPage(QWidget):
         add(_("Mute for 1 hour"), self._on_mute)
         add(_("Maintenance…"), self._on_maintenance)
         add(_("Rule…"), self._on_rule)
+        add(_("Say in the room…"), self._on_say)
 
     def _lay_out(self) -> None:
         self.rules_button = QPushButton(_("Rules…"))

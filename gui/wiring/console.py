@@ -112,6 +112,7 @@ class Console(QObject):
         self.checks.attach(window)
         self.room.attach(window, room)
         self.alarms.attach(window, alarms)
+        alarms.say_wanted.connect(window.say_wanted)
         window.page_changed.connect(self._on_page_changed)
         self.preferences.attach(window)
         window.files_wanted.connect(self.open_files)
@@ -170,7 +171,7 @@ class Console(QObject):
                 self.commands.apply(record)
             elif isinstance(record, SensorBatch | IntakeReport):
                 self.sensors.apply(record)
-            elif isinstance(record, ChatLine | RoomReport):
+            elif isinstance(record, ChatLine | RoomReport | Alarm):
                 self.room.apply(record)
             elif isinstance(record, Maintenance):
                 self.alarms.apply_maintenance(record)
