@@ -79,6 +79,7 @@ class SensorIntake:
     ) -> None:
         self.address: str | None = None
         self.buffer = ReadBuffer()
+        self.series: set[tuple[str, str]] = set()
         self._settings = settings
         self._guests = Guests(settings.allow)
         self._save = save

@@ -30,6 +30,7 @@ class Intake(Protocol):
     """What a link asks of its intake."""
 
     buffer: ReadBuffer
+    series: set[tuple[str, str]]
 
     @property
     def rate_per_s(self) -> float | None:
@@ -77,7 +78,7 @@ class SensorLink(asyncio.BufferedProtocol):
         assert isinstance(transport, asyncio.Transport)
         self._transport = transport
         place = transport.get_extra_info("peername") or ("?", 0)
-        stream = SensorStream(str(place[0]), int(place[1]), self._intake.rate_per_s)
+        stream = SensorStream(str(place[0]), int(place[1]), self._intake.series, self._intake.rate_per_s)
         self.peer = stream.peer
         transport.set_write_buffer_limits(high=ANSWERS_LIMIT)
         if not self._intake.welcome(self, stream.host, stream.peer):

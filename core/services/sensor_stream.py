@@ -32,6 +32,9 @@ SWALLOWED_LIMIT = 1 << 20
 REFUSALS_LIMIT = 100
 """After so many refusals in a row the link is closed: what sends there is no sensor."""
 
+SERIES_LIMIT = 50_000
+"""Series that one server takes since its start: who sends under ever new names shall not fill the history with them."""
+
 _STEP_S = 1e-6
 """Two messages of one link never have the same time."""
 
@@ -61,15 +64,19 @@ class TooFastError(Refusal):
 
 
 class SensorStream:
-    """One link's octets as messages; at most `rate_per_s` messages a second of it are taken."""
+    """One link's octets as messages; at most `rate_per_s` messages a second of it are taken.
 
-    def __init__(self, host: str, port: int, rate_per_s: float | None = None) -> None:
+    `series` is shared by all links of one server: sensor and quantity of each series that it has taken.
+    """
+
+    def __init__(self, host: str, port: int, series: set[tuple[str, str]], rate_per_s: float | None = None) -> None:
         self.host = plain_host(host)
         self.peer = shown_address(self.host, port)
         self.is_over = False
         self.has_sent = False
         self.is_sensor = False
         self._objects = JsonObjects()
+        self._series = series
         self._rate_per_s = rate_per_s
         self._allowance = max(1.0, rate_per_s or 0.0)
         self._allowed_at_s: float | None = None
@@ -131,10 +138,20 @@ class SensorStream:
     def _measures(self, message: Message, time_s: float) -> list[SensorMeasure]:
         self._time_s = time_s = max(time_s, self._time_s + _STEP_S)
         sensor = message.sensor or self.host
+        for value in message.values:
+            if (sensor, value.quantity) not in self._series:
+                self._add_series(sensor, value.quantity)
         return [
             SensorMeasure(sensor=sensor, quantity=quantity, value=value, time_s=time_s, unit=unit, peer=self.peer)
             for quantity, value, unit in message.values
         ]
+
+    def _add_series(self, sensor: str, quantity: str) -> None:
+        if len(self._series) >= SERIES_LIMIT:
+            raise Refusal(
+                N_("there are {limit} series already, {sensor} begins no new one"), limit=SERIES_LIMIT, sensor=sensor
+            )
+        self._series.add((sensor, quantity))
 
     def _check_rate(self, rate_per_s: float, now_s: float) -> None:
         """Take one message off what this link may send; what it did not use in the last second is kept for it."""

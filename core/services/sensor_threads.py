@@ -120,6 +120,7 @@ class TcpServer(Server):
         self._give_up_s = give_up_s
         self._file = None if settings.file is None else SensorFile(Path(settings.file))
         self._lock = threading.Lock()
+        self._series: set[tuple[str, str]] = set()
         self._threads: dict[threading.Thread, None] = {}
         self._tally = Tally()
         self._told = Tally()
@@ -128,7 +129,7 @@ class TcpServer(Server):
 
     def handle(self, link: socket.socket, host: str, port: int) -> None:
         """Give the link a thread of its own, or say why it gets none."""
-        stream = SensorStream(host, port, self._settings.rate_per_s)
+        stream = SensorStream(host, port, self._series, self._settings.rate_per_s)
         limit = min(self._settings.links, THREADS)
         refusal = None
         if not self._guests.is_allowed(stream.host):
