@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 
-from core.alarms.bells import DISK, FIELDS, Bell, Source
-from core.alarms.book import NOBODY, AlarmBook
+from core.alarms.bells import DISK, Bell, Source
+from core.alarms.book import AlarmBook
 from core.alarms.condition import GAP_PERIODS, NOTHING
-from core.alarms.rules import rules_for
+from core.alarms.sources import Sources
 from core.records import MachineReport, MachineState, MeterReadings, MeterReport, Quality, Status
 from core.site_records import (
     Alarm,
@@ -31,9 +31,6 @@ FIRST_CONTACT_S = 60.0
 LEAVE_S = 5.0
 """A meter that nobody reads any more is let go after so long: when all of us stop, its alarms go on with the next."""
 
-MOST_SOURCES = 20_000
-"""Sources that are watched at most; `unwatched` counts the records of those beyond."""
-
 
 class AlarmEngine:
     """The rules over all sources of a site.
@@ -44,21 +41,11 @@ class AlarmEngine:
     """
 
     def __init__(self, rules: Sequence[AlarmRule], *, first_id: int, open_alarms: Iterable[Alarm] = ()) -> None:
-        self.unwatched = 0
-        self._rules = tuple(rules)
         self._loaded = list(open_alarms)
-        self._groups: Mapping[str, AbstractSet[str]] = {}
-        self._labels: Mapping[str, str] = {}
-        self._sources: dict[str, Source] = {}
-        self._machines: dict[str, Source] = {}
-        self._sensors: dict[str, Source] = {}
-        self._meter_on_port: dict[str, str] = {}
-        self._silent: dict[str, Source] = {}
-        self._down: dict[Bell, float] = {}
-        self._leaving: dict[str, float] = {}
-        self._unruled: set[str] = set()
         self._book = AlarmBook(first_id)
-        self._now_s = 0.0
+        self._sources = Sources(rules, self._book)
+        self._meter_on_port: dict[str, str] = {}
+        self._leaving: dict[str, float] = {}
         self._kinds: dict[type, Callable[..., None]] = {
             MachineReport: self._machine,
             MeterReadings: self._meter,
@@ -66,6 +53,11 @@ class AlarmEngine:
             SensorBatch: self._sensor_batch,
             CheckResult: self._check,
         }
+
+    @property
+    def unwatched(self) -> int:
+        """Records of sources that there are too many of."""
+        return self._sources.unwatched
 
     @property
     def open_alarms(self) -> list[Alarm]:
@@ -85,15 +77,16 @@ class AlarmEngine:
         """Look at what time alone changes, some once a second; the alarms that change by it."""
         self._begin(now_s)
         self._book.look_at_maintenances(now_s)
-        for source in self._silent.values():
+        for source in self._sources.silent.values():
             self._look_at_silence(source, now_s)
-        for bell, first_s in list(self._down.items()):
+        for bell, first_s in list(self._sources.down.items()):
             if bell.source.was_up or now_s - first_s >= FIRST_CONTACT_S or bell.condition.duration_s > FIRST_CONTACT_S:
                 self._step(bell, now_s, 1.0)
         for name in [name for name, left_s in self._leaving.items() if now_s - left_s >= LEAVE_S]:
             del self._leaving[name]
-            if name in self._sources:
-                self._leave(self._sources[name], now_s)
+            left = self._sources.by_name.get(name)
+            if left is not None:
+                self._leave(left)
         self._book.look_at_calm(now_s)
         return self._taken_changes()
 
@@ -117,25 +110,15 @@ class AlarmEngine:
 
     def set_rules(self, rules: Sequence[AlarmRule]) -> None:
         """Take other rules; what a changed rule rings goes on by its new values, what no rule rings is over."""
-        if tuple(rules) != self._rules:
-            self._rules = tuple(rules)
-            self._unruled.clear()
-            for source in self._sources.values():
-                self._compile(source)
+        self._sources.set_rules(rules)
 
     def set_groups(self, groups: Mapping[str, AbstractSet[str]]) -> None:
         """Take the groups of machines and checks, by source such as `machine/web-01`."""
-        before, self._groups = self._groups, dict(groups)
-        self._book.set_groups(self._groups)
-        for name, source in self._sources.items():
-            if before.get(name, NOBODY) != self._groups.get(name, NOBODY):
-                self._compile(source)
+        self._sources.set_groups(groups)
 
     def set_labels(self, labels: Mapping[str, str]) -> None:
         """Take what people call some sources, as sensors in the settings; the others go by their name."""
-        self._labels = dict(labels)
-        for name, source in self._sources.items():
-            source.set_label(self._labels.get(name))
+        self._sources.set_labels(labels)
 
     def set_maintenances(self, maintenances: Iterable[Maintenance]) -> None:
         """Take all maintenances, present and future; they are looked at with the next tick."""
@@ -144,45 +127,25 @@ class AlarmEngine:
     def expect(self, sources: Iterable[str], now_s: float) -> None:
         """Count the silence of these sources from now on, though nothing came of them yet."""
         for name in sources:
-            source = self._source(name)
+            source = self._sources.of(name)
             if source is not None and source.heard_s is None:
                 source.heard_s = now_s
 
     def keep_only(self, kind: str, names: Collection[str], now_s: float) -> None:
         """Forget all sources of `kind`, such as `machine`, but these; what they rang is over with the next tick."""
         self._begin(now_s)
-        prefix = f"{kind}/"
-        for name in [name for name in self._sources if name.startswith(prefix) and name[len(prefix) :] not in names]:
-            source = self._sources.pop(name)
-            if kind == "machine":
-                self._machines.pop(name[len(prefix) :], None)
-            elif kind == "sensor":
-                self._sensors.pop(name[len(prefix) :], None)
-            self._silent.pop(name, None)
-            for bell in source.bells.values():
-                self._down.pop(bell, None)
-                self._book.drop(bell, now_s)
+        self._sources.keep_only(kind, names)
 
     def skip(self, seconds: float) -> None:
         """The clock was set by so long, or this program did not run: nobody was silent or in a state meanwhile."""
-        for source in self._sources.values():
-            if source.heard_s is not None:
-                source.heard_s += seconds
-            if source.pace.last_s is not None:
-                source.pace.last_s += seconds
-            for bell in source.bells.values():
-                bell.condition.shift(seconds)
-        self._down = {bell: first_s + seconds for bell, first_s in self._down.items()}
+        self._sources.shift(seconds)
 
     # What records say
 
     def _machine(self, report: MachineReport, now_s: float) -> None:
-        source = self._machines.get(report.machine)
+        source = self._sources.machine(report.machine)
         if source is None:
-            source = self._source(f"machine/{report.machine}")
-            if source is None:
-                return
-            self._machines[report.machine] = source
+            return
         is_up = report.state is MachineState.ONLINE
         if is_up is not source.is_up or not is_up:
             if report.state is MachineState.UNPAIRED:  # it is not there yet, so it cannot leave
@@ -220,7 +183,7 @@ class AlarmEngine:
             source.by_mount = {}
 
     def _meter(self, record: MeterReadings, now_s: float) -> None:
-        source = self._source(f"meter/{record.name}")
+        source = self._sources.of(f"meter/{record.name}")
         if source is None:
             return
         time_s = now_s if record.time_s is None or record.time_s > now_s else record.time_s
@@ -240,10 +203,10 @@ class AlarmEngine:
     def _meter_report(self, report: MeterReport, now_s: float) -> None:
         name = f"meter/{report.name}"
         before = self._meter_on_port.get(report.port)
-        if before is not None and before != name and (other := self._sources.get(before)) is not None:
-            self._leave(other, now_s)  # it has said its name: it is the same meter
+        if before is not None and before != name and (other := self._sources.by_name.get(before)) is not None:
+            self._leave(other)  # it has said its name: it is the same meter
         self._meter_on_port[report.port] = name
-        source = self._source(name)
+        source = self._sources.of(name)
         if source is None:
             return
         source.period_s = report.period_s
@@ -258,11 +221,9 @@ class AlarmEngine:
 
     def _sensor_batch(self, batch: SensorBatch, now_s: float) -> None:
         for measure in batch.measures:
-            source = self._sensors.get(measure.sensor)
+            source = self._sources.sensor(measure.sensor)
             if source is None:
-                source = self._ruled_sensor(measure.sensor)
-                if source is None:
-                    continue
+                continue
             time_s = min(measure.time_s, now_s)
             self._hear(source, time_s)
             if source.pace.is_gap(time_s):
@@ -270,23 +231,8 @@ class AlarmEngine:
             for bell in source.bells_of(measure.quantity):
                 self._step(bell, time_s, measure.value, measure.unit)
 
-    def _ruled_sensor(self, name: str) -> Source | None:
-        """The sensor of that name; None where no rule is about it, so that made-up names take no room."""
-        if name in self._unruled:
-            return None
-        full = f"sensor/{name}"
-        if full not in self._sources and not rules_for(self._rules, full, self._groups.get(full, NOBODY)):
-            if len(self._unruled) >= MOST_SOURCES:
-                self._unruled.clear()
-            self._unruled.add(name)
-            return None
-        source = self._source(full)
-        if source is not None:
-            self._sensors[name] = source
-        return source
-
     def _check(self, result: CheckResult, now_s: float) -> None:
-        source = self._source(f"check/{result.check}")
+        source = self._sources.of(f"check/{result.check}")
         if source is None:
             return
         time_s = min(result.time_s, now_s)
@@ -321,11 +267,11 @@ class AlarmEngine:
         for bell in source.offline:
             if is_up is False:
                 bell.reason = reason or bell.reason
-                if bell not in self._down:
-                    self._down[bell] = now_s
+                if bell not in self._sources.down:
+                    self._sources.down[bell] = now_s
                     bell.condition.since_s = now_s if bell.condition.since_s is None else bell.condition.since_s
             else:
-                self._down.pop(bell, None)
+                self._sources.down.pop(bell, None)
                 self._step(bell, now_s, 0.0)
                 bell.reason = None
 
@@ -337,57 +283,24 @@ class AlarmEngine:
             if silent_s > max(bell.rule.duration_s, GAP_PERIODS * (source.period_s or 0.0)):
                 self._step(bell, now_s, silent_s)
 
-    def _leave(self, source: Source, now_s: float) -> None:
+    def _leave(self, source: Source) -> None:
         """A source that is no longer there by somebody's will: its alarms are over."""
         source.is_expected, source.heard_s = False, None
-        for bell in source.bells.values():
-            self._down.pop(bell, None)
-            self._book.drop(bell, now_s)
+        self._sources.drop_bells(source)
 
     def _step(self, bell: Bell, time_s: float, value: float, unit: str | None = None) -> None:
         turn = bell.condition.step(time_s, value)
         if turn != NOTHING:
             self._book.turn(bell, turn, time_s, unit)
 
-    # Rules, groups, maintenances
-
-    def _source(self, name: str) -> Source | None:
-        source = self._sources.get(name)
-        if source is None:
-            if len(self._sources) >= MOST_SOURCES:
-                self.unwatched += 1
-                return None
-            source = self._sources[name] = Source(name, self._labels.get(name))
-            self._compile(source)
-        return source
-
-    def _compile(self, source: Source) -> None:
-        """Give a source its bells, by the rules that hold for it now."""
-        name = source.source
-        for bell in source.offline:
-            self._down.pop(bell, None)
-        source.set_rules(rules_for(self._rules, name, self._groups.get(name, NOBODY)))
-        source.read_by(FIELDS.get(name.partition("/")[0], {}))
-        for bell in source.kept.values():
-            self._book.drop(bell, self._now_s)
-        source.kept = {}
-        self._book.renew(source)
-        if source.silent:
-            self._silent[name] = source
-        else:
-            self._silent.pop(name, None)
-        if source.is_up is False:
-            for bell in source.offline:
-                self._down[bell] = bell.condition.since_s or source.heard_s or 0.0
-
     def _begin(self, now_s: float) -> None:
         """Before anything else: let the alarms of before ring on where their rules still hold."""
-        self._now_s = now_s
+        self._sources.now_s = now_s
         if not self._loaded:
             return
         loaded, self._loaded = self._loaded, []
         for alarm in loaded:
-            source = self._source(alarm.source)
+            source = self._sources.of(alarm.source)
             bell = source.bell_for(alarm) if source is not None else None
             if bell is None or bell.alarm is not None:
                 self._book.end_orphan(alarm, now_s)

@@ -16,8 +16,9 @@ from alarm_records import (
 from msgspec import structs
 
 from core.alarms.book import FLAP_S
-from core.alarms.engine import FIRST_CONTACT_S, MOST_SOURCES, AlarmEngine
+from core.alarms.engine import FIRST_CONTACT_S, AlarmEngine
 from core.alarms.rules import DEFAULT_RULES, effective_rules, sensor_rules
+from core.alarms.sources import MOST_SOURCES
 from core.config.settings import SensorConfig
 from core.records import MachineState, MeterState, Quality, Reading
 from core.site_records import (
@@ -177,7 +178,7 @@ def test_an_agent_that_names_ever_new_disks_is_not_followed():
     for number in range(2000):
         disks = [(f"/{number}-{disk}", 95.0) for disk in range(100)] if number % 500 == 0 else [(f"/{number}", 95.0)]
         site.tell(T0 + number, machine_report(T0 + number, disks=disks))
-    assert sum(len(source.bells) for source in site.engine._sources.values()) < 600
+    assert sum(len(source.bells) for source in site.engine._sources.by_name.values()) < 600
 
 
 def test_a_machine_rings_when_it_is_away_for_its_time_and_is_over_when_it_is_back():
@@ -525,8 +526,8 @@ def test_sensors_that_no_rule_is_about_take_no_room_and_are_found_by_a_new_rule(
     site = Site(temperature_rule(source="sensor/real"))
     for number in range(30_000):
         site.tell(T0, measure(T0, 99.0, f"made-up-{number}"))
-    assert len(site.engine._sources) == 0
-    assert len(site.engine._unruled) <= MOST_SOURCES
+    assert len(site.engine._sources.by_name) == 0
+    assert len(site.engine._sources._unruled) <= MOST_SOURCES
     site.tell(T0, measure(T0, 99.0, "later"))
     site.engine.set_rules([temperature_rule()])
     assert site.tell(T0 + 1, measure(T0 + 1, 99.0, "later"))

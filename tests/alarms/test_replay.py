@@ -31,7 +31,7 @@ def rule(kind: RuleKind, **changes: object) -> AlarmRule:
 def rung_by_engine(one: AlarmRule, samples: list[tuple[float, float]]) -> list[tuple[float, float | None]]:
     """Beginning and end of each ring: the count of a flapping alarm is taken apart again."""
     engine = AlarmEngine([one], first_id=1)
-    bells = engine._source("sensor/capteur_1").bells_of("temperature_c")
+    bells = engine._sources.of("sensor/capteur_1").bells_of("temperature_c")
     found: list[tuple[float, float | None]] = []
     for time_s, value in samples:
         engine.apply(measure(time_s, value), time_s)
