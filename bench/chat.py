@@ -123,7 +123,10 @@ class _Crowd:
             if not ready:
                 raise ValueError(f"{len(waiting)} clients did not get the line")
             for number, _event in ready:
-                data = self._tails.get(number, b"") + self._listeners[number].recv(1 << 16)
+                piece = self._listeners[number].recv(1 << 16)
+                if not piece:
+                    raise ValueError("the server has closed a link")
+                data = self._tails.get(number, b"") + piece
                 if token in data and data.endswith(b"\n"):
                     waiting.discard(number)
                 self._tails[number] = data

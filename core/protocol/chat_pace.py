@@ -8,7 +8,7 @@ GAP_S = 0.03
 """Between two lines to a plain client, which would show them glued otherwise."""
 
 LINES_APART = 32
-"""While fewer lines wait, each goes alone; beyond, several go together, so that none waits for many seconds."""
+"""So many lines wait each for its turn; what is beyond goes together, so that none waits for many seconds."""
 
 LINES_PER_S = 30.0
 LINES_AT_ONCE = 100
@@ -38,8 +38,8 @@ class PacedQueue:
         if not self._lines or now_s < self._free_s:
             return b""
         self._free_s = now_s + GAP_S
-        count = 1 + len(self._lines) // LINES_APART
-        taken = b"".join([self._lines.popleft() for _line in range(min(count, len(self._lines)))])
+        count = max(1, len(self._lines) - LINES_APART + 1)
+        taken = b"".join([self._lines.popleft() for _line in range(count)])
         self.size -= len(taken)
         return taken
 

@@ -220,10 +220,12 @@ class ChatLink(asyncio.Protocol):
         if self.is_framed:
             self._write(line)
         else:
+            is_waiting = bool(self.queue)  # then its turn comes without us
             self.queue.put(line)
-            self.send_next(self._host.now_s())
-            if self.queue:
-                self._host.pace(self)
+            if not is_waiting:
+                self.send_next(self._host.now_s())
+                if self.queue:
+                    self._host.pace(self)
         self._drop_where_unread()
 
     def send_next(self, now_s: float) -> None:

@@ -9,6 +9,9 @@ from core.services.chat_link import ChatLink
 _STEP_S = 0.002
 """Links whose times come so close are served together."""
 
+_REST = 3.0
+"""After sending to many, so many times as long is left to others: a thousand joining at once are told in bunches."""
+
 
 class Pacer:
     """Sends the lines that wait, each when its time has come; belongs to one loop."""
@@ -45,4 +48,6 @@ class Pacer:
                 self._waiting.pop(link, None)
             elif due_s is None or deadline_s < due_s:
                 due_s = deadline_s
-        self._timer = None if due_s is None else loop.call_at(max(due_s, now_s + _STEP_S), self._send_due)
+        ended_s = loop.time()
+        rest_s = max(_STEP_S, _REST * (ended_s - now_s))
+        self._timer = None if due_s is None else loop.call_at(max(due_s, ended_s + rest_s), self._send_due)
