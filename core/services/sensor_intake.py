@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import math
 import time
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from pathlib import Path
@@ -43,6 +44,9 @@ STRANGER_S = 10.0
 """Where all links are taken, one that has brought no value for so long makes room."""
 
 DRAIN_S = 1.0
+LAST_TRIES_S = 3.0
+"""What has come when the intake stops is tried for so long, then answered as not saved."""
+
 _QUIET_S = 0.05
 _SPARE_FILES = 256
 
@@ -97,6 +101,7 @@ class SensorIntake:
         self._settled = asyncio.Event()
         self._settled.set()
         self._failing_since_s: float | None = None
+        self._last_try_s = math.inf
         self._started = asyncio.Event()
         self._failure: TransportError | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -165,8 +170,9 @@ class SensorIntake:
         for link in self._links:
             link.pause()
         self._due.set()
+        self._last_try_s = time.monotonic() + LAST_TRIES_S
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(self._give_up_s):
+            async with asyncio.timeout(2 * LAST_TRIES_S):
                 await self._settled.wait()
         if self._batch.measures:
             log.error("%d measures could not be saved and were not acknowledged", len(self._batch.measures))
@@ -296,7 +302,7 @@ class SensorIntake:
                     self._failing_since_s = now_s
                     log.warning("measures wait: %s", error)
                 self._tally.error = str(error)
-                if now_s - self._failing_since_s + RETRY_S > self._give_up_s:
+                if now_s + RETRY_S > min(self._failing_since_s + self._give_up_s, self._last_try_s):
                     return error
                 await asyncio.sleep(RETRY_S)
             else:

@@ -432,6 +432,27 @@ def test_what_is_on_its_way_is_saved_and_answered_when_the_intake_stops():
     asyncio.run(scene())
 
 
+def test_an_intake_that_stops_while_the_database_fails_says_what_is_not_saved(monkeypatch):
+    monkeypatch.setattr(sensor_intake, "LAST_TRIES_S", 0.2)
+    monkeypatch.setattr(sensor_intake, "RETRY_S", 0.02)
+
+    async def scene():
+        async with site() as here:
+            here.store.error = StoreLockedError("held by another program")
+            reader, writer = await here.link()
+            writer.write(message("a", 1))
+            await until(lambda: here.store.tries > 1)
+            writer.write(message("a", 2))
+            begun_s = time.monotonic()
+            await here.stop()
+            assert time.monotonic() - begun_s < 3
+            answers = [json.loads(line) for line in (await reader.read()).splitlines()]
+            assert [answer["ok"] for answer in answers] == [False, False]
+            assert "not saved: held by another program" in answers[0]["error"]
+
+    asyncio.run(scene())
+
+
 def test_a_port_that_is_taken_is_reported_and_raised():
     async def scene():
         async with site() as here:
