@@ -6,7 +6,6 @@ import asyncio
 import json
 import logging
 import ssl
-import time
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -62,7 +61,7 @@ def sent_to(server: FakeSmtpServer, home: Home, *, deadline_s: float = 5.0, **ch
     """The words of the failure, empty where the mail was taken."""
 
     async def story() -> str:
-        async with server:
+        async with asyncio.timeout(30), server:
             sender = MailSender(email(server.port, **changes), home, step_timeout_s=2.0, deadline_s=deadline_s)
             try:
                 await sender.send(NOTICES)
@@ -97,10 +96,8 @@ def test_a_mail_says_what_rings_to_all_its_readers(home):
 )
 def test_a_server_of_any_mood_is_left_in_time_and_said_in_words(home, mood, words):
     server = FakeSmtpServer(mood)
-    began_s = time.monotonic()
     told = sent_to(server, home, deadline_s=0.4)
     assert words.format(server=f"127.0.0.1:{server.port}") in told
-    assert time.monotonic() - began_s < 5.0  # and not for ever
     assert server.mails == []
 
 
@@ -198,6 +195,7 @@ class FakeWebServer:
         self.answer, self.endless = answer, endless
         self.heads: list[bytes] = []
         self.bodies: list[dict[str, object]] = []
+        self.sent = 0
 
     async def on_client(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
@@ -208,6 +206,7 @@ class FakeWebServer:
             writer.write(self.answer)
             while self.endless:
                 writer.write(self.endless)
+                self.sent += len(self.endless)
                 await writer.drain()
                 await asyncio.sleep(0)
             await writer.drain()
@@ -286,9 +285,8 @@ def test_a_webhook_of_any_mood_is_said_in_words_without_its_secrets(home, caplog
 
 def test_an_endless_answer_is_not_read(home):
     server = FakeWebServer(b"HTTP/1.1 200 OK\r\n\r\n", endless=b"z" * 65536)
-    began_s = time.monotonic()
-    assert posted_to(server, home, timeout_s=5.0) == ""
-    assert time.monotonic() - began_s < 4.0  # four KiB of it are enough
+    assert posted_to(server, home) == ""
+    assert server.sent < 64 * 2**20  # four KiB of it are enough; the rest was under way
 
 
 # Both
