@@ -81,7 +81,7 @@ class CheckDetailDialog(QDialog):
         self._state = ElidedLabel()
         self.now, self.well, self.certificate = BigNumber(), BigNumber(), BigNumber()
         self._certificate_card = self._card(_("Certificate"), self.certificate)
-        self._well_card = self._card(_("Well"), self.well)
+        self._well_card = self._card(_("Availability"), self.well)
         self.model = PhaseModel(self)
         self.plot = CheckPlot(self.range)
         self._lay_out()
