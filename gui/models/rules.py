@@ -39,7 +39,10 @@ def condition_words(rule: AlarmRule) -> str:
     unit = unit_of(rule.quantity)
     high, low = words.value_text(rule.high, unit), words.value_text(rule.low, unit)
     if rule.kind is RuleKind.OFFLINE:
-        text = _("offline, or a check that fails")
+        if rule.source.startswith("@"):
+            text = _("offline, or a check that fails")
+        else:
+            text = _("a check that fails") if rule.source.startswith("check/") else _("offline")
     elif rule.kind is RuleKind.SILENT:
         return _("nothing for {duration}").format(duration=duration_text(rule.duration_s))
     elif rule.kind is RuleKind.ABOVE:

@@ -97,12 +97,33 @@ class Threshold:
         return Levels(min(warning, critical), critical, max(after_s, default=BUSY_AFTER_S))
 
 
+class Limits:
+    """The lowest and the highest value of one quantity of meters that is as it should be, as the rules have them."""
+
+    def __init__(self, quantity: str) -> None:
+        self._quantity = quantity
+        self._rules: tuple[AlarmRule, ...] = ()
+        self.use_rules(DEFAULT_RULES)
+
+    def of(self, meter: str) -> tuple[float, float] | None:
+        """The limits for a meter; None where no rule says two."""
+        for rule in rules_for(self._rules, f"meter/{meter}"):
+            if rule.low is not None and rule.high is not None:
+                return rule.low, rule.high
+        return None
+
+    def use_rules(self, rules: Sequence[AlarmRule]) -> None:
+        """Take the numbers from these rules."""
+        self._rules = tuple(rule for rule in rules if rule.kind is RuleKind.OUTSIDE and looks_at(rule, self._quantity))
+
+
 CPU = Threshold("cpu_percent")
 MEMORY = Threshold("memory_percent")
 DISK = Threshold("disk_percent")
+VOLTAGE = Limits("voltage_l1_v")
 
 
 def use_rules(rules: Sequence[AlarmRule]) -> None:
-    """Have all bars and shapes follow these rules: those that hold, as `effective_rules` gives them."""
-    for threshold in (CPU, MEMORY, DISK):
+    """Have all bars, shapes and limits follow these rules: those that hold, as `effective_rules` gives them."""
+    for threshold in (CPU, MEMORY, DISK, VOLTAGE):
         threshold.use_rules(rules)

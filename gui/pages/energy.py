@@ -30,6 +30,7 @@ from core.records import Measurement, MeterReadings, MeterReport, MeterState, Se
 from core.site_records import Alarm
 from gui.models.alarm_marks import marks_of
 from gui.models.meter_shown import REGISTER, MeterShown
+from gui.models.thresholds import VOLTAGE
 from gui.widgets.card import GAP
 from gui.widgets.choice_box import ChoiceBox
 from gui.widgets.export_button import ExportButton
@@ -358,6 +359,7 @@ class EnergyPage(QWidget):
         self._simulated.setVisible(meter.is_simulated)
         if self.group is not None:
             self.group.show_owner(meter.name)
+            self._plots["voltage"].set_limits(VOLTAGE.of(meter.name) or ())
             self._show_marks()
             self.group.set_simulated(meter.is_simulated)
             self.group.set_silence(meter.silence_words())

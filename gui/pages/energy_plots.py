@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
+from core.alarms.thresholds import VOLTAGE_V
 from core.language import _
 from gui.widgets.time_plot import Curve, Scale, TimePlot
 from gui.widgets.time_range import TimeRange
-
-VOLTAGE_LIMITS_V = (207.0, 253.0)
-"""230 V ± 10 % (EN 50160)."""
 
 
 def energy_plots(time_range: TimeRange) -> dict[str, TimePlot]:
@@ -29,7 +27,7 @@ def energy_plots(time_range: TimeRange) -> dict[str, TimePlot]:
             tuple(Curve(f"voltage_{phase}_v", phase.upper(), phase) for phase in phases),
             time_range,
             at_least=(200.0, 260.0),
-            limits=VOLTAGE_LIMITS_V,
+            limits=VOLTAGE_V,
         ),
         "current": TimePlot(
             _("Current"),

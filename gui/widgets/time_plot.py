@@ -130,6 +130,12 @@ class TimePlot(Card):
             self.is_simulated = is_simulated
             self._show_words()
 
+    def set_limits(self, limits: tuple[float, ...]) -> None:
+        """Draw these limits from the next redraw on."""
+        if limits != self._limits:
+            self._limits = limits
+            self._show_words()
+
     def redraw(
         self,
         source: PlotSource,
