@@ -272,16 +272,16 @@ async def _stream(
 async def _opened(
     target: CheckTarget, made: socket.socket, context: ssl.SSLContext | None
 ) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-    try:
-        if context is None:
-            return await asyncio.open_connection(sock=made, limit=_READ_OCTETS)
-        name = ascii_host(target.host.partition("%")[0])
-        return await asyncio.open_connection(
-            sock=made, limit=_READ_OCTETS, ssl=context, server_hostname=name, ssl_handshake_timeout=3600
-        )  # our own time-out ends it
-    except BaseException:
-        made.close()
-        raise
+    """Streams over the socket, which belongs to them from now on: after an error too it is their loop that closes it.
+
+    (Closed here, its number could be that of the next check's socket while the loop still holds it for this one.)
+    """
+    if context is None:
+        return await asyncio.open_connection(sock=made, limit=_READ_OCTETS)
+    name = ascii_host(target.host.partition("%")[0])
+    return await asyncio.open_connection(
+        sock=made, limit=_READ_OCTETS, ssl=context, server_hostname=name, ssl_handshake_timeout=3600
+    )  # the caller's time-out ends it long before
 
 
 async def _days_of_refused(target: CheckTarget, names: Names) -> float | None:
