@@ -13,7 +13,7 @@ from core.site_records import AlarmSeverity, ChatKind, ChatLine
 from gui import numbers
 from gui.plain_text import one_line
 
-MOST_LETTERS = 1_000
+MOST_LETTERS = 600
 """A longer line is cut, with a link that shows all of it."""
 MOST_MARKS = 4
 """Accents on one letter; some pile up hundreds of them, over the lines above."""
@@ -22,6 +22,10 @@ WHOLE = "whole/"
 
 _MARK = r"[\u0300-\u036f\u0483-\u0489\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff]"
 _MARKS = re.compile(f"({_MARK}{{{MOST_MARKS}}}){_MARK}+")
+_ENDLESS = re.compile(r"\S{200,}")
+"""Letters without a blank that Qt would lay out in time that grows with their square."""
+_PIECE = re.compile(r"\S{24}")
+_BREAK = "\u200b"
 _ISOLATE, _POP = "\u2068", "\u2069"
 _SEVERITIES = {
     AlarmSeverity.LOW: ("●", "unknown"),
@@ -66,12 +70,13 @@ def is_for(line: ChatLine, operator: str) -> bool:
 def safe(text: str) -> str:
     """`text` on one line, harmless, and set apart: letters written from the right turn nothing else around."""
     shown = _MARKS.sub(r"\1", one_line(text))
+    shown = _ENDLESS.sub(lambda run: _PIECE.sub(lambda piece: piece[0] + _BREAK, run[0]), shown)
     return f"{_ISOLATE}{shown}{_POP}" if not shown.isascii() else shown
 
 
 def bare(text: str) -> str:
-    """`text` as it was before `safe` set parts of it apart, for the clipboard."""
-    return text.replace(_ISOLATE, "").replace(_POP, "")
+    """`text` as it was before `safe` set parts of it apart and gave it places to break at, for the clipboard."""
+    return text.replace(_ISOLATE, "").replace(_POP, "").replace(_BREAK, "")
 
 
 def chat_row(
@@ -99,7 +104,7 @@ def chat_row(
         return ChatRow(line.id, stamp, (ChatSpan("› ", "accent"), ChatSpan(safe(text)), *rest), tip=tip)
     own, mention = is_own(line, operator), is_for(line, operator)
     name = _("You said") if own else safe(line.author[:200])
-    head = ChatSpan(f"{name}: ", "text", colour_index(line.author), is_bold=True)
+    head = ChatSpan(_("{name}:").format(name=name) + " ", "text", colour_index(line.author), is_bold=True)
     return ChatRow(line.id, stamp, (head, *_text_spans(line, text, operator), *rest), mention, tip)
 
 

@@ -220,6 +220,7 @@ class SensorsPage(QWidget):
         self.header = SensorHeader()
         self.header.filter_changed.connect(self.model.set_filter)
         self.header.order_changed.connect(self.model.set_order)
+        self.header.open_wanted.connect(self.open_wanted)
         self.header.listen_wanted.connect(self.listen_wanted)
         self.header.stop_wanted.connect(self.stop_wanted)
         self.header.simulate_wanted.connect(self.simulate_wanted)

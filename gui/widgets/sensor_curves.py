@@ -36,7 +36,8 @@ _POINTS = 20_000
 _PLOT_PX = 128
 _COARSE = ("°C", "°F", "%", "hPa")
 _FEW = 60
-"""A sensor with fewer points than these is new: the last two minutes show it better than an hour."""
+_NEW_S = 120.0
+"""A sensor with few points, all of them of the last two minutes, is new: these show it better than an hour."""
 
 
 class SensorCurves(QWidget):
@@ -89,7 +90,7 @@ class SensorCurves(QWidget):
         drawn = list(rows)[:MOST_CURVES]
         if not self._is_used and drawn:
             self._is_used = True
-            self.range.follow("live" if all(row.count < _FEW for row in drawn) else "hour")
+            self.range.follow("live" if all(_is_new(row, self.range.now_s()) for row in drawn) else "hour")
         wanted = {row.key: _look(row) for row in drawn}
         for key in [key for key, (_plot, _group, look) in self._shown.items() if wanted.get(key) != look]:
             self._take_away(key)
@@ -246,6 +247,10 @@ def empty_points(name: str) -> SeriesPoints:
     return SeriesPoints(
         name=name, unit=None, time_s=array("d"), minimum=array("d"), mean=array("d"), maximum=array("d")
     )
+
+
+def _is_new(row: SensorRow, now_s: float) -> bool:
+    return row.count < _FEW and len(row.times) > 0 and row.times[0] > now_s - _NEW_S
 
 
 def _least_axis(value: float | None, unit: str) -> tuple[float, float] | None:

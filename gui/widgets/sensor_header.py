@@ -29,10 +29,11 @@ _NARROW_PX = 900
 
 
 class SensorHeader(QWidget):
-    """`listen_wanted`, `stop_wanted` and `simulate_wanted(bool)` come from the intake's menu."""
+    """`open_wanted`, `listen_wanted`, `stop_wanted` and `simulate_wanted(bool)` come from the intake's menu."""
 
     filter_changed = pyqtSignal(str)
     order_changed = pyqtSignal(object)
+    open_wanted = pyqtSignal()
     listen_wanted = pyqtSignal()
     stop_wanted = pyqtSignal()
     simulate_wanted = pyqtSignal(bool)
@@ -155,8 +156,10 @@ class SensorHeader(QWidget):
         menu = self.intake_button.menu()
         menu.clear()
         is_open = self.is_open
+        if not is_open:
+            menu.addAction(_("Open the intake"), self.open_wanted.emit)
         menu.addAction(_("Where it listens…"), self.listen_wanted.emit)
         menu.addAction(_("Close the intake"), self.stop_wanted.emit).setEnabled(is_open)
         menu.addSeparator()
         text = _("Stop the simulated sensors") if self._is_simulating else _("Try simulated sensors")
-        menu.addAction(text, lambda: self.simulate_wanted.emit(not self._is_simulating)).setEnabled(is_open)
+        menu.addAction(text, lambda: self.simulate_wanted.emit(not self._is_simulating))

@@ -11,6 +11,8 @@ from gui.pages.commands import CommandsPage
 from gui.pages.energy import EnergyPage
 from gui.pages.machine import MachinePage
 from gui.pages.overview import OverviewPage
+from gui.pages.room import RoomPage
+from gui.pages.sensors import SensorsPage
 from gui.plain_text import one_line, plain_tip, printable
 from gui.widgets.labels import ElidedLabel, plain_label, set_role
 
@@ -19,6 +21,8 @@ PAGES = {
     "machine": MachinePage,
     "commands": CommandsPage,
     "energy": EnergyPage,
+    "sensors": SensorsPage,
+    "room": RoomPage,
 }
 
 

@@ -17,7 +17,7 @@ from gui.pages.sensors import SensorsPage
 from gui.runtime.services import Services
 from gui.wiring.preferences import PreferencesDesk
 from gui.wiring.room import RoomDesk
-from gui.wiring.sensors import SensorDesk
+from gui.wiring.sensors import SIMULATED_COUNT, SensorDesk
 
 SLOW_MS = 15_000
 
@@ -104,6 +104,17 @@ def test_open_intake_edit_a_sensor_close_it_again(qtbot, bench):
     qtbot.waitUntil(lambda: not page.header.is_open, timeout=SLOW_MS)
     assert not load_config(bench.home)[0].sensors.enabled
     assert window.notice() == ""
+
+
+def test_simulated_sensors_are_a_child_that_opens_the_intake_and_ends_with_the_desk(qtbot, bench):
+    bench.window.show_page("sensors")
+    qtbot.mouseClick(bench.sensors_page.simulate_button, Qt.LeftButton)
+    qtbot.waitUntil(lambda: bench.sensors.model.rowCount() == SIMULATED_COUNT, timeout=SLOW_MS)
+    assert "simulated" in bench.sensors_page.header.line.text()
+    simulator = bench.sensors._simulator
+    assert simulator.is_running
+    bench.sensors.stop()
+    assert not simulator.is_running
 
 
 def test_the_room_opens_a_plain_client_joins_and_both_are_heard(qtbot, bench):
