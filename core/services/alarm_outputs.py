@@ -12,7 +12,8 @@ import contextlib
 import logging
 import time
 from collections import deque
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
+from typing import Any
 
 from core.alarms.digest import AlarmNotice, Digester, digest
 from core.config.settings import AlarmsSettings
@@ -39,7 +40,7 @@ HOOK_QUIET_S, HOOK_LONGEST_S, HOOK_PAUSE_S = 1.0, 5.0, 1.0
 
 log = logging.getLogger("beffroi.alarm_outputs")
 
-Send = Callable[[Sequence[AlarmNotice]], Awaitable[None]]
+Send = Callable[[Sequence[AlarmNotice]], Coroutine[Any, Any, None]]
 Tell = Callable[[str, Severity, str], None]
 
 
@@ -69,36 +70,55 @@ class Way:
         self._waiting: dict[int, Alarm] = {}
         self._failures = 0
         self._is_failing = False
+        self._sending: asyncio.Future[None] | None = None
 
     def put(self, alarm: Alarm) -> None:
         """Take an alarm in that is to be told here; any other is passed over."""
         self._digester.put(alarm, time.monotonic())
 
     async def run(self) -> None:
-        """Send until cancelled; then once more what waits, for a moment."""
+        """Send until cancelled; then for a moment what waits, or is on its way."""
         try:
             while True:
                 await self._turn()
         except asyncio.CancelledError:
-            self._collect(is_all=True)
-            if self._waiting and not self._is_failing:
-                with contextlib.suppress(BeffroiError, TimeoutError):
-                    await asyncio.wait_for(self._send(digest(list(self._waiting.values()))), LAST_TRY_S)
+            with contextlib.suppress(BeffroiError, TimeoutError):
+                async with asyncio.timeout(LAST_TRY_S):
+                    await self._end()
             raise
+        finally:
+            if self._sending is not None:
+                self._sending.cancel()
+                await asyncio.gather(self._sending, return_exceptions=True)
 
     async def _turn(self) -> None:
         self._collect()
         if not self._waiting:
             await asyncio.sleep(TURN_S)
             return
-        notices = digest(list(self._waiting.values()))
         try:
-            await self._send(notices)
+            count = await self._deliver()
         except BeffroiError as error:
             await self._on_failure(str(error))
         else:
-            self._on_success(sum(len(notice.alarms) for notice in notices))
+            self._on_success(count)
             await asyncio.sleep(self._pause_s)
+
+    async def _deliver(self) -> int:
+        """Send all that waits; how many alarms it was. Cancelling it leaves the message on its way."""
+        told = dict(self._waiting)
+        sending = self._sending = asyncio.ensure_future(self._send(digest(list(told.values()))))
+        await asyncio.shield(sending)
+        self._sending = None
+        return len(told)
+
+    async def _end(self) -> None:
+        if self._sending is not None:
+            await asyncio.shield(self._sending)
+            self._waiting.clear()
+        self._collect(is_all=True)
+        if self._waiting and not self._is_failing:
+            await self._send(digest(list(self._waiting.values())))
 
     def _collect(self, *, is_all: bool = False) -> None:
         """Move what is due to what waits; an alarm that waits already is told as it stands now."""

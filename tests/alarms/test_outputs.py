@@ -299,6 +299,8 @@ class Story:
         self.failures = failures
         self.batches: list[int] = []
         self.told: list[tuple[str, str]] = []
+        self.begun = 0
+        self.delay_s = 0.0
         self.way = Way(
             "e-mail",
             self.send,
@@ -311,6 +313,8 @@ class Story:
         )
 
     async def send(self, notices) -> None:
+        self.begun += 1
+        await asyncio.sleep(self.delay_s)
         if self.failures > 0:
             self.failures -= 1
             raise BeffroiError("the server is gone")
@@ -390,6 +394,31 @@ def test_what_waits_at_the_end_is_tried_once_more():
 
     story.run(told)
     assert story.batches == [1]
+
+
+def test_what_is_on_its_way_at_the_end_arrives_once():
+    story = Story(0)
+    story.delay_s = 0.1
+
+    async def told() -> None:
+        story.way.put(alarm(1))
+        await story.until(lambda: story.begun == 1)
+
+    story.run(told)
+    assert (story.begun, story.batches) == (1, [1])
+
+
+def test_a_server_that_hangs_does_not_hold_the_end(monkeypatch):
+    monkeypatch.setattr(alarm_outputs, "LAST_TRY_S", 0.05)
+    story = Story(0)
+    story.delay_s = 3600.0
+
+    async def told() -> None:
+        story.way.put(alarm(1))
+        await story.until(lambda: story.begun == 1)
+
+    story.run(told)
+    assert story.batches == []
 
 
 def test_alarms_go_by_mail_from_their_severity_on_and_once_more_when_they_are_over(home, monkeypatch, caplog):

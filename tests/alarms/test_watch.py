@@ -175,7 +175,6 @@ def test_what_another_process_acknowledges_is_seen(tmp_path):
         site.watch.put(measure(NOW, 31.0))
         await site.until(lambda: site.states == [ACTIVE])
         await site.settle()
-        began_s = time.monotonic()
         await asyncio.to_thread(other, site.path, lambda h: h.change_alarms([1], ACKNOWLEDGED, "Anna", "seen", NOW + 1))
         await site.until(lambda: site.states == [ACTIVE, ACKNOWLEDGED])
 
