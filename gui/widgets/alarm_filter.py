@@ -11,7 +11,7 @@ from gui.models import alarm_words as words
 from gui.widgets.flow_layout import FlowLayout
 
 STATES: dict[str, tuple[str, frozenset[AlarmState]]] = {
-    "open": (N_("Open"), frozenset({AlarmState.ACTIVE, AlarmState.ACKNOWLEDGED})),
+    "open": (N_("open"), frozenset({AlarmState.ACTIVE, AlarmState.ACKNOWLEDGED})),
     "acknowledged": (N_("Acknowledged"), frozenset({AlarmState.ACKNOWLEDGED})),
     "resolved": (N_("Resolved"), frozenset({AlarmState.RESOLVED})),
     "ignored": (N_("Ignored"), frozenset({AlarmState.IGNORED})),
@@ -43,10 +43,10 @@ class AlarmFilter(QWidget):
         policy = QSizePolicy(QSizePolicy.Preferred, QSizePolicy.Preferred)
         policy.setHeightForWidth(True)
         self.setSizePolicy(policy)
-        self.states = self._group(_("State"), {key: _(title) for key, (title, _states) in STATES.items()}, True)
+        self.states = self._group(_("State"), {key: _chip(_(title)) for key, (title, _states) in STATES.items()}, True)
         self.states["open"].setChecked(True)
         self.severities = self._group(
-            _("Severity"), {one.value: _chip(one) for one in reversed(list(AlarmSeverity))}, False
+            _("Severity"), {one.value: _chip(words.severity_words(one)) for one in reversed(list(AlarmSeverity))}, False
         )
         self.kinds = self._group(_("From"), {kind: words.kind_words(kind) for kind in words.KINDS}, False)
 
@@ -110,6 +110,5 @@ class AlarmFilter(QWidget):
         return buttons
 
 
-def _chip(severity: AlarmSeverity) -> str:
-    text = words.severity_words(severity)
-    return text[:1].upper() + text[1:]
+def _chip(word: str) -> str:
+    return word[:1].upper() + word[1:]

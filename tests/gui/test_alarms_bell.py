@@ -166,3 +166,49 @@ def test_a_player_that_fails_is_not_asked_again(qapp, qtbot, monkeypatch):
     qtbot.waitUntil(lambda: beeps == [1])
     sound.play()
     assert beeps == [1, 1]
+
+
+def test_the_tray_says_how_many_are_open_and_its_menu_acts(bell, monkeypatch):
+    monkeypatch.setattr(bell_module.QSystemTrayIcon, "isSystemTrayAvailable", lambda: True)
+    bell.attach_tray()
+    bell.attach_tray()
+    entries = {action.text(): action for action in bell._menu.actions() if action.text()}
+    assert list(entries) == ["Open Beffroi", "Acknowledge all…", "Silence", "Quit"]
+    assert not entries["Acknowledge all…"].isEnabled()
+    heard = []
+    bell.opened.connect(heard.append)
+    bell.acknowledge_all_wanted.connect(lambda: heard.append("all"))
+    bell.silenced.connect(heard.append)
+    bell.quit_wanted.connect(lambda: heard.append("quit"))
+    bell.set_counts({AlarmSeverity.HIGH: 3}, 2)
+    assert entries["Open Beffroi"].text() == "Open Beffroi · 3 open alarms"
+    for action in entries.values():
+        action.trigger()
+    assert heard == [0, "all", True, "quit"]
+    assert bell.is_silent
+
+
+def test_hostile_names_are_no_markup_in_a_notification(bell, monkeypatch):
+    monkeypatch.setattr(bell_module.QSystemTrayIcon, "isSystemTrayAvailable", lambda: True)
+    monkeypatch.setattr(bell_module.QSystemTrayIcon, "supportsMessages", lambda: True)
+    shown = []
+    bell.attach_tray()
+    monkeypatch.setattr(bell.tray, "showMessage", lambda *args: shown.append(args))
+    bell.put([alarm(1, source="machine/<b>x</b>\x1b", text="<a href='x'>y</a> " + "z" * 10_000)])
+    later(monkeypatch, 10)
+    bell._turn()
+    title, text, _icon, _ms = shown[0]
+    assert not set("<>\x1b") & set(title + text)
+    assert len(title) <= 400
+
+
+def test_a_click_on_a_notification_opens_its_alarm(bell, monkeypatch):
+    opened = []
+    bell.opened.connect(opened.append)
+    monkeypatch.setattr(bell_module.QSystemTrayIcon, "isSystemTrayAvailable", lambda: True)
+    bell.attach_tray()
+    bell.put([alarm(41)])
+    later(monkeypatch, 10)
+    bell._turn()
+    bell.tray.messageClicked.emit()
+    assert opened == [41]
