@@ -85,6 +85,7 @@ class Console(QObject):
         self.services.crashed.connect(self._on_crashed)
         self.local_agent.failed.connect(self._on_crashed)
         self.machines.loaded.connect(self._on_loaded)
+        self.machines.known.connect(lambda reports: self._on_delivered(Delivery(tuple(reports), ())))
         self.machines.local_pairing_wanted.connect(self.local_agent.pair_again)
         self._losses = QTimer(self)
         self._losses.setInterval(LOST_MS)
@@ -154,6 +155,7 @@ class Console(QObject):
         if window is None:
             return
         if delivery.reports:
+            self.machines.keep_unknown(delivery.reports)
             window.apply_reports(delivery.reports)
             for report in delivery.reports:
                 self.details.apply(report)

@@ -14,7 +14,7 @@ from PyQt5.QtGui import QDesktopServices, QGuiApplication
 
 from core.errors import BeffroiError
 from core.language import _, ngettext
-from core.records import Machine
+from core.records import Machine, MachineReport
 from gui.dialogs.add_machine import AddMachineDialog
 from gui.dialogs.add_several import AddSeveralDialog
 from gui.dialogs.base import ask
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from core.services.list_import import SiteImport
 
 LOOK_MS = 2000
+SOON_MS = 300
+MOST_UNKNOWN = 20_000
 LOOKS_BESIDE = 5
 """Between two looks whether others have changed the machines; beside a `collect` so many of them are one."""
 
@@ -41,6 +43,9 @@ class MachineDesk(QObject):
     """Holds the machines of the console, keeps them in the history, and hands them to the pollers."""
 
     loaded = pyqtSignal()
+    known = pyqtSignal(object)
+    """Reports of machines that this window did not know yet when they came."""
+
     local_pairing_wanted = pyqtSignal()
 
     def __init__(self, services: Services, parent: QObject | None = None) -> None:
@@ -62,6 +67,11 @@ class MachineDesk(QObject):
         self._look = QTimer(self)
         self._look.setInterval(LOOK_MS)
         self._look.timeout.connect(self._look_for_changes)
+        self._unknown: dict[str, MachineReport] = {}
+        self._soon = QTimer(self)
+        self._soon.setSingleShot(True)
+        self._soon.setInterval(SOON_MS)
+        self._soon.timeout.connect(self._load)
         self.lists = ListDesk(services, lambda: self.machines, self)
         self.lists.taken.connect(self._on_taken)
         self.lists.edit_wanted.connect(self.open_edit)
@@ -129,6 +139,14 @@ class MachineDesk(QObject):
 
         self._services.query(lambda history: history.machines(), done, self._on_not_loaded)
 
+    def keep_unknown(self, reports: Sequence[MachineReport]) -> None:
+        """Keep the reports of machines that are not known here: a `collect` beside may be the first to see them."""
+        unknown = {report.machine: report for report in reports if report.machine not in self.machines}
+        if unknown and len(self._unknown) < MOST_UNKNOWN:
+            self._unknown.update(unknown)
+            if not self._soon.isActive():
+                self._soon.start()
+
     def _look_for_changes(self) -> None:
         """Notice machines that others add, change and remove: the command line, a `collect` beside."""
         self._looks += 1
@@ -137,7 +155,7 @@ class MachineDesk(QObject):
 
         def done(version: int) -> None:
             before, self._version = self._version, version
-            if version != before and before is not None:
+            if version != before:
                 self._load()
 
         self._services.query(lambda history: history.data_version(), done, lambda _error: None)
@@ -150,6 +168,10 @@ class MachineDesk(QObject):
         if found != self.machines or not self._is_loaded:
             self.machines = found
             self._show()
+        unknown, self._unknown = self._unknown, {}
+        met = [report for name, report in unknown.items() if name in self.machines]
+        if met:
+            self.known.emit(met)
         if not self._is_loaded:
             self._is_loaded = True
             self._look.start()

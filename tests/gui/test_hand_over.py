@@ -6,11 +6,13 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from itertools import pairwise
 from pathlib import Path
 
 import pytest
+from PyQt5.QtWidgets import QLabel
 
 from core.config import load_config, save_meter
 from core.config.settings import MeterConfig
@@ -28,6 +30,7 @@ from core.site_records import (
     SensorBatch,
 )
 from core.store.history import History
+from gui.app import Window
 from gui.runtime.services import Services
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -42,24 +45,30 @@ class Collect:
         self.child = subprocess.Popen(
             [sys.executable, "main.py", "--home", str(home.path), "collect"],
             stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
             text=True,
             cwd=ROOT,
         )
 
-    def wait_ready(self):
-        """Where its servers listen, once it collects."""
-        addresses = []
+        self.lines = []
+        self._reading = threading.Thread(target=self._read)
+        self._reading.start()
+
+    def _read(self):
         for line in self.child.stdout:
-            if line.startswith("collecting"):
-                return addresses
-            addresses.append(line.removeprefix("listening on ").strip())
-        raise AssertionError(self.child.stderr.read())
+            self.lines.append(line.removeprefix("listening on ").strip())
+
+    def wait_ready(self, qtbot):
+        """Where its servers listen, once it collects; the window goes on meanwhile."""
+        qtbot.waitUntil(lambda: "collecting" in self.lines, timeout=SLOW_MS)
+        return self.lines[:-1]
 
     def stop(self, number=signal.SIGTERM):
         if self.child.poll() is None:
             self.child.send_signal(number)
-        self.child.communicate(timeout=15)
+        self.child.wait(15)
+        self._reading.join()
+        self.child.stdout.close()
         return self.child.returncode
 
 
@@ -157,7 +166,7 @@ def test_a_window_collects_by_itself_and_answers_what_it_is_asked(qtbot, home, o
 
 def test_a_window_beside_a_collect_shows_what_it_learns_and_collects_nothing(qtbot, home, open_services, start_collect):
     home.config_path.write_text(SERVERS.format(0))
-    addresses = start_collect().wait_ready()
+    addresses = start_collect().wait_ready(qtbot)
     services = open_services()
     wait_beside(qtbot, services)
     wait_for(qtbot, services, IntakeReport, lambda report: report.address == addresses[0])
@@ -185,7 +194,7 @@ def test_a_window_hands_over_to_a_collect_in_two_seconds_and_takes_over_when_it_
     services.seen.clear()
     wait_for(qtbot, services, IntakeReport, lambda report: (report.state, report.address) == listening(port))
     assert time.monotonic() - offered_s < 4  # two seconds on a machine that does nothing else
-    assert collect.wait_ready()[0] == f"127.0.0.1:{port}"
+    assert collect.wait_ready(qtbot)[0] == f"127.0.0.1:{port}"
     services.seen.clear()
     assert collect.stop() == 0
     wait_own(qtbot, services)
@@ -196,7 +205,7 @@ def test_a_window_hands_over_to_a_collect_in_two_seconds_and_takes_over_when_it_
 def test_a_collect_that_is_killed_is_noticed(qtbot, home, open_services, start_collect):
     home.config_path.write_text(SERVERS.format(0))
     collect = start_collect()
-    collect.wait_ready()
+    collect.wait_ready(qtbot)
     services = open_services()
     wait_beside(qtbot, services)
     services.seen.clear()
@@ -234,7 +243,7 @@ def test_a_meter_of_the_settings_is_read_by_one_of_both_and_its_history_has_no_m
         collect = start_collect()
         wait_beside(qtbot, services)
         assert services.is_read_beside("main")
-        collect.wait_ready()
+        collect.wait_ready(qtbot)
         qtbot.waitUntil(lambda: services.meters.names() == [], timeout=SLOW_MS)
         services.seen.clear()
         wait_for(qtbot, services, MeterReadings)
@@ -266,7 +275,7 @@ def test_an_alarm_goes_on_over_both_hand_overs_and_rings_once(qtbot, home, open_
     wait_for(qtbot, services, Alarm, lambda alarm: alarm.source == "sensor/c1" and alarm.state is AlarmState.ACTIVE)
     number = last(services, Alarm).id
     collect = start_collect()
-    collect.wait_ready()
+    collect.wait_ready(qtbot)
     wait_beside(qtbot, services)
     services.seen.clear()
     send(port, {"id": "c1", "temperature": 46})
@@ -287,7 +296,7 @@ def test_an_alarm_goes_on_over_both_hand_overs_and_rings_once(qtbot, home, open_
 def test_commands_go_out_from_the_window_beside(qtbot, home, open_services, start_collect):
     with History.open(home.database_path) as history:
         history.save_machine(Machine(name="m1", host="127.0.0.1", port=1))
-    start_collect().wait_ready()
+    start_collect().wait_ready(qtbot)
     services = open_services()
     wait_beside(qtbot, services)
     qtbot.waitUntil(lambda: services.pool is not None, timeout=SLOW_MS)
@@ -300,3 +309,32 @@ def test_commands_go_out_from_the_window_beside(qtbot, home, open_services, star
 
 def listening(port):
     return ListenerState.LISTENING, f"127.0.0.1:{port}"
+
+
+def test_the_window_beside_says_so_and_shows_a_machine_that_others_add(qtbot, home, start_collect):
+    start_collect().wait_ready(qtbot)
+    window = Window(home, load_config(home)[0])
+    try:
+        qtbot.waitUntil(lambda: window.console is not None and window.console.services.is_beside, timeout=SLOW_MS)
+        words = window.main_window.status_line.findChildren(QLabel)
+        qtbot.waitUntil(
+            lambda: "collected by the service on this home" in {label.text() for label in words}, timeout=SLOW_MS
+        )
+        with History.open(home.database_path) as history:
+            history.save_machine(Machine(name="m1", host="127.0.0.1", port=1))
+        desk = window.console.machines
+        qtbot.waitUntil(lambda: window.main_window.model.row("m1") is not None, timeout=SLOW_MS)
+        qtbot.waitUntil(lambda: window.main_window.model.row("m1").report is not None, timeout=SLOW_MS)
+        local = desk.local
+        qtbot.waitUntil(lambda: local() is not None and is_online(window, local().name), timeout=SLOW_MS)
+    finally:
+        window.close()
+        window.end()
+        window.main_window.deleteLater()
+        window.deleteLater()
+        qtbot.wait(1)
+
+
+def is_online(window, name):
+    row = window.main_window.model.row(name)
+    return row is not None and row.report is not None and row.report.state is MachineState.ONLINE
