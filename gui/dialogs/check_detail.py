@@ -11,7 +11,7 @@ from PyQt5.QtWidgets import QDialog, QHBoxLayout, QHeaderView, QPushButton, QSpl
 
 from core.language import _
 from core.records import SeriesPoints
-from core.site_records import CheckResult, CheckState
+from core.site_records import Alarm, CheckResult, CheckState
 from gui import numbers
 from gui.models.check_history import Phase, PhaseModel, availability, phases
 from gui.models.check_row import CERTIFICATE_DAYS, CheckRow, days_words, latency_words, state_words
@@ -101,7 +101,9 @@ class CheckDetailDialog(QDialog):
         if self.range.is_following:
             self._asking.start()
 
-    def apply_history(self, points: SeriesPoints | None, results: Sequence[CheckResult]) -> None:
+    def apply_history(
+        self, points: SeriesPoints | None, results: Sequence[CheckResult], alarms: Sequence[Alarm] = ()
+    ) -> None:
         """What the history knows of the time that is shown; results oldest first."""
         found = phases(results)
         last_s = self._row.config.interval_s
@@ -110,7 +112,7 @@ class CheckDetailDialog(QDialog):
             for phase in found
             if not phase.is_ok
         ]
-        self.plot.set_history(points, failed)
+        self.plot.set_history(points, failed, alarms)
         self.model.set_phases(found)
         self._last_phase = found[-1] if len(found) > 1 else None  # of a single one the beginning is not known
         self._show_well(results)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Sequence
+from dataclasses import replace
 
 from PyQt5.QtCore import QTimer
 from PyQt5.QtGui import QHideEvent, QShowEvent
@@ -14,12 +15,15 @@ from PyQt5.QtWidgets import QVBoxLayout, QWidget
 
 from core.language import _
 from core.records import SeriesPoints
+from core.site_records import Alarm
+from gui.models.alarm_marks import AlarmMark, marks_of
 from gui.theme import notifier
 from gui.widgets.series_plot import PointsSource
 from gui.widgets.time_plot import Curve, Scale, TimePlot
 from gui.widgets.time_plot_drawing import Band
 from gui.widgets.time_range import TimeRange
 
+_FIELD = "latency_ms"
 _REDRAW_MS = 1000
 _SCALES = (Scale("ms", 1), Scale("ms", 0, 1.0, 20.0), Scale("s", 1, 1e3, 5_000.0))
 
@@ -32,9 +36,10 @@ class CheckPlot(QWidget):
         self._range = time_range
         self._source = PointsSource(_nothing())
         self._bands: tuple[Band, ...] = ()
+        self._marks: tuple[AlarmMark, ...] = ()
         self._message = _("reading the history…")
         self.plot = TimePlot(
-            _("Latency"), _SCALES, (Curve("latency_ms", "", "accent", is_filled=True),), time_range, tells_newest=True
+            _("Latency"), _SCALES, (Curve(_FIELD, "", "accent", is_filled=True),), time_range, tells_newest=True
         )
         self.plot.canvas.resized.connect(self.redraw)
         layout = QVBoxLayout(self)
@@ -47,10 +52,15 @@ class CheckPlot(QWidget):
         time_range.cursor_moved.connect(self._show_cursor)
         notifier.changed.connect(self.redraw)
 
-    def set_history(self, points: SeriesPoints | None, failed: Sequence[tuple[float, float]]) -> None:
-        """Points of the series, None where there is none yet, and the spans in which the check failed."""
+    def set_history(
+        self, points: SeriesPoints | None, failed: Sequence[tuple[float, float]], alarms: Sequence[Alarm] = ()
+    ) -> None:
+        """Points of the series, None where there is none yet; the spans in which the check failed; its alarms."""
         self._source = PointsSource(points or _nothing())
         self._bands = tuple(Band(begin_s, until_s, "critical") for begin_s, until_s in failed)
+        self._marks = tuple(
+            mark if mark.field == _FIELD else replace(mark, field=None, value=None) for mark in marks_of(alarms)
+        )
         self._message = _("no results in this time")
         self.redraw()
 
@@ -59,7 +69,7 @@ class CheckPlot(QWidget):
         if not self.isVisible():
             return
         start_s, end_s = self._range.span()
-        self.plot.redraw(self._source, start_s, end_s, [], self._message, bands=self._bands)
+        self.plot.redraw(self._source, start_s, end_s, [], self._message, alarms=self._marks, bands=self._bands)
         self._show_cursor()
 
     def showEvent(self, event: QShowEvent) -> None:

@@ -20,7 +20,7 @@ from core.language import _, ngettext
 from core.records import SeriesPoints
 from core.requests import CheckRequest, MaintenanceRequest, ReloadRequest
 from core.services.check_target import shown_target
-from core.site_records import CheckResult
+from core.site_records import Alarm, CheckResult
 from gui.dialogs.base import ask
 from gui.dialogs.edit_check import EditCheckDialog
 from gui.main_window import MainWindow
@@ -31,6 +31,9 @@ from gui.runtime.services import Services
 if TYPE_CHECKING:
     from core.store.history import History
     from gui.dialogs.check_detail import CheckDetailDialog
+
+_Past = tuple[SeriesPoints | None, list[CheckResult], list[Alarm]]
+"""Latency, results and alarms of a check in some time."""
 
 MUTE_S = 3600.0
 MOST_RESULTS = 5000
@@ -238,14 +241,16 @@ class CheckDesk(QObject):
         self.apply([result for result in results if result.check in names])
 
     def _on_history_wanted(self, name: str, start_s: float, end_s: float) -> None:
-        def read(history: History) -> tuple[SeriesPoints | None, list[CheckResult]]:
+        def read(history: History) -> _Past:
             results = history.check_results(name, start_s, end_s, MOST_RESULTS)
+            found = history.alarms(search=f"check/{name}", since_s=start_s)
+            alarms = [alarm for alarm in found if alarm.source == f"check/{name}"]
             try:
-                return history.points(f"check/{name}/latency_ms", start_s, end_s), results
+                return history.points(f"check/{name}/latency_ms", start_s, end_s), results, alarms
             except StoreError:  # it never answered, so there is no such series
-                return None, results
+                return None, results, alarms
 
-        def done(found: tuple[SeriesPoints | None, list[CheckResult]]) -> None:
+        def done(found: _Past) -> None:
             if self._detail is not None and self._detail.name == name:
                 self._detail.apply_history(*found)
 

@@ -9,7 +9,7 @@ from PyQt5.QtWidgets import QPushButton
 from core.config import load_config
 from core.config.settings import CheckConfig
 from core.requests import CheckRequest, MaintenanceRequest, ReloadRequest
-from core.site_records import CheckResult, CheckState
+from core.site_records import Alarm, AlarmSeverity, AlarmState, CheckResult, CheckState
 from core.store.history import History
 from gui.dialogs.check_detail import CheckDetailDialog
 from gui.dialogs.edit_check import EditCheckDialog
@@ -25,6 +25,20 @@ NOW = time.time()
 def result(age_s=0.0, state=CheckState.OK, name="wiki", **fields):
     fields = {"latency_ms": 20.0 if state is CheckState.OK else None, **fields}
     return CheckResult(check=name, target="https://wiki.example/", state=state, time_s=NOW - age_s, **fields)
+
+
+def alarm(age_s, source):
+    since_s = NOW - age_s
+    return Alarm(
+        id=int(age_s) + len(source),
+        source=source,
+        rule="offline",
+        severity=AlarmSeverity.HIGH,
+        state=AlarmState.ACTIVE,
+        since_s=since_s,
+        changed_s=since_s,
+        text="wiki does not answer",
+    )
 
 
 class FakeServices(QObject):
@@ -224,6 +238,7 @@ def test_the_detail_shows_curve_phases_and_how_well_it_was(qtbot, services, wind
         history.write(
             [result(age_s, CheckState.FAILED if 300 < age_s < 600 else CheckState.OK) for age_s in range(3000, 0, -60)]
         )
+        history.write([alarm(450, "check/wiki"), alarm(450, "check/wiki2")])
     desk.apply([result(1, certificate_days=8.0, status=200, latency_ms=20.0)])
     dialog = desk.open_detail("wiki")
     qtbot.waitUntil(lambda: dialog.model.rowCount() == 3, timeout=3000)
@@ -232,6 +247,7 @@ def test_the_detail_shows_curve_phases_and_how_well_it_was(qtbot, services, wind
     assert dialog.now.accessibleName() == "20 ms"
     assert dialog.certificate.accessibleName() == "8 days"
     assert [round(band.end_s - band.start_s) for band in dialog.plot._bands] == [240]
+    assert [round(NOW - mark.time_s) for mark in dialog.plot._marks] == [450], "its own alarms alone are marked"
     desk.apply([result(0, CheckState.TIMEOUT, error="no answer within 10 s")])
     assert "no answer within 10 s" in dialog._state.accessibleName()
     for text, kind in (("Check now", CheckRequest),):
