@@ -16,7 +16,7 @@ from gui.numbers import number
 from gui.widgets.labels import ElidedLabel, plain_label, set_role
 from gui.widgets.row_table import RowTable
 
-_WIDTHS = (64, 100, 130, 160, 120, 100, 90)
+_WIDTHS = (60, 100, 130, 160, 115, 95, 118)
 """Of the columns before the last one: the texts of a hundred thousand rows are not measured."""
 
 
