@@ -229,6 +229,8 @@ class _Talk:
             client.close()
             listening.cancel()
             await asyncio.wait([listening])
+        if not listening.cancelled():
+            listening.result()  # raises what went wrong while printing
         if self._is_leaving or (self._has_stopped_it and client.has_ended):
             return 0
         print_problem(_("the room at {address} has ended").format(address=client.address))

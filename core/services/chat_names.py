@@ -18,7 +18,7 @@ class Names:
         self._known: OrderedDict[str, None] = OrderedDict()
 
     def take(self, wanted: str, identity: str, *, is_reserved: bool = False) -> str:
-        """`wanted`, or where somebody else has it (or it is reserved) the first free one of `wanted-2`, `wanted-3`…
+        """`wanted`, or the first free one of `wanted-2`, `wanted-3`… where somebody else has it or it is reserved.
 
         The name must be given back by `release`.
         """
