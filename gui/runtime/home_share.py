@@ -30,6 +30,9 @@ from gui.runtime.loop_thread import LoopThread
 LOOK_S = 0.25
 """Between two looks for the feed of a `collect`, and for the lock on the home."""
 
+HELD_S = 3.0
+"""A home that is held for so long by one that offers no feed is said to be; one that ends needs some seconds too."""
+
 LET_GO_S = 3.0
 """Ports and pollers of this window are given so long to be let go."""
 
@@ -73,6 +76,7 @@ class HomeShare(QObject):
         self._visible: frozenset[str] = frozenset()
         self._is_let_go = asyncio.Event()
         self._told: tuple[bool, str | None] | None = None
+        self._refusal: str | None = None
         self.lost = 0
         """Records of the feed that this window was too slow for."""
 
@@ -145,22 +149,34 @@ class HomeShare(QObject):
             raise TransportError(_("the services are just starting, nothing was done; try again in a moment"))
 
     async def _take_turns(self, query: Query, rows_waiting: Callable[[], int]) -> None:
+        loop = asyncio.get_running_loop()
+        held_since_s = loop.time()
         while True:
             feed = await self._look()
             if feed is not None:
                 await self._listen(feed)
+                held_since_s = loop.time()
+            elif self._refusal is not None:
+                self.stepped_back.emit()
+                self._tell(self._refusal)
+                await asyncio.sleep(HELD_S)
             elif self._lock.take():
                 await self._collect(query, rows_waiting)
                 self._lock.release()
+                held_since_s = loop.time()
             else:
+                if loop.time() - held_since_s > HELD_S:
+                    self.stepped_back.emit()
+                    self._tell(_("the service that collects for this home does not answer; start it again"))
                 await asyncio.sleep(LOOK_S)
 
     async def _look(self) -> Feed | None:
-        """The feed of a `collect`, if there is one that takes us."""
+        """The feed of a `collect`, if there is one that takes us; `_refusal` says why one does not."""
+        self._refusal = None
         try:
             return await open_feed(self._home, self._config.operator)
         except BeffroiError as error:
-            self._tell(False, str(error))
+            self._refusal = str(error)
             return None
 
     async def _collect(self, query: Query, rows_waiting: Callable[[], int]) -> None:
@@ -170,7 +186,7 @@ class HomeShare(QObject):
         site.enter(self._config.operator)
         self._site = site
         running = asyncio.ensure_future(site.run())
-        self._tell(True, None)
+        self._tell(None)
         self.began.emit()
         try:
             await _first(running, self._wait_for_feed())
@@ -197,13 +213,14 @@ class HomeShare(QObject):
             feed = await self._look()
             if feed is not None:
                 feed.close()
+            if feed is not None or self._refusal is not None:
                 return
 
     async def _listen(self, feed: Feed) -> None:
         """Show what the feed tells until it ends."""
         self._feed = feed
         self.stepped_back.emit()
-        self._tell(False, None, is_beside=True)
+        self._tell(None, is_beside=True)
         feed.show(sorted(self._visible))
         try:
             while True:
@@ -215,7 +232,7 @@ class HomeShare(QObject):
             self._feed = None
             feed.close()
 
-    def _tell(self, is_own: bool, error: str | None, *, is_beside: bool = False) -> None:
+    def _tell(self, error: str | None, *, is_beside: bool = False) -> None:
         if self._told != (is_beside, error):
             self._told = (is_beside, error)
             self._show(FeedReport(time_s=time.time(), is_beside=is_beside, error=error))

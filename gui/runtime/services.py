@@ -331,6 +331,8 @@ class Services(QObject):
 
     def _on_stepped_back(self) -> None:
         """Another collects: let go of ports, keep the links for commands."""
+        if self._is_beside:
+            return  # said again, by one that does not answer
         self._is_collecting, self._is_beside = False, True
         for meter in self._meters_wanted.values():
             if not self._is_read_here(meter):

@@ -19,6 +19,7 @@ from core.config.settings import MeterConfig
 from core.home import Lock
 from core.records import Machine, MachineReport, MachineState, MeterReadings
 from core.requests import AlarmRequest, ReloadRequest, SayRequest
+from core.services import feed_reader
 from core.site_records import (
     Alarm,
     AlarmState,
@@ -31,6 +32,7 @@ from core.site_records import (
 )
 from core.store.history import History
 from gui.app import Window
+from gui.runtime import home_share
 from gui.runtime.services import Services
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -213,6 +215,35 @@ def test_a_collect_that_is_killed_is_noticed(qtbot, home, open_services, start_c
     wait_own(qtbot, services)
     wait_for(qtbot, services, IntakeReport, lambda report: report.state is ListenerState.LISTENING)
     assert not is_lock_free(home)
+
+
+def test_a_collect_that_hangs_is_said_and_seen_again_when_it_goes_on(
+    qtbot, home, open_services, start_collect, monkeypatch
+):
+    monkeypatch.setattr(feed_reader, "SILENT_S", 3.0)
+    monkeypatch.setattr(feed_reader, "GREETING_S", 0.3)
+    monkeypatch.setattr(home_share, "HELD_S", 0.5)
+    collect = start_collect()
+    collect.wait_ready(qtbot)
+    services = open_services()
+    wait_for(qtbot, services, FeedReport, lambda report: report.is_beside)
+    collect.child.send_signal(signal.SIGSTOP)
+    wait_for(qtbot, services, FeedReport, lambda report: "does not answer" in (report.error or ""))
+    services.seen.clear()
+    collect.child.send_signal(signal.SIGCONT)
+    wait_for(qtbot, services, FeedReport, lambda report: report.is_beside)
+    assert not services._is_collecting
+
+
+def test_a_collect_of_another_version_is_said_and_nothing_is_collected_twice(
+    qtbot, home, open_services, start_collect, monkeypatch
+):
+    start_collect().wait_ready(qtbot)
+    monkeypatch.setattr(feed_reader, "VERSION", 99)
+    services = open_services()
+    wait_for(qtbot, services, FeedReport, lambda report: "another version" in (report.error or ""))
+    assert not services._is_collecting
+    assert services.complaints == []
 
 
 def test_a_window_that_closes_lets_the_home_go(qtbot, home, open_services):
