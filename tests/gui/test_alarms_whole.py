@@ -65,6 +65,8 @@ def test_from_a_rule_to_its_alarm_its_acknowledgement_a_mute_and_its_end(qtbot, 
     rows = list(csv.DictReader((tmp_path / "alarms.csv").read_text(encoding="utf-8").splitlines()))
     assert [(row["rule"], row["operator"]) for row in rows] == [("any memory", "ana")]
 
+    desk.go_to(rung())
+    assert main.current_page() == "machine"
     name = next(iter(main.model.rows())).name
     main.mute_wanted.emit([name])
     qtbot.waitUntil(lambda: bool(desk._maintenances), timeout=SLOW_MS)
@@ -81,3 +83,7 @@ def test_from_a_rule_to_its_alarm_its_acknowledgement_a_mute_and_its_end(qtbot, 
     qtbot.waitUntil(lambda: not rung().state.is_open, timeout=SLOW_MS)
     qtbot.waitUntil(lambda: main.tabs.tabText(6) == "Alarms", timeout=SLOW_MS)
     rules.reject()
+
+    main.language_wanted.emit("en")  # another window takes the place of this one
+    assert window.main_window is not main
+    assert rung().id in {one.id for one in window.main_window.page("alarms").model.alarms()}

@@ -210,7 +210,7 @@ def test_the_language_changes_at_once_and_the_machine_stays(qtbot, home, open_wi
     window = open_window()
     _wait_online(qtbot, window)
     before = window.main_window
-    window.console._on_language("en")
+    window.main_window.language_wanted.emit("en")
     assert window.main_window is not before
     assert _local(window).state is MachineState.ONLINE
     assert load_config(home)[0].language == "en"
