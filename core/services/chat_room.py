@@ -29,6 +29,9 @@ from core.transport.listener import address_of, allow_open_files, open_listener
 LINKS = 5_000
 """Links at most; where one more comes, the oldest one that never said anything goes."""
 
+_OTHER_FILES = 200
+"""Open files that are left to the rest of the program where the system allows few."""
+
 DELIVERIES_PER_S = 50_000.0
 DELIVERIES_AT_ONCE = 200_000.0
 """What the room relays, counted by those who are told: a flood in a full room does not take the machine."""
@@ -68,6 +71,7 @@ class ChatRoom:
         self._secret = secret
         self._hall = Hall(publish, self._report_soon, operator=operator, last_lines=last_lines, clock=clock)
         self._links: dict[ChatLink, None] = {}
+        self._links_at_most = LINKS
         self._pacer = Pacer()
         self._allowance = Allowance(DELIVERIES_PER_S, DELIVERIES_AT_ONCE)
         self._joining: set[asyncio.Task[None]] = set()
@@ -85,7 +89,7 @@ class ChatRoom:
         Publishes a report that it listens; where it cannot, one that says why, and raises PortInUseError or
         another TransportError.
         """
-        allow_open_files(LINKS + 256)
+        self._links_at_most = max(1, allow_open_files(LINKS + _OTHER_FILES) - _OTHER_FILES)
         try:
             listener = open_listener(self._settings.listen)
         except BeffroiError as error:
@@ -160,14 +164,15 @@ class ChatRoom:
     def take_in(self, link: ChatLink) -> None:
         """Take a link in; where there are too many a silent one goes, or this one is told so."""
         self._links[link] = None
-        if len(self._links) <= LINKS:
+        most = min(LINKS, self._links_at_most)
+        if len(self._links) <= most:
             return
         silent = next((one for one in self._links if one.is_first and one is not link and not one.is_closing), None)
         if silent is not None:
             silent.abort()
         else:
-            full = ngettext("the room is full ({count} link)", "the room is full ({count} links)", LINKS)
-            link.finish(wire_line(full.format(count=LINKS)))
+            full = ngettext("the room is full ({count} link)", "the room is full ({count} links)", most)
+            link.finish(wire_line(full.format(count=most)))
 
     def wait_s(self, link: ChatLink, text: str) -> float:
         """How long `text` has to wait for the room."""

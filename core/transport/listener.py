@@ -57,14 +57,18 @@ def address_of(listener: socket.socket) -> str:
     return shown_address(host, port)
 
 
-def allow_open_files(count: int) -> None:
-    """Raise this process's own limit of open files towards `count`, as far as the system lets it."""
+def allow_open_files(count: int) -> int:
+    """Raise this process's own limit of open files towards `count`, as far as the system lets it; how many may be."""
     try:
         import resource
     except ImportError:  # Windows has no such limit
-        return
+        return count
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft == resource.RLIM_INFINITY:
+        return count
     wanted = count if hard == resource.RLIM_INFINITY else min(count, hard)
-    if soft != resource.RLIM_INFINITY and soft < wanted:
+    if soft < wanted:
         with contextlib.suppress(OSError, ValueError):
             resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+            soft = wanted
+    return min(soft, count)
