@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from PyQt5.QtCore import QEvent, QRectF, QSize, Qt, pyqtSignal
 from PyQt5.QtGui import QFontMetrics, QKeyEvent, QMouseEvent, QPainter, QPaintEvent
-from PyQt5.QtWidgets import QSizePolicy, QStackedLayout, QVBoxLayout, QWidget
+from PyQt5.QtWidgets import QHBoxLayout, QSizePolicy, QStackedLayout, QVBoxLayout, QWidget
 
 from core.language import _
 from core.site_records import Alarm, AlarmSeverity, AlarmState
@@ -18,6 +18,7 @@ from gui.theme import notifier, scaled_font, theme
 from gui.widgets.big_number import BigNumber
 from gui.widgets.card import Card
 from gui.widgets.empty_state import EmptyState
+from gui.widgets.labels import ElidedLabel
 from gui.widgets.state_shape import paint_shape
 
 SHOWN = 5
@@ -142,7 +143,13 @@ class AlarmsTile(Card):
         layout = QVBoxLayout(shown)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(4)
-        layout.addWidget(self._number)
+        self._severities = ElidedLabel("dim")
+        self._severities.setAlignment(Qt.AlignRight | Qt.AlignBottom)
+        self._severities.setContentsMargins(0, 0, 0, 4)
+        head = QHBoxLayout()
+        head.addWidget(self._number)
+        head.addWidget(self._severities, 1)
+        layout.addLayout(head)
         layout.addWidget(self.lines, 1)
         self._stack = QStackedLayout()
         self._stack.addWidget(self._empty)
@@ -154,7 +161,7 @@ class AlarmsTile(Card):
         count = sum(counts.values())
         self._stack.setCurrentIndex(1 if count else 0)
         self._number.set_number(numbers.number(count), _("open"))
-        self._number.set_detail(words.count_words(counts))
+        self._severities.set_text(words.count_words(counts))
         self.lines.set_alarms(newest[:SHOWN])
 
     def mousePressEvent(self, event: QMouseEvent) -> None:
