@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import heapq
+
 from PyQt5.QtCore import pyqtSignal
 from PyQt5.QtWidgets import QStackedLayout, QWidget
 
@@ -46,15 +48,15 @@ class SensorsTile(Card):
         if self._model is None:
             return
         now_s = self._model.now()
-        rows = list(self._model.rows())
+        rows = [(row.rank(now_s), row.title().casefold(), row.key, row) for row in self._model.rows()]
         self._stack.setCurrentIndex(1 if rows else 0)
-        well = sum(row.rank(now_s) == _WELL for row in rows)
+        well = sum(rank == _WELL for rank, *_rest in rows)
         self.set_context(
             _("{count} of {total} well").format(count=numbers.number(well), total=numbers.number(len(rows)))
             if rows
             else ""
         )
-        first = sorted(rows, key=lambda row: (row.rank(now_s), row.title().casefold(), row.quantity))[:SHOWN]
+        first = [row for *_rank, row in heapq.nsmallest(SHOWN, rows, key=lambda ranked: ranked[:3])]
         items = [_item(row, now_s) for row in first]
         self._sensors = {item.name: row.sensor for item, row in zip(items, first, strict=True)}
         self.list.set_items(items)
