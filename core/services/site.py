@@ -264,6 +264,7 @@ class Site:
 
     def _new_room(self) -> ChatRoom:
         from core.services.chat_room import ChatRoom
+        from core.services.chat_secret import room_secret
 
         room = ChatRoom(
             self._config.room,
@@ -271,6 +272,7 @@ class Site:
             operator=self._config.operator,
             last_lines=lambda name: self._query(lambda history: history.chat_lines(name)),
             clock=self._clock,
+            secret=room_secret(self._home),
         )
         self._names = {operator: room.enter(operator) for operator in self._present}
         return room

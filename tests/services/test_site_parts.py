@@ -14,7 +14,10 @@ from msgspec.structs import replace
 from core.config import CheckConfig, Config, RoomSettings, SensorsSettings
 from core.errors import UsageError
 from core.home import Home
+from core.protocol.chat_events import Ended, Notice, Welcome
 from core.requests import CheckRequest, MeterReadRequest, ReloadRequest, SayRequest
+from core.services.chat_client import ChatClient
+from core.services.chat_secret import room_secret
 from core.services.hub import Hub
 from core.services.recorder import Recorder
 from core.services.site import Site
@@ -141,6 +144,43 @@ def test_a_line_said_is_in_the_room_and_in_the_history(home: Home) -> None:
             await heard.until(lambda: not heard.of(RoomReport)[-1].present.get("general"))
         with History.open(home.database_path) as history:
             assert "hello all" in [line.text for line in history.chat_lines("general")]
+
+    asyncio.run(promise())
+
+
+def test_arret_by_the_operator_of_the_home_ends_the_room_and_by_another_does_not(home: Home, tmp_path) -> None:
+    other = Home(tmp_path / "other")
+    other.make()
+
+    async def ask_for_the_end(address: str, whose: Home) -> tuple[str, str]:
+        """What the server says to `arret` of somebody with the key of that home: a notice, and its end."""
+        host, _colon, port = address.rpartition(":")
+        client = await ChatClient.connect(host, int(port), "ann", "", room_secret(whose))
+        notice = end = ""
+        async with asyncio.timeout(5):
+            async for event in client.events():
+                if isinstance(event, Welcome):
+                    await client.stop()
+                elif isinstance(event, Notice):
+                    notice = event.text
+                    await client.bye()
+                elif isinstance(event, Ended):
+                    end = event.text
+        client.close()
+        return notice, end
+
+    async def promise() -> None:
+        async with running(home, Config(operator="ann", room=ROOM)) as (site, heard):
+            (address,) = site.addresses()
+            notice, end = await ask_for_the_end(address, other)
+            assert "only the operator" in notice
+            assert not end
+            assert site.addresses() == [address]
+            notice, end = await ask_for_the_end(address, home)
+            assert not notice
+            assert end == "the room is closed"
+            await heard.until(lambda: heard.of(RoomReport)[-1].state is ListenerState.STOPPED)
+            assert site.addresses() == []
 
     asyncio.run(promise())
 
