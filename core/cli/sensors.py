@@ -191,7 +191,7 @@ def list_sensors(options: argparse.Namespace) -> int:
         print_problem(_("no sensor has sent anything yet; take measures in with: beffroi sensors serve"))
     else:
         print_table(
-            (_("Sensor"), _("Quantity"), _("Value"), _("Unit"), _("Place"), _("Time"), _("Count")),
+            (_("Sensor"), _("Quantity"), _("Value"), _("Unit"), _("Place"), _("When"), _("Count")),
             [
                 (
                     row["id"],
