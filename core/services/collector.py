@@ -77,6 +77,7 @@ class Collector:
         )
         self._machines: list[Machine] = []
         self._polled: list[Machine] | None = None
+        self._looked = asyncio.Event()
         self._collecting = Lock(home.path / "collecting.lock")
 
     @property
@@ -108,7 +109,7 @@ class Collector:
                 looking = asyncio.ensure_future(self._follow_machines())
                 try:
                     await self.meters.set_meters(self._config.meters)
-                    await _first(self.site.ready(), stopped.wait())
+                    await _first(_all(self.site.ready(), self._looked.wait()), stopped.wait())
                     on_ready()
                     await _first(*(event.wait() for event in (stopped, polling, sensing, recording, feeding)))
                 finally:
@@ -180,6 +181,7 @@ class Collector:
                 version = None
             except Exception:
                 log.exception("the machines cannot be read")
+            self._looked.set()
             await asyncio.sleep(LOOK_S)
 
     def _hand_over(self) -> None:
@@ -231,6 +233,10 @@ async def _first(*waits: Coroutine[Any, Any, object]) -> None:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def _all(*waits: Coroutine[Any, Any, object]) -> None:
+    await asyncio.gather(*waits)
 
 
 def _is_agent_running(home: Home) -> bool:

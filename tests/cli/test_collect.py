@@ -18,7 +18,7 @@ from real_agent import SITE_CODE, Agent
 
 from core.cli.app import main
 from core.home import Home
-from core.records import MachineReport, MachineState
+from core.records import Machine, MachineReport, MachineState
 from core.services.feed_reader import open_feed
 from core.site_records import Record, SensorBatch
 from core.store.history import History
@@ -69,6 +69,13 @@ def test_it_says_where_it_listens_then_that_it_collects_and_ends_0(home: Home, s
     status, said = collect.stop()
     assert (status, "Traceback" in said) == (0, False)
     assert not (home.path / "collect.feed").exists()
+
+
+def test_what_it_says_that_it_collects_counts_the_machines_of_before(home: Home, start: Start) -> None:
+    with History.open(home.database_path) as history:
+        history.save_machines([Machine(name=f"m{number}", host="127.0.0.1", port=1) for number in range(3)])
+    _status, said = start().stop()
+    assert "3 machines" in said
 
 
 def test_json_is_one_object_a_line(home: Home, start: Start) -> None:
