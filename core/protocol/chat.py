@@ -201,7 +201,7 @@ def _parse_hello(word: str) -> Joining:
     if len(fields) == 4 and fields[3].startswith(_MARK[1:].decode()):
         try:
             extension = _decode_extension(fields[3])
-        except (msgspec.DecodeError, UnicodeError):
+        except (msgspec.DecodeError, UnicodeError, RecursionError):
             extension = None  # then it is a plain client with odd habits
     return Joining(fields[1], fields[2] if len(fields) > 2 else "", extension)
 

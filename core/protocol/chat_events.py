@@ -112,7 +112,7 @@ def parse_ask(text: str) -> Ask:
     """What a client of ours wants; raises RemoteProtocolError."""
     try:
         return _asks.decode(text)
-    except (msgspec.DecodeError, UnicodeError) as error:
+    except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
         raise RemoteProtocolError(
             _("a request of a chat client cannot be read: {reason}").format(reason=error)
         ) from None
@@ -122,7 +122,7 @@ def parse_event(text: str) -> ServerEvent | None:
     """What a server of ours tells; None where `text` is no event of ours."""
     try:
         return _events.decode(text)
-    except (msgspec.DecodeError, UnicodeError):
+    except (msgspec.DecodeError, UnicodeError, RecursionError):
         return None
 
 

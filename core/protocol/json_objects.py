@@ -126,7 +126,7 @@ class JsonObjects:
                 if flat is not None and flat.end() - at <= self._limit:
                     try:
                         found.append(_decode(flat[1]))
-                    except ValueError:
+                    except (ValueError, RecursionError):
                         pass  # looked at closely below
                     else:
                         at = flat.end()

@@ -88,9 +88,11 @@ def field(name: str) -> Field:
     """Meaning of a field's name; the usual ones are remembered."""
     known = _fields.get(name)
     if known is None:
-        if len(_fields) >= _FIELDS_LIMIT:  # who invents names shall not fill the memory
-            _fields.clear()
-        known = _fields[name] = _meaning(clean_name(name))
+        known = _meaning(clean_name(name))
+        if len(name) <= LONGEST_NAME:  # who invents names, many or long ones, shall not fill the memory
+            if len(_fields) >= _FIELDS_LIMIT:
+                _fields.clear()
+            _fields[name] = known
     return known
 
 

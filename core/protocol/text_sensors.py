@@ -9,7 +9,7 @@ import re
 from typing import NamedTuple
 
 _NAME = r"[^\W\d][\w.]{0,63}?"
-_NEXT = r"(?:temp|hum|press)[^\W\d]*\s*[:=]"
+_NEXT = r"(?:temp|hum|press)[^\W\d]{0,60}+\s*+[:=]"
 """How the next measure begins where nothing stands between it and the identifier before."""
 _UNIT = r"[°º]\s?[CFK]?|℃|℉|%|(?:[CFKVAW]|hPa|kPa|Pa|lx|lux|ppm|mV|mA|kWh|Wh|kW|Hz)\b"
 _MEASURE = re.compile(

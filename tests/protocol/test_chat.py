@@ -108,6 +108,14 @@ def test_a_line_of_ours_without_end_is_refused():
         stream.receive_data(b"{" * (chat.OBJECT_BYTES + 1), 0.0)
 
 
+def test_lists_within_lists_without_end_are_refused_in_words():
+    deep = "[" * 30_000 + "]" * 30_000
+    with pytest.raises(RemoteProtocolError):
+        chat_events.parse_ask(f'{{"do":"say","text":"a","more":{deep}}}')
+    assert chat_events.parse_event(f'{{"event":"end","more":{deep}}}') is None
+    assert parse_message(f'Hello|bob|lab|{{"beffroi":1,"more":{deep}}}', is_first=True) == chat.Joining("bob", "lab")
+
+
 @pytest.mark.parametrize(
     ("text", "is_first", "meaning"),
     [

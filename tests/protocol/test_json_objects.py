@@ -45,6 +45,13 @@ def test_a_mark_of_byte_order_is_no_text():
     assert found_in(b'\xef\xbb\xbf{"a": 1}') == [{"a": 1}]
 
 
+def test_lists_within_lists_without_end_are_a_broken_object_and_no_error_of_ours():
+    found = found_in(b'{"a":' + b"[" * 30_000 + b"]" * 30_000 + b"}", b'{"b": 1}')
+    assert isinstance(found[0], Broken)
+    assert f"more than {DEPTH} levels" in found[0].reason
+    assert found[-1] == {"b": 1}
+
+
 def test_braces_and_quotes_in_a_text_end_nothing():
     raw = rb'{"a": "}{\"\\", "b": {"c": ["]}", {}]}}'
     assert found_in(raw + b'{"d":1}') == [json.loads(raw), {"d": 1}]

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from core.language import use_language
 from core.protocol.json_objects import JsonObjects
 from core.protocol.sensor_fields import LONGEST_NAME, clean_name, field
 from core.protocol.sensor_messages import LONGEST_IDENTIFIER, VALUES, Refusal, messages_of
+from core.protocol.text_sensors import text_measures
 
 
 def said(octets: bytes | str) -> list:
@@ -167,3 +170,14 @@ def test_names_without_end_are_not_remembered_without_end():
     for number in range(10_000):
         field(f"field{number}")
     assert len(sensor_fields._fields) <= sensor_fields._FIELDS_LIMIT
+    assert field("x" * LONGEST_NAME + "é") == field("x" * LONGEST_NAME)
+    assert max(map(len, sensor_fields._fields)) <= LONGEST_NAME
+
+
+@pytest.mark.parametrize(
+    "text", ["a:1:" + "temp" * 16_000, "a:1:" + "x" * 8 + "pression" * 8_000, "a:1" + " " * 60_000]
+)
+def test_a_text_made_to_be_slow_is_read_as_fast_as_any(text):
+    began_s = time.process_time()
+    assert text_measures(text + "!") == []
+    assert time.process_time() - began_s < 0.05
