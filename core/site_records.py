@@ -27,6 +27,7 @@ class SensorMeasure(Struct, frozen=True, kw_only=True):
     """One value of one sensor, received by the host at `time_s`; `quantity` such as `temperature_c` names its series.
 
     `unit` is as the standard writes it, None where neither the sensor nor the settings say it. `peer` is `IP:PORT`.
+    `is_simulated` where the sensor itself says that nothing was measured.
     """
 
     sensor: str
@@ -35,6 +36,7 @@ class SensorMeasure(Struct, frozen=True, kw_only=True):
     time_s: float
     unit: str | None = None
     peer: str | None = None
+    is_simulated: bool = False
 
 
 class SensorBatch(Struct, frozen=True, kw_only=True):
@@ -44,7 +46,7 @@ class SensorBatch(Struct, frozen=True, kw_only=True):
 
 
 class SensorSummary(Struct, frozen=True, kw_only=True):
-    """The last value of one series of a sensor, and how many are kept."""
+    """The last value of one series of a sensor, whether a simulator sent it, and how many are kept."""
 
     sensor: str
     quantity: str
@@ -52,6 +54,7 @@ class SensorSummary(Struct, frozen=True, kw_only=True):
     unit: str | None
     time_s: float
     count: int
+    is_simulated: bool = False
 
 
 class ListenerState(Enum):

@@ -37,10 +37,14 @@ class Value(NamedTuple):
 
 
 class Message(NamedTuple):
-    """What a sensor said; `sensor` None where it did not say who it is. It has one value or more."""
+    """What a sensor said; `sensor` None where it did not say who it is. It has one value or more.
+
+    `is_simulated` where it says so of itself: `"simulated": true`, as our own simulator does.
+    """
 
     sensor: str | None
     values: list[Value]
+    is_simulated: bool = False
 
 
 class Refusal(Exception):  # noqa: N818 -- it is an answer; nothing has failed on our side
@@ -121,7 +125,8 @@ def message_of(fields: Mapping[str, Any]) -> Message:
         raise Refusal(N_("there is no value in it; a message is such as {example}"), example=EXAMPLE)
     if len(values) > 1:
         values = _told_apart(values)
-    return Message(None if identifier is None else _identifier(identifier), values)
+    is_simulated = fields.get("simulated") is True
+    return Message(None if identifier is None else _identifier(identifier), values, is_simulated)
 
 
 def excerpt(text: str) -> str:

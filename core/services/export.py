@@ -19,7 +19,7 @@ from core.errors import StoreError, StoreFullError, UsageError
 from core.language import _
 from core.records import CommandResult
 from core.store.history import History
-from core.store.kinds import METER, split_name
+from core.store.kinds import METER, SENSOR, split_name
 from core.store.reading import Sample
 
 Cell = str | int | float | datetime | None
@@ -51,7 +51,9 @@ def export_series(
         kind, owner, _field = split_name(name)
         unit = history.unit_of(name)
         ending = f" [{unit}]" if unit else ""
-        if kind is METER and history.is_simulated(owner, start_s, end_s):
+        if (kind is METER and history.is_simulated(owner, start_s, end_s)) or (
+            kind is SENSOR and history.is_sensor_simulated(owner, start_s)
+        ):
             ending += " " + _("(simulated)")
         is_raw = kind.is_raw and step_s is None
         header += [f"{name}{part}{ending}" for part in ([""] if is_raw else [" mean", " min", " max"])]

@@ -37,10 +37,16 @@ _decode_answer = msgspec.json.Decoder(Answer).decode
 
 
 class Sensor:
-    """A thermometer: who it is, and what it measures; the same seed, the same day."""
+    """A thermometer: who it is, and what it measures; the same seed, the same day.
 
-    def __init__(self, sensor_id: str, *, seed: int = 1, clock: Callable[[], float] = time.time) -> None:
+    One that `is_simulated` says so in each message, so that nobody takes its values for measured ones.
+    """
+
+    def __init__(
+        self, sensor_id: str, *, seed: int = 1, clock: Callable[[], float] = time.time, is_simulated: bool = False
+    ) -> None:
         self.sensor_id = sensor_id
+        self._is_simulated = is_simulated
         self._clock = clock
         self._random = random.Random(f"{seed}/{sensor_id}")  # noqa: S311 -- weather, no secret
         self._mean_c = self._random.uniform(17.0, 24.0)
@@ -58,14 +64,25 @@ class Sensor:
 
     def message(self, temperature: float) -> bytes:
         """The message of the exercise, and a newline, which helps who reads along."""
-        return msgspec.json.encode({"capteur_id": self.sensor_id, "temperature": temperature}) + b"\n"
+        fields: dict[str, object] = {"capteur_id": self.sensor_id, "temperature": temperature}
+        if self._is_simulated:
+            fields["simulated"] = True
+        return msgspec.json.encode(fields) + b"\n"
 
 
 class TcpSensor(Sensor):
     """A sensor with a link to a server. Use it in one loop; `send` before `connect` connects by itself."""
 
-    def __init__(self, sensor_id: str, address: str, *, seed: int = 1, clock: Callable[[], float] = time.time) -> None:
-        super().__init__(sensor_id, seed=seed, clock=clock)
+    def __init__(
+        self,
+        sensor_id: str,
+        address: str,
+        *,
+        seed: int = 1,
+        clock: Callable[[], float] = time.time,
+        is_simulated: bool = False,
+    ) -> None:
+        super().__init__(sensor_id, seed=seed, clock=clock, is_simulated=is_simulated)
         self._host, self._port = parse_address(address, DEFAULT_PORT)
         self._reader: asyncio.StreamReader | None = None
         self._writer: asyncio.StreamWriter | None = None
@@ -134,7 +151,7 @@ class TcpSensor(Sensor):
                 raise TransportError(_("{address} has closed the link without an answer").format(address=self._shown))
             try:
                 return _decode_answer(line)
-            except ValueError:
+            except (ValueError, RecursionError):
                 if b'"hello"' not in line:
                     self.abort()
                     raise TransportError(
@@ -162,7 +179,9 @@ class Simulator:
     def __init__(self, address: str, count: int, *, interval_s: float = 5.0, seed: int = 1) -> None:
         self.state = Simulation(sensors=count)
         self._interval_s = interval_s
-        self._sensors = [TcpSensor(f"capteur_{number}", address, seed=seed) for number in range(1, count + 1)]
+        self._sensors = [
+            TcpSensor(f"capteur_{number}", address, seed=seed, is_simulated=True) for number in range(1, count + 1)
+        ]
         self._first = asyncio.Event()
 
     async def run(self) -> None:

@@ -142,7 +142,15 @@ class SensorStream:
             if (sensor, value.quantity) not in self._series:
                 self._add_series(sensor, value.quantity)
         return [
-            SensorMeasure(sensor=sensor, quantity=quantity, value=value, time_s=time_s, unit=unit, peer=self.peer)
+            SensorMeasure(
+                sensor=sensor,
+                quantity=quantity,
+                value=value,
+                time_s=time_s,
+                unit=unit,
+                peer=self.peer,
+                is_simulated=message.is_simulated,
+            )
             for quantity, value, unit in message.values
         ]
 

@@ -217,8 +217,12 @@ sensor_series = Table(
     Column("samples", Integer, nullable=False),
     Column("last_s", Float, nullable=False),
     Column("last_value", Float, nullable=False),
+    Column("simulated_s", Float),
 )
-"""One for each quantity of a sensor; `name` is `SENSOR/QUANTITY`, `samples` how many measures are kept as they came."""
+"""One for each quantity of a sensor; `name` is `SENSOR/QUANTITY`, `samples` how many measures are kept as they came.
+
+`simulated_s` is when the last one came that a simulator sent.
+"""
 
 sensor_measures = Table(
     "sensor_measures",

@@ -27,6 +27,7 @@ _COUNT = (
     "UPDATE sensor_series SET samples = samples + ?1, last_value = CASE WHEN ?2 >= last_s THEN ?3 ELSE last_value END,"
     " last_s = max(last_s, ?2) WHERE id = ?4"
 )
+_SIMULATED = "UPDATE sensor_series SET simulated_s = max(coalesce(simulated_s, ?1), ?1) WHERE id = ?2"
 _ADD_SERIES = (
     "INSERT INTO sensor_series (name, sensor, quantity, unit, samples, last_s, last_value)"
     " VALUES (?1, ?2, ?3, ?4, 0, ?5, ?6)"
@@ -48,6 +49,7 @@ class MeasureWriter:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
         self._known: dict[tuple[str, str], tuple[int, str | None]] = {}
+        self._simulated: dict[int, float] = {}
 
     def forget(self) -> None:
         """Look all numbers up again: a transaction was undone, or another process removed a series."""
@@ -59,6 +61,7 @@ class MeasureWriter:
         Two of one series in the same moment are both kept, the second a microsecond later.
         """
         cursor = self._connection.connection.cursor()
+        self._simulated.clear()
         try:
             rows = self._rows(cursor, measures)
             cursor.execute("SAVEPOINT measures")
@@ -70,6 +73,8 @@ class MeasureWriter:
                 rows = self._inserted_one_by_one(cursor, self._rows(cursor, measures))
             cursor.execute("RELEASE measures")
             cursor.executemany(_COUNT, _counts(rows))
+            if self._simulated:
+                cursor.executemany(_SIMULATED, [(time_s, series) for series, time_s in self._simulated.items()])
         finally:
             cursor.close()
         return len(rows)
@@ -96,6 +101,8 @@ class MeasureWriter:
                 given[key] = later_s
                 key = (known[0], later_s)
             values[key] = measure.value
+            if measure.is_simulated:
+                self._simulated[known[0]] = max(measure.time_s, self._simulated.get(known[0], measure.time_s))
         return sorted((series, time_s, value) for (series, time_s), value in values.items())
 
     def _series(self, cursor: Any, measure: SensorMeasure) -> tuple[int, str | None]:
@@ -135,6 +142,13 @@ def _counts(rows: Sequence[Row]) -> list[tuple[int, float, float, int]]:
     return [(count, time_s, value, series) for series, (count, time_s, value) in counts.items()]
 
 
+def is_simulated(connection: Connection, owner: str, start_s: float) -> bool:
+    """True where a measure of the series `owner` was simulated at `start_s` or later."""
+    last_s = select(sensor_series.c.simulated_s).where(sensor_series.c.name == owner)
+    simulated_s: float | None = connection.execute(last_s).scalar()
+    return simulated_s is not None and simulated_s >= start_s
+
+
 def summaries(connection: Connection) -> list[SensorSummary]:
     """The last value of each series of each sensor, by name."""
     return [
@@ -145,6 +159,7 @@ def summaries(connection: Connection) -> list[SensorSummary]:
             unit=row.unit,
             time_s=row.last_s,
             count=row.samples,
+            is_simulated=row.simulated_s is not None and row.last_s - row.simulated_s < _NEAR_S,
         )
         for row in connection.execute(select(sensor_series).order_by(sensor_series.c.name))
     ]

@@ -58,6 +58,11 @@ class SiteHistory:
             owner = sensors.owner_of(sensor, quantity)
             return reading.points(self._connection, SENSOR, owner, ["value"], start_s, end_s, max_points)[0]
 
+    def is_sensor_simulated(self, series: str, start_s: float) -> bool:
+        """True where a measure of `series`, such as `cellar/temperature_c`, was simulated at `start_s` or later."""
+        with one_moment(self._connection):
+            return sensors.is_simulated(self._connection, series, start_s)
+
     def last_checks(self) -> list[CheckResult]:
         """The newest result of each check that ever ran, by name."""
         with one_moment(self._connection):

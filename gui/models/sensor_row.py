@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from core.alarms.rules import SENSOR_VALUE, looks_at, sensor_rules
 from core.config.settings import SensorConfig
 from core.language import _
-from core.site_records import SensorMeasure
+from core.site_records import SensorMeasure, SensorSummary
 from gui.models.machine_row import Shape
 from gui.models.sensor_words import limit_text, quantity_words, unit_of_quantity, value_text, with_unit
 from gui.numbers import age, clock, exact_time
@@ -33,8 +33,8 @@ class SensorRow:
     """One tile. `is_alone` tells that its sensor sends nothing else, so that its quantity needs not be said."""
 
     __slots__ = (
-        "_limits", "_step_s", "config", "count", "has_past", "is_alone", "period_s", "quantity", "sensor", "time_s",
-        "times", "unit", "value", "values",
+        "_limits", "_step_s", "config", "count", "has_past", "is_alone", "is_simulated", "period_s", "quantity",
+        "sensor", "time_s", "times", "unit", "value", "values",
     )  # fmt: skip
 
     def __init__(self, sensor: str, quantity: str) -> None:
@@ -48,6 +48,7 @@ class SensorRow:
         self.count = 0
         self.period_s: float | None = None
         self.is_alone = True
+        self.is_simulated = False
         self.has_past = False
         self.times = array("d")
         self.values = array("d")
@@ -71,17 +72,17 @@ class SensorRow:
         if self.time_s is not None:
             distance = measure.time_s - self.time_s
             self.period_s = distance if self.period_s is None else 0.8 * self.period_s + 0.2 * distance
-        self.value, self.time_s = measure.value, measure.time_s
+        self.value, self.time_s, self.is_simulated = measure.value, measure.time_s, measure.is_simulated
         if measure.unit:
             self.unit = measure.unit
         self._add(measure.time_s, measure.value)
 
-    def apply_last(self, value: float, unit: str | None, time_s: float, count: int) -> None:
+    def apply_last(self, last: SensorSummary) -> None:
         """What the history knows of it; what came since stays."""
-        self.count = max(self.count, count)
-        self.unit = unit or self.unit
-        if self.time_s is None or time_s > self.time_s:
-            self.value, self.time_s = value, time_s
+        self.count = max(self.count, last.count)
+        self.unit = last.unit or self.unit
+        if self.time_s is None or last.time_s > self.time_s:
+            self.value, self.time_s, self.is_simulated = last.value, last.time_s, last.is_simulated
 
     def apply_past(self, times: Sequence[float], values: Sequence[float]) -> None:
         """The last hour from the history: it goes before what has come since."""
@@ -133,11 +134,13 @@ class SensorRow:
         return one_line(name or self.sensor)[:MOST_NAME]
 
     def subtitle(self) -> str:
-        """`Server room · humidity`: place and, where its sensor sends several, what this one is."""
+        """`Server room · humidity · simulated`: its place, what it is where its sensor sends several, if it is real."""
         place = self.config.place if self.config is not None else ""
         parts = [one_line(place)[:MOST_NAME]] if place else []
         if not self.is_alone or not place:
             parts.append(quantity_words(self.quantity)[:MOST_NAME])
+        if self.is_simulated:
+            parts.append(_("simulated"))
         return " · ".join(parts)
 
     def limits(self) -> tuple[float | None, float | None]:

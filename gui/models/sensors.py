@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from enum import Enum
+from functools import lru_cache
 from typing import Any
 
 from PyQt5.QtCore import QAbstractListModel, QModelIndex, Qt
@@ -86,7 +87,7 @@ class SensorModel(QAbstractListModel):
         for summary in summaries:
             row = self._row(summary.sensor, summary.quantity)
             if row is not None:
-                row.apply_last(summary.value, summary.unit, summary.time_s, summary.count)
+                row.apply_last(summary)
 
     def set_configs(self, configs: Iterable[SensorConfig]) -> None:
         """Names, places, units and limits as they are set now; who was never heard has a tile without a quantity."""
@@ -174,7 +175,7 @@ class SensorModel(QAbstractListModel):
 
         def sort_key(row: SensorRow) -> tuple[Any, ...]:
             place = row.config.place.casefold() if row.config is not None else ""
-            name = (_natural(row.title()), row.sensor, row.quantity)
+            name = (natural(row.title()), row.sensor, row.quantity)
             if self._order is SensorOrder.PLACE:
                 return (not place, place, *name)
             return (ranks.get(row.key, 0), *name)
@@ -196,8 +197,9 @@ class SensorModel(QAbstractListModel):
 _PROBLEM = SensorOrder.PROBLEM
 
 
-def _natural(text: str) -> list[tuple[int, int, str]]:
-    """`capteur_2` before `capteur_10`."""
+@lru_cache(maxsize=2 * MOST_SERIES)
+def natural(text: str) -> tuple[tuple[int, int, str], ...]:
+    """A key of sorting that has `capteur_2` before `capteur_10`."""
     parts: list[tuple[int, int, str]] = []
     word = ""
     for sign in text.casefold():
@@ -205,7 +207,7 @@ def _natural(text: str) -> list[tuple[int, int, str]]:
             parts.append(_part(word))
             word = ""
         word += sign
-    return [*parts, _part(word)] if word else parts
+    return (*parts, _part(word)) if word else ()
 
 
 def _part(word: str) -> tuple[int, int, str]:

@@ -108,9 +108,16 @@ class SensorCurves(QWidget):
         for measure in measures:
             name = self._followed.get((measure.sensor, measure.quantity))
             if name is not None:
+                self._mark(measure)
                 last_s = self._book.last_s(name)
                 if last_s is None or measure.time_s > last_s:
                     self._book.append(name, measure.time_s, measure.value)
+
+    def _mark(self, measure: SensorMeasure) -> None:
+        """A sensor that was simulated may be real by now, and the other way round."""
+        shown = self._shown.get((measure.sensor, measure.quantity))
+        if shown is not None and shown[1].is_simulated != measure.is_simulated:
+            shown[1].set_simulated(measure.is_simulated)
 
     def apply_points(self, points: SeriesPoints, request_id: int) -> None:
         """Take an answer to `history_wanted`."""
@@ -121,6 +128,11 @@ class SensorCurves(QWidget):
     def keys(self) -> list[Key]:
         """What is drawn."""
         return list(self._shown)
+
+    @property
+    def is_simulated(self) -> bool:
+        """True where a simulator sends one of those that are drawn."""
+        return any(group.is_simulated for _plot, group, _look in self._shown.values())
 
     def plot(self, key: Key) -> TimePlot:
         """The plot of one series."""
@@ -141,15 +153,17 @@ class SensorCurves(QWidget):
     def write_export(self, kind: str, path: Path) -> None:
         """Write what is drawn as `png` or `csv`; raises OSError."""
         if kind == "csv":
-            table = _Table(self.range, [group for _plot, group, _look in self._shown.values()])
-            time_plot_export.write_csv(path, table, is_simulated=False)  # type: ignore[arg-type]  # same range and table
+            groups = [group for _plot, group, _look in self._shown.values()]
+            table = _Table(self.range, groups)  # each simulated column says so, and each row where all are
+            are_all = all(group.is_simulated for group in groups)
+            time_plot_export.write_csv(path, table, is_simulated=are_all)  # type: ignore[arg-type]  # same range and table
         else:
             span = self.range.span()
-            time_plot_export.write_picture(path, self._content, _("Sensors"), span, is_simulated=False)
+            time_plot_export.write_picture(path, self._content, _("Sensors"), span, is_simulated=self.is_simulated)
 
     def _export_name(self, suffix: str) -> str:
         names = [sensor for sensor, _quantity in self._shown]
-        return time_plot_export.file_name(["sensors", *names[:1]], suffix, is_simulated=False)
+        return time_plot_export.file_name(["sensors", *names[:1]], suffix, is_simulated=self.is_simulated)
 
     # Life of the widget
 
@@ -185,6 +199,7 @@ class SensorCurves(QWidget):
         plot.setMinimumHeight(_PLOT_PX)
         group = PlotGroup("sensor", self.range, self)
         group.add(plot)
+        group.set_simulated(row.is_simulated)
         group.set_book(self._book)
         self._follow(row)
         group.history_wanted.connect(self._on_history_wanted)
@@ -238,7 +253,8 @@ class _Table:
             for time_s, values in found:
                 if values[0] is not None:
                     rows.setdefault(time_s, {})[len(names)] = values[0]
-            names.append(one_line(f"sensor/{group.owner}/{group.fields()[0]}"))
+            mark = " " + _("(simulated)") if group.is_simulated else ""
+            names.append(one_line(f"sensor/{group.owner}/{group.fields()[0]}") + mark)
         return names, [(time_s, [rows[time_s].get(place) for place in range(len(names))]) for time_s in sorted(rows)]
 
 

@@ -10,8 +10,8 @@ from PyQt5.QtWidgets import QStackedLayout, QWidget
 from core.language import _
 from gui import numbers
 from gui.models.sensor_row import SensorRow
-from gui.models.sensor_words import with_unit
-from gui.models.sensors import SensorModel
+from gui.models.sensor_words import quantity_words, with_unit
+from gui.models.sensors import SensorModel, natural
 from gui.widgets.bar_list import BarItem, BarList
 from gui.widgets.card import Card
 from gui.widgets.empty_state import EmptyState
@@ -48,16 +48,16 @@ class SensorsTile(Card):
         if self._model is None:
             return
         now_s = self._model.now()
-        rows = [(row.rank(now_s), row.title().casefold(), row.key, row) for row in self._model.rows()]
+        rows = [(row.rank(now_s), natural(row.title()), row.key, row) for row in self._model.rows()]
         self._stack.setCurrentIndex(1 if rows else 0)
         well = sum(rank == _WELL for rank, *_rest in rows)
-        self.set_context(
-            _("{count} of {total} well").format(count=numbers.number(well), total=numbers.number(len(rows)))
-            if rows
-            else ""
-        )
+        are_all_simulated = bool(rows) and all(row.is_simulated for *_rank, row in rows)
+        words = _("{count} of {total} well").format(count=numbers.number(well), total=numbers.number(len(rows)))
+        if are_all_simulated:
+            words = _("simulated") + " · " + words
+        self.set_context(words if rows else "")
         first = [row for *_rank, row in heapq.nsmallest(SHOWN, rows, key=lambda ranked: ranked[:3])]
-        items = [_item(row, now_s) for row in first]
+        items = [_item(row, now_s, is_marked=row.is_simulated and not are_all_simulated) for row in first]
         self._sensors = {item.name: row.sensor for item, row in zip(items, first, strict=True)}
         self.list.set_items(items)
 
@@ -69,11 +69,13 @@ class SensorsTile(Card):
 _WELL = 3
 
 
-def _item(row: SensorRow, now_s: float) -> BarItem:
+def _item(row: SensorRow, now_s: float, *, is_marked: bool) -> BarItem:
     """A line with its value and what is wrong; the bar says where the value stands between its limits."""
     _shape, role, words = row.state(now_s)
     value = with_unit(row.value_words(), row.shown_unit)
-    name = row.title() if row.is_alone else f"{row.title()} · {row.subtitle().rpartition(' · ')[2]}"
+    name = row.title() if row.is_alone else f"{row.title()} · {quantity_words(row.quantity)}"
+    if is_marked:
+        name += " · " + _("simulated")
     low, high = row.limits()
     percent = None
     if low is not None and high is not None and row.value is not None:

@@ -16,8 +16,16 @@ from core.site_records import (
 NOW_S = 1_800_000_000.0
 
 
-def measure(sensor="capteur_1", value=23.5, time_s=NOW_S, quantity="temperature_c", unit="°C"):
-    return SensorMeasure(sensor=sensor, quantity=quantity, value=value, time_s=time_s, unit=unit, peer="10.0.0.5:4000")
+def measure(sensor="capteur_1", value=23.5, time_s=NOW_S, quantity="temperature_c", unit="°C", *, is_simulated=False):
+    return SensorMeasure(
+        sensor=sensor,
+        quantity=quantity,
+        value=value,
+        time_s=time_s,
+        unit=unit,
+        peer="10.0.0.5:4000",
+        is_simulated=is_simulated,
+    )
 
 
 def batch(*measures):

@@ -276,3 +276,44 @@ def test_the_overview_tile_lists_problems_first_and_opens_them(qtbot, page):
     opened = gather(tile.opened)
     tile.list.opened.emit("Cold room")
     assert opened == [("capteur_3",)]
+
+
+def test_the_overview_tile_counts_two_before_ten(qtbot, page):
+    tile = SensorsTile()
+    qtbot.addWidget(tile)
+    page.apply_batch(batch(*(measure(f"capteur_{number}", 20.0, time.time()) for number in (10, 1, 2, 21, 3))))
+    tile.set_model(page.model)
+    assert [item.name for item in tile.list.items()] == [f"capteur_{number}" for number in (1, 2, 3, 10, 21)]
+
+
+def test_a_simulated_sensor_says_so_on_its_tile_its_curve_and_the_overview(qtbot, page):
+    tile = SensorsTile()
+    qtbot.addWidget(tile)
+    page.apply_batch(batch(*hour_of("capteur_1", is_simulated=True)))
+    page.build_curves()
+    page.tick()
+    page.tiles.select([("capteur_1", "temperature_c")])
+    plot = page.curves.plot(("capteur_1", "temperature_c"))
+    tile.set_model(page.model)
+    assert page.model.row(("capteur_1", "temperature_c")).subtitle() == "temperature · simulated"
+    assert plot.is_simulated
+    assert tile._context.text() == "simulated · 1 of 1 well"
+    page.apply_batch(batch(*hour_of("capteur_2")))
+    tile.refresh()
+    assert [item.name for item in tile.list.items()] == ["capteur_1 · simulated", "capteur_2"]
+    page.apply_batch(batch(measure("capteur_1", 20.0, time.time() + 1)))
+    assert not plot.is_simulated
+    assert page.model.row(("capteur_1", "temperature_c")).subtitle() == "temperature"
+
+
+def test_an_export_marks_the_simulated_columns(page, tmp_path):
+    page.apply_batch(batch(*hour_of("capteur_1", is_simulated=True), *hour_of("capteur_2")))
+    page.build_curves()
+    page.tick()
+    page.tiles.select([row.key for row in page.model.shown()])
+    later_s = time.time() + 0.5
+    page.apply_batch(batch(measure("capteur_1", 20.5, later_s, is_simulated=True), measure("capteur_2", 1, later_s)))
+    page.curves.write_export("csv", tmp_path / "out.csv")
+    header = (tmp_path / "out.csv").read_text().splitlines()[0]
+    assert header == "time_utc,sensor/capteur_1/temperature_c (simulated),sensor/capteur_2/temperature_c"
+    assert page.curves._export_name(".csv").endswith("_simulated.csv")

@@ -11,6 +11,7 @@ from sensor_site import site, until
 from core.errors import NothingListensError, TransportError
 from core.services import sensor_client
 from core.services.sensor_client import Sensor, Simulator, TcpSensor
+from core.services.sensor_stream import SensorStream
 
 
 def test_a_simulated_day_moves_slowly_within_what_a_room_has():
@@ -47,6 +48,16 @@ def test_a_tcp_sensor_is_a_sensor_that_is_answered():
             assert here.store.values == [("capteur_1", 23.5), ("capteur_1", 24.5)]
 
     asyncio.run(scene())
+
+
+def test_only_a_simulated_sensor_says_that_it_is_one():
+    assert Sensor("capteur_1").message(23.5) == b'{"capteur_id":"capteur_1","temperature":23.5}\n'
+    stream = SensorStream("127.0.0.1", 1, set())
+    for is_simulated in (True, False):
+        data = Sensor("capteur_1", is_simulated=is_simulated).message(23.5)
+        ((measure,),) = stream.receive_data(data, 1e9, 0.0)
+        assert measure.is_simulated is is_simulated
+        assert (measure.sensor, measure.value) == ("capteur_1", 23.5)
 
 
 def test_a_server_of_another_kind_is_said_to_be_none():

@@ -54,7 +54,7 @@ def asked(history: History, statement: str) -> list[tuple[object, ...]]:
         return raw.execute(statement).fetchall()
 
 
-def measure(time_s: float, value: float = 20.0, sensor: str = "capteur_1", **more: str) -> SensorMeasure:
+def measure(time_s: float, value: float = 20.0, sensor: str = "capteur_1", **more: object) -> SensorMeasure:
     return SensorMeasure(**{"sensor": sensor, "quantity": "temperature_c", "value": value, "time_s": time_s, **more})
 
 
@@ -378,6 +378,17 @@ def test_series_of_sensors_and_checks_are_exported_with_their_unit(history: Hist
         "2023-11-14T22:15:00.000Z,20.5,7.0",
         "2023-11-14T22:15:01.000Z,21.0,",
     ]
+
+
+def test_what_a_simulator_sent_is_marked_until_the_sensor_is_real(history: History, tmp_path: Path) -> None:
+    history.write_measures([measure(T0 + turn, is_simulated=True) for turn in range(3)] + [measure(T0, sensor="real")])
+    assert [one.is_simulated for one in history.sensors()] == [True, False]
+    history.write_measures([measure(T0 + 100)])
+    assert [one.is_simulated for one in history.sensors()] == [False, False]
+    path = tmp_path / "out.csv"
+    for start_s, mark in ((T0, " (simulated)"), (T0 + 50, "")):
+        export_series(history, ["sensor/capteur_1/temperature_c"], start_s, T0 + 200, path)
+        assert path.read_text().splitlines()[0] == f"time_utc,sensor/capteur_1/temperature_c{mark}"
 
 
 def test_the_recorder_keeps_alarms_lines_checks_and_maintenances(tmp_path: Path) -> None:
