@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections import deque
 from dataclasses import dataclass
 
 import msgspec
@@ -84,7 +83,8 @@ Message = Greeting | Joining | Leaving | Stopping | Stranger | Saying
 class MessageStream:
     """The messages in the bytes of one client, as texts.
 
-    `is_framed` is set by who has read the hello of a client of ours: then only a newline ends a message.
+    `is_framed` is set by who has read the hello of a client of ours: then only a newline ends a message. Bytes stay
+    bytes until their message is asked for: as texts they would be twenty times larger where a client is read slowly.
     """
 
     def __init__(self) -> None:
@@ -92,21 +92,17 @@ class MessageStream:
         self._buffer = bytearray()
         self._searched = 0
         self._heard_s = 0.0
-        self._messages: deque[str] = deque()
+        self._back: str | None = None
         self._is_first = True
 
     def receive_data(self, data: bytes, now_s: float) -> None:
-        """Take bytes in (none: only the time has passed).
-
-        Raises RemoteProtocolError where a line of a client of ours has no end.
-        """
+        """Take bytes in (none: only the time has passed)."""
         if data:
             self._buffer += data
             self._heard_s = now_s
-            self._cut()
         deadline_s = self.next_deadline()
         if deadline_s is not None and now_s >= deadline_s:
-            self._flush()
+            self._buffer += b"\n"
 
     def resume(self, now_s: float) -> None:
         """The caller reads again: the time in which it did not is no silence of the client."""
@@ -114,53 +110,47 @@ class MessageStream:
 
     def receive_end(self) -> None:
         """No more bytes will come: what is there is the last message."""
-        self._flush()
+        self._buffer += b"\n"
 
     def next_event(self) -> str | NeedData:
-        """The next message; never empty."""
-        if not self._messages:
-            return NEED_DATA
+        """The next message; never empty. Raises RemoteProtocolError where a line of a client of ours has no end."""
+        text, self._back = self._back, None
+        while not text or text.isspace():
+            size = self._size_of_next()
+            if size is None:
+                return NEED_DATA
+            text = self._buffer[:size].removesuffix(b"\n").decode("utf-8", "replace").rstrip("\r")
+            del self._buffer[:size]
+            self._searched = 0
         self._is_first = False
-        return self._messages.popleft()
+        return text
 
     def put_back(self, message: str) -> None:
         """Let `next_event` say `message` again: it cannot be carried out yet."""
-        self._messages.appendleft(message)
+        self._back = message
 
     def next_deadline(self) -> float | None:
         """When to call `receive_data(b"", now_s)`, by the same clock; None: never."""
-        if not self._buffer or self.is_framed:
+        if not self._buffer or self.is_framed or self._buffer.endswith(b"\n"):
             return None
         if self._is_first and (self._buffer.startswith(b"Hello|") and _MARK in self._buffer):
             return self._heard_s + 10 * LETTER_S  # a hello of ours has an end of its own
         return self._heard_s + (LETTER_S if _open_letter(self._buffer) else SILENCE_S)
 
-    def _cut(self) -> None:
+    def _size_of_next(self) -> int | None:
+        """How many bytes the next message has, its newline included; None where it is not whole."""
         limit = OBJECT_BYTES if self.is_framed else PIECE_BYTES
-        while True:
-            end = self._buffer.find(b"\n", self._searched, limit + 1)
-            if end >= 0:
-                self._take(end, end + 1)
-            elif len(self._buffer) < limit:
-                self._searched = len(self._buffer)
-                return
-            elif self.is_framed:
-                self._buffer.clear()
-                raise RemoteProtocolError(_("a line is longer than {count} bytes").format(count=limit))
-            else:
-                size = limit - _open_letter(self._buffer[limit - 4 : limit])
-                self._take(size, size)
-
-    def _take(self, end: int, after: int) -> None:
-        text = self._buffer[:end].decode("utf-8", "replace").rstrip("\r")
-        del self._buffer[:after]
-        self._searched = 0
-        if text and not text.isspace():
-            self._messages.append(text)
-
-    def _flush(self) -> None:
-        if self._buffer:
-            self._take(len(self._buffer), len(self._buffer))
+        end = self._buffer.find(b"\n", self._searched, limit + 1)
+        if end >= 0:
+            return end + 1
+        if len(self._buffer) < limit:
+            self._searched = len(self._buffer)
+            return None
+        if self.is_framed:
+            self._buffer.clear()
+            self._searched = 0
+            raise RemoteProtocolError(_("a line is longer than {count} bytes").format(count=limit))
+        return limit - _open_letter(self._buffer[limit - 4 : limit])
 
 
 def _open_letter(data: bytes | bytearray) -> int:

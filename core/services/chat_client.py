@@ -72,6 +72,7 @@ class ChatClient:
         self._challenge = ""
         self._apart_s = 0.0
         self._is_known = asyncio.Event()
+        self._is_endless = False
 
     @classmethod
     async def connect(cls, host: str, port: int, name: str, room: str = "", secret: bytes = b"") -> Self:
@@ -103,19 +104,25 @@ class ChatClient:
                 data, ended = first, not data
             else:
                 ended = data is not None and not data
-            try:
-                self._stream.receive_data(data or b"", asyncio.get_running_loop().time())
-            except RemoteProtocolError:
-                return  # a server that sends a line without end is none of ours
+            self._stream.receive_data(data or b"", asyncio.get_running_loop().time())
             if ended:
                 self._stream.receive_end()
-            while not isinstance(text := self._stream.next_event(), NeedData):
+            while (text := self._next_text()) is not None:
                 event = self._understood(text)
                 self._is_known.set()
                 if event is not None:
                     yield event
-            if ended:
+            if ended or self._is_endless:
                 return
+
+    def _next_text(self) -> str | None:
+        """What the server has said next, None where nothing is whole."""
+        try:
+            text = self._stream.next_event()
+        except RemoteProtocolError:
+            self._is_endless = True  # a server that sends a line without end is none of ours
+            return None
+        return None if isinstance(text, NeedData) else text
 
     async def _read(self) -> bytes | None:
         """Bytes of the link, empty at its end; None when a plain line has ended by silence."""

@@ -132,18 +132,16 @@ class ChatLink(asyncio.Protocol):
         self._host.forget(self, is_dropped=self._is_dropped)
 
     def _receive(self, data: bytes) -> None:
-        try:
-            self.stream.receive_data(data, self._host.now_s())
-        except RemoteProtocolError as error:
-            log.info("%s: %s", self.peer, error)
-            self.abort()
-            return
+        self.stream.receive_data(data, self._host.now_s())
         self._guarded_work()
 
     def _guarded_work(self) -> None:
         """The outermost frame of a link: an error of ours ends it, and nothing else."""
         try:
             self._work()
+        except RemoteProtocolError as error:
+            log.info("%s: %s", self.peer, error)
+            self.abort()
         except Exception:
             log.exception("the link of %s ends by an error of ours", self.peer)
             self.abort()

@@ -151,7 +151,7 @@ def test_in_a_terminal_what_comes_never_breaks_what_is_typed(home):
             terminal.type("bon")
             terminal.wait_for("> bon")
             plain.send("je t'interromps")
-            terminal.wait_for("je t'interromps")
+            terminal.wait_for("je t'interromps\r\n")
             shown = terminal.text[terminal.text.rindex("bob\x1b[0m said") :]
             terminal.wait_for("> bon", after=terminal.text.index("je t'interromps"))
             terminal.type("jour\r")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -104,8 +106,23 @@ def test_a_hello_of_ours_is_not_ended_by_silence():
 def test_a_line_of_ours_without_end_is_refused():
     stream = MessageStream()
     stream.is_framed = True
+    stream.receive_data(b"{" * (chat.OBJECT_BYTES + 1), 0.0)
     with pytest.raises(RemoteProtocolError):
-        stream.receive_data(b"{" * (chat.OBJECT_BYTES + 1), 0.0)
+        stream.next_event()
+
+
+def test_many_short_messages_cost_no_more_than_their_bytes_until_they_are_read():
+    stream = MessageStream()
+    data = b"ab\n" * 80_000
+    tracemalloc.start()
+    try:
+        stream.receive_data(data, 0.0)
+        assert stream.next_event() == "ab"
+        stream.put_back("ab")
+        assert tracemalloc.get_traced_memory()[0] < 2 * len(data)
+    finally:
+        tracemalloc.stop()
+    assert sum(1 for _text in iter(stream.next_event, NEED_DATA)) == 80_000
 
 
 def test_lists_within_lists_without_end_are_refused_in_words():
