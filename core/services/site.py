@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -24,6 +23,7 @@ from core.records import Event, Machine, Severity
 from core.requests import (
     AlarmRequest,
     CheckRequest,
+    EnterRequest,
     MaintenanceRequest,
     MeterReadRequest,
     ReloadRequest,
@@ -31,6 +31,7 @@ from core.requests import (
     SayRequest,
 )
 from core.services.hub import Hub
+from core.services.site_presence import Presence
 from core.site_records import Alarm, IntakeReport, ListenerState, Record, RoomReport
 
 if TYPE_CHECKING:
@@ -82,8 +83,7 @@ class Site:
         self._on_reload = on_reload
         self._clock = clock
         self._machines: list[Machine] = []
-        self._present: Counter[str] = Counter()
-        self._names: dict[str, str] = {}
+        self._presence = Presence(lambda: self._made("room"))
         self._parts: dict[str, _Part] = {}
         self._failures: dict[type, str | None] = {}
         self._changing = asyncio.Lock()
@@ -150,27 +150,20 @@ class Site:
 
     def enter(self, operator: str) -> None:
         """An operator has opened a window, and is present in the room."""
-        self._present[operator] += 1
-        room: ChatRoom | None = self._made("room")
-        if room is not None and self._present[operator] == 1:
-            self._names[operator] = room.enter(operator)
+        self._presence.open_window(operator)
 
     def leave(self, operator: str) -> None:
         """An operator has closed a window."""
-        self._present[operator] -= 1
-        room: ChatRoom | None = self._made("room")
-        if self._present[operator] <= 0:
-            del self._present[operator]
-            name = self._names.pop(operator, operator)
-            if room is not None:
-                room.leave(name)
+        self._presence.close_window(operator)
 
     async def handle(self, request: Request) -> None:
         """Do what is asked; raises BeffroiError where it cannot be done."""
         if isinstance(request, SayRequest):
             room: ChatRoom = self._needed("room", _("the room is not open here; switch it on in Preferences"))
-            name = self._names.get(request.operator, request.operator)
-            room.say(name, request.room, request.text, request.link)
+            room.say(request.operator, request.room, request.text, request.link)
+        elif isinstance(request, EnterRequest):
+            if self._presence.has_window(request.operator):
+                self._presence.enter(request.operator, request.room)
         elif isinstance(request, AlarmRequest | MaintenanceRequest):
             watch: AlarmWatch = self._needed("alarms", _("alarms are not watched at this moment; try again"))
             await watch.handle(request)
@@ -274,7 +267,7 @@ class Site:
             clock=self._clock,
             secret=room_secret(self._home),
         )
-        self._names = {operator: room.enter(operator) for operator in self._present}
+        self._presence.fill(room)
         return room
 
     def _new_posts(self) -> Any:
