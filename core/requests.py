@@ -18,6 +18,13 @@ class SayRequest(Struct, frozen=True, kw_only=True, tag="say"):
     link: str | None = None
 
 
+class EnterRequest(Struct, frozen=True, kw_only=True, tag="enter"):
+    """Be present in a room as `operator`, for as long as a window of theirs is open."""
+
+    room: str
+    operator: str
+
+
 class AlarmRequest(Struct, frozen=True, kw_only=True, tag="alarm"):
     """Acknowledge alarms, or ignore them until their condition is over (`is_ignored`)."""
 
@@ -58,5 +65,7 @@ class MeterReadRequest(Struct, frozen=True, kw_only=True, tag="meter_read"):
     operator: str = ""
 
 
-Request = SayRequest | AlarmRequest | MaintenanceRequest | CheckRequest | ReloadRequest | MeterReadRequest
+Request = (
+    SayRequest | EnterRequest | AlarmRequest | MaintenanceRequest | CheckRequest | ReloadRequest | MeterReadRequest
+)
 """What a site can be asked."""
