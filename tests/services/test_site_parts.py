@@ -15,7 +15,7 @@ from core.config import CheckConfig, Config, RoomSettings, SensorsSettings
 from core.errors import UsageError
 from core.home import Home
 from core.protocol.chat_events import Ended, Notice, Welcome
-from core.requests import CheckRequest, MeterReadRequest, ReloadRequest, SayRequest
+from core.requests import CheckRequest, EnterRequest, MeterReadRequest, ReloadRequest, SayRequest
 from core.services.chat_client import ChatClient
 from core.services.chat_secret import room_secret
 from core.services.hub import Hub
@@ -144,6 +144,62 @@ def test_a_line_said_is_in_the_room_and_in_the_history(home: Home) -> None:
             await heard.until(lambda: not heard.of(RoomReport)[-1].present.get("general"))
         with History.open(home.database_path) as history:
             assert "hello all" in [line.text for line in history.chat_lines("general")]
+
+    asyncio.run(promise())
+
+
+def test_an_operator_is_present_in_each_room_entered_until_the_last_window_closes(home: Home) -> None:
+    async def promise() -> None:
+        async with running(home, Config(operator="ann", room=ROOM)) as (site, heard):
+
+            def present() -> dict[str, tuple[str, ...]]:
+                return heard.of(RoomReport)[-1].present
+
+            await site.handle(EnterRequest(room="lab", operator="nobody"))  # has no window
+            for _window in range(2):
+                site.enter("ann")
+            await site.handle(EnterRequest(room="Lab", operator="ann"))
+            await heard.until(lambda: present() == {"general": ("ann",), "lab": ("ann",)})
+            await site.set_config(Config(operator="ann"))
+            await site.set_config(Config(operator="ann", room=ROOM))
+            await heard.until(lambda: present() == {"general": ("ann",), "lab": ("ann",)})
+            site.leave("ann")
+            await site.handle(SayRequest(room="lab", text="still here", operator="ann"))
+            await heard.until(lambda: heard.of(ChatLine)[-1].text == "still here")
+            site.leave("ann")
+            await heard.until(lambda: present() == {})
+            assert {line.author for line in heard.of(ChatLine)} == {"ann"}
+
+    asyncio.run(promise())
+
+
+def test_an_operator_whose_name_is_taken_keeps_one_other_name_and_leaves_by_it(home: Home) -> None:
+    async def promise() -> None:
+        async with running(home, Config(operator="ann", room=ROOM)) as (site, heard):
+            host, _colon, port = site.addresses()[0].rpartition(":")
+            _reader, writer = await asyncio.open_connection(host, int(port))
+            writer.write(b"Hello|ann")
+            await heard.until(lambda: heard.of(RoomReport)[-1].present == {"general": ("ann",)})
+            site.enter("ann")
+            await site.handle(SayRequest(room="general", text="who am I", operator="ann"))
+            await heard.until(lambda: heard.of(ChatLine)[-1].text == "who am I")
+            assert heard.of(ChatLine)[-1].author == "ann-2"
+            site.leave("ann")
+            await heard.until(lambda: heard.of(RoomReport)[-1].present == {"general": ("ann",)})
+            writer.close()
+
+    asyncio.run(promise())
+
+
+def test_an_operator_whose_name_is_written_otherwise_in_the_room_speaks_by_it_and_leaves_by_it(home: Home) -> None:
+    async def promise() -> None:
+        async with running(home, Config(operator="desk: night", room=ROOM)) as (site, heard):
+            site.enter("desk: night")
+            await site.handle(SayRequest(room="general", text="hello all", operator="desk: night"))
+            await heard.until(lambda: any(line.text == "hello all" for line in heard.of(ChatLine)))
+            assert {line.author for line in heard.of(ChatLine)} == {"desk_ night"}
+            site.leave("desk: night")
+            await heard.until(lambda: not heard.of(RoomReport)[-1].present.get("general"))
 
     asyncio.run(promise())
 
