@@ -1,8 +1,9 @@
 """The sensor intake: thousands of links in one loop, measures saved in batches, each message answered once it is safe.
 
-A message is answered with `{"ok":true}` after `save` has returned, so what was answered is on the disk. Messages wait
-50 ms at most for their batch. While `save` fails (a database that is locked or full) it is tried again; what came
-meanwhile waits, up to a limit, then nothing more is read; after some seconds the messages are answered as not saved.
+A message is answered with `{"ok":true}` after `save` has returned, so what was answered is on the disk. While few links
+send, each message is saved at once; under load messages wait for their batch, 50 ms at most. While `save` fails (a
+database that is locked or full) it is tried again; what came meanwhile waits, up to a limit, then nothing more is read;
+after some seconds the messages are answered as not saved.
 """
 
 from __future__ import annotations
@@ -28,6 +29,9 @@ from core.transport.listener import BACKLOG, address_of, allow_open_files, open_
 
 BATCH_S = 0.03
 """Between the first message of a batch and its saving; with the saving itself it stays under 50 ms."""
+
+FEW_LINKS = 8
+"""While no more links than these send, nothing waits for a batch: a sensor that waits for each answer is not slowed."""
 
 BATCH_MEASURES = 5_000
 """A batch of so many is saved at once."""
@@ -64,6 +68,24 @@ class _Batch:
         self.answers: dict[SensorLink, list[bytes]] = {}
 
 
+class _Crowd:
+    """How many links have sent lately: within the last one or two lengths of a batch."""
+
+    def __init__(self) -> None:
+        self._links: set[int] = set()
+        self._before = 0
+        self._until_s = 0.0
+
+    def is_few(self, link: SensorLink, now_s: float) -> bool:
+        """Count `link`, which sends now; True while only few do."""
+        if now_s >= self._until_s:
+            self._before = len(self._links) if now_s < self._until_s + BATCH_S else 0
+            self._links.clear()
+            self._until_s = now_s + BATCH_S
+        self._links.add(id(link))
+        return max(len(self._links), self._before) <= FEW_LINKS
+
+
 class SensorIntake:
     """Listens for sensors; everything of it belongs to the loop that runs `run`.
 
@@ -95,6 +117,7 @@ class SensorIntake:
         self._links: dict[SensorLink, None] = {}
         self._strangers: dict[SensorLink, float] = {}
         self._batch = _Batch()
+        self._crowd = _Crowd()
         self._due = asyncio.Event()
         self._timer: asyncio.TimerHandle | None = None
         self._is_paused = False
@@ -224,9 +247,9 @@ class SensorIntake:
 
     def take(self, link: SensorLink, outcomes: Sequence[Outcome]) -> None:
         """Take in what a link brought; it is answered when all of it is saved."""
+        assert self._loop is not None
         batch, tally = self._batch, self._tally
         measures = batch.measures
-        was_empty = not measures
         answers = batch.answers.get(link)
         if answers is None:
             answers = batch.answers[link] = []
@@ -248,8 +271,9 @@ class SensorIntake:
             self._due.set()
             if size >= WAITING_LIMIT:
                 self._pause()
-        elif was_empty:
-            assert self._loop is not None
+        elif self._crowd.is_few(link, self._loop.time()):
+            self._due.set()
+        elif self._timer is None:
             self._timer = self._loop.call_later(BATCH_S, self._due.set)
 
     def _pause(self) -> None:

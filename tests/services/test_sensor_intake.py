@@ -63,6 +63,37 @@ def test_a_measure_is_saved_answered_and_published_in_this_order():
     asyncio.run(scene())
 
 
+def test_a_sensor_that_waits_for_each_answer_waits_for_no_batch(monkeypatch):
+    monkeypatch.setattr(sensor_intake, "BATCH_S", 60.0)
+
+    async def scene():
+        async with site() as here, asyncio.timeout(20):
+            reader, writer = await here.link()
+            for number in range(50):
+                writer.write(message("alone", number))
+                assert await reader.readline() == OK
+            assert here.store.batches == 50
+
+    asyncio.run(scene())
+
+
+def test_where_many_links_send_their_messages_wait_for_each_other(monkeypatch):
+    monkeypatch.setattr(sensor_intake, "BATCH_S", 0.5)
+
+    async def scene():
+        async with site() as here, asyncio.timeout(20):
+            links = [await here.link() for _number in range(4 * sensor_intake.FEW_LINKS)]
+            for number, (reader, writer) in enumerate(links):
+                writer.write(message(f"s{number}", number))
+                if number < sensor_intake.FEW_LINKS:
+                    assert await reader.readline() == OK
+            for reader, _writer in links[sensor_intake.FEW_LINKS :]:
+                assert await reader.readline() == OK
+            assert here.store.batches <= sensor_intake.FEW_LINKS + 2
+
+    asyncio.run(scene())
+
+
 def test_messages_of_many_links_are_saved_together_and_each_is_answered():
     async def scene():
         async with site() as here:
