@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from core.cli.meter_decode import add_decode, add_keys, given_keys, octets_of_option
-from core.cli.output import iso_time, local_time, print_json, print_problem, print_table, print_text
+from core.cli.output import iso_time, local_time, measured, print_json, print_problem, print_table, print_text
 from core.config import Config, database_location, load_config
 from core.errors import UsageError, WrongKeyError
 from core.home import Home
@@ -271,7 +271,7 @@ def _print_readings(readings: MeterReadings, is_json: bool) -> None:
 
 def _shown(reading: Reading) -> object:
     value = reading.value
-    return f"{value:.10g}" if isinstance(value, float) else value
+    return measured(value) if isinstance(value, float) else value
 
 
 def _document(readings: MeterReadings) -> dict[str, object]:

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from core.cli.output import print_json, print_problem, print_table, print_text
+from core.cli.output import measured, print_json, print_problem, print_table, print_text
 from core.errors import UsageError
 from core.language import _, ngettext
 from core.services.decode import PROTOCOLS, DecodeResult, decode_capture
@@ -129,7 +129,7 @@ def _print(result: DecodeResult) -> None:
                 (
                     reading.obis,
                     reading.quantity,
-                    f"{reading.value:g}" if isinstance(reading.value, float) else reading.value,
+                    measured(reading.value) if isinstance(reading.value, float) else reading.value,
                     reading.unit,
                     _QUALITY_WORDS[reading.quality.value](),
                 )

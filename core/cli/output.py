@@ -61,11 +61,22 @@ def print_problem(text: str) -> None:
     print(f"beffroi: {text}".encode(encoding, "replace").decode(encoding, "replace"), file=sys.stderr)
 
 
+class NumberText(str):
+    """A number that is written already; in a table it stands to the right like others."""
+
+    __slots__ = ()
+
+
+def measured(value: float) -> NumberText:
+    """A measured value with the digits it has, ten at most: `23.46`, `1234567.8`, `5`."""
+    return NumberText(f"{value:.10g}")
+
+
 def print_table(headers: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
-    """Columns side by side under `headers`; numbers to the right, None as `-`."""
+    """Columns side by side under `headers`; numbers to the right, a float with one decimal, None as `-`."""
     cells = [[_cell(value) for value in row] for row in rows]
     is_number = [
-        all(isinstance(row[column], (int, float)) or row[column] is None for row in rows) and bool(rows)
+        all(isinstance(row[column], (int, float, NumberText)) or row[column] is None for row in rows) and bool(rows)
         for column in range(len(headers))
     ]
     widths = [max([_width(headers[column]), *(_width(row[column]) for row in cells)]) for column in range(len(headers))]

@@ -18,7 +18,7 @@ from typing import Any, Self
 
 from msgspec.structs import replace
 
-from core.cli.output import iso_time, local_time, print_json, print_problem, print_table, print_text
+from core.cli.output import iso_time, local_time, measured, print_json, print_problem, print_table, print_text
 from core.cli.parser import number, whole_number
 from core.config import Config, database_location, load_config
 from core.config.settings import SensorsSettings
@@ -196,7 +196,7 @@ def list_sensors(options: argparse.Namespace) -> int:
                 (
                     row["id"],
                     row["quantity"],
-                    row["value"],
+                    measured(one.value),
                     row["unit"] or "",
                     row["place"] or "",
                     local_time(one.time_s),
@@ -228,7 +228,7 @@ def send(options: argparse.Namespace) -> int:
     if options.json:
         print_json({"ok": is_taken, "error": error})
     elif is_taken:
-        print_text(_("{sensor}: {value} °C was saved").format(sensor=options.id, value=options.temperature))
+        print_text(_("{sensor}: {value} °C was saved").format(sensor=options.id, value=measured(options.temperature)))
     if not is_taken:
         print_problem(error or _("{address} refuses it and does not say why").format(address=options.to))
     return 0 if is_taken else 1

@@ -49,7 +49,7 @@ def test_a_day_with_a_server_a_sensor_and_a_simulation(home, capsys):
     assert (
         main(["--home", str(home.path), "sensors", "send", "--to", address, "--id", "door", "--temperature", "21"]) == 0
     )
-    assert "door: 21.0 °C was saved" in capsys.readouterr().out
+    assert "door: 21 °C was saved" in capsys.readouterr().out
     simulation = start(home, "simulate", "--count", "3", "--to", address, "--interval", "0.05", "--json")
     path = home.path / "donnees.txt"
     until_s = time.monotonic() + 20
@@ -97,6 +97,19 @@ def test_a_port_that_is_taken_is_said(home, capsys, words):
     printed = capsys.readouterr()
     assert printed.out == ""
     assert f"another program listens on {address}" in printed.err
+
+
+def test_people_read_the_digits_that_a_sensor_sent(home, capsys):
+    with History.open(home.path / "beffroi.db") as history:
+        history.write_measures(
+            [
+                SensorMeasure(sensor=name, quantity="temperature_c", value=value, time_s=1.0, unit="°C")
+                for name, value in (("a", 23.46), ("b", 5.0), ("c", 1234567.8), ("d", 0.1 + 0.2))
+            ]
+        )
+    assert main(["--home", str(home.path), "sensors", "list"]) == 0
+    rows = [line.split() for line in capsys.readouterr().out.splitlines()]
+    assert [row[2] for row in rows] == ["Value", "23.46", "5", "1234567.8", "0.3"]
 
 
 def test_no_sensor_yet_is_an_empty_list_and_a_hint(home, capsys):
