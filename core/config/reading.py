@@ -85,7 +85,7 @@ def _user_name() -> str:
 def _syntax_error(error: tomllib.TOMLDecodeError, text: str, path: Path) -> ConfigError:
     found = re.search(r"\(at line (\d+), column (\d+)\)", str(error))
     line = int(found[1]) if found else text.rstrip().count("\n") + 1
-    shown = text.split("\n")[line - 1].strip()[:80] if text else ""
+    shown = _without_user(text.split("\n")[line - 1].strip())[:80] if text else ""
     reason = re.sub(r"\s*\(at [^)]*\)$", "", str(error))
     return ConfigError(
         _("{path}, line {line}: this is not TOML: {shown} ({reason})").format(
@@ -131,8 +131,13 @@ def _shown(value: object) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, str):
-        return f'"{value[:60]}"'
-    return str(value)[:60]
+        return f'"{_without_user(value)[:60]}"'
+    return _without_user(str(value))[:60]
+
+
+def _without_user(text: str) -> str:
+    """`text` without the user and password of a URL in it: messages are shown, and logged."""
+    return re.sub(r"://.*@", "://", text, flags=re.DOTALL)
 
 
 def _fault_error(fault: Fault, text: str, path: Path) -> ConfigError:

@@ -97,7 +97,7 @@ class RoomSettings(Struct, frozen=True, kw_only=True):
 
     enabled: bool = False
     listen: ListenAddress = "127.0.0.1:17453"
-    stop_word: Annotated[str, Meta(min_length=1, max_length=64)] | None = None
+    stop_word: Annotated[str, Meta(pattern=r"\S", max_length=64)] | None = None
     post_alarms: AlarmSeverity | None = None
     post_commands: bool = False
 

@@ -201,6 +201,7 @@ def test_every_key_of_the_records_has_words_and_stands_in_the_example() -> None:
         ("[alarms.email]\nhost = 'h'\nsender = 'a@b'\nto = []\n", 4, "alarms.email.to", "list of mail addresses"),
         ("[alarms.email]\nhost = 'h'\n", 1, "alarms.email.sender", "missing"),
         ("[alarms.webhook]\nurl = 'ftp://x'\n", 2, "alarms.webhook.url", "https://"),
+        ("[room]\nstop_word = '  '\n", 2, "room.stop_word", "a word"),
         ("[alarms.rule]\nname = 'a'\n", 1, "alarms.rule", "[[alarms.rule]]"),
         ("[[alarms.rule]]\nname='a'\nkind='loud'\nsource='*'\n", 3, "alarms.rule.kind", '"above"'),
         ("[[alarms.rule]]\nname='a'\nkind='above'\nsource='*'\n", 3, "alarms.rule.kind", "needs high"),
@@ -231,6 +232,22 @@ def test_what_is_wrong_names_file_line_and_key(home: Home, text: str, line: int,
     message = str(caught.value)
     assert f"{home.config_path}, line {line}: {key}" in message
     assert expected in message
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[alarms.webhook]\nurl = 'ftp://zelda:ses/me@42@host/hook'\n",
+        "[[check]]\nname = 'a'\ntarget = 'ftp://zelda:ses/me@42@host/'\n",
+        "[[check]]\nname = 'a'\ntarget = 'https://zelda:ses/me@42@host/\n",
+        "[[check]]\nname = 'a'\ntarget = ['https://zelda:ses/me@42@host/']\n",
+    ],
+)
+def test_no_message_holds_the_password_of_an_address(home: Home, text: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        load_config(written(home, text))
+    assert "host" in str(caught.value)
+    assert not any(word in str(caught.value) for word in ("zelda", "ses/", "42"))
 
 
 def test_a_rule_that_is_off_needs_no_threshold(home: Home) -> None:
