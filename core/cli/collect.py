@@ -197,7 +197,7 @@ class _News:
         )
 
     def _take_listener(self, service: str, report: IntakeReport | RoomReport) -> None:
-        self._complain(service, report.error if report.state is ListenerState.FAILED else None)
+        self._complain(service, report.error)  # that of one that listens: what it takes in cannot be kept
         if report.state is not ListenerState.LISTENING or report.address is None:
             self._addresses.pop(service, None)
         elif self._addresses.get(service) != report.address:
@@ -210,12 +210,14 @@ class _News:
         self._print("listening", service, address, f"listening on {address}")
 
     def _complain(self, name: str, problem: str | None) -> None:
-        """Say what is wrong, once."""
+        """Say what is wrong, once, also where several suffer from it."""
         if problem is None:
             self._problems.pop(name, None)
         elif self._problems.get(name) != problem:
+            is_known = problem in self._problems.values()
             self._problems[name] = problem
-            print_problem(problem)
+            if not is_known:
+                print_problem(problem)
 
     def _print(self, event: str, service: str | None, address: str | None, line: str) -> None:
         with contextlib.suppress(BrokenPipeError):  # whoever waited for it has read enough

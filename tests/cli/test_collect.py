@@ -164,6 +164,17 @@ def test_the_feed_tells_what_sensors_say(home: Home, start: Start) -> None:
     assert [(one.sensor, one.value) for one in found.measures] == [("capteur_1", 23.5)]
 
 
+def test_an_intake_that_listens_and_cannot_keep_what_comes_says_so(home: Home, start: Start) -> None:
+    home.config_path.write_text(SERVERS.replace("[room]", 'file = "folder"\n[room]'))
+    (home.path / "folder").mkdir()
+    collect = start()
+    send(collect.addresses[0], '{"id": "c1", "temperature": 1}')
+    assert collect.child.stderr is not None
+    while "folder" not in (line := collect.child.stderr.readline()):
+        assert line
+    assert collect.stop()[0] == 0
+
+
 def test_a_service_manager_is_told_how_it_stands(home: Home, start: Start, tmp_path: Path) -> None:
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
         manager.bind(str(tmp_path / "notify"))
