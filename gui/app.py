@@ -185,6 +185,10 @@ class Window(QObject):
             return
         from gui.wiring.console import Console
 
+        if self._is_demo:
+            from gui.wiring.demonstration import prepare
+
+            self._config = prepare(self._home, self._config)
         self.console = Console(self._home, self._config, is_demo=self._is_demo, parent=self)
         self.console.theme_wanted.connect(self._on_theme)
         self.console.language_wanted.connect(self._on_language)

@@ -46,6 +46,7 @@ class RoomPage(QWidget):
     listen_wanted = pyqtSignal()
     stop_wanted = pyqtSignal()
     new_room_wanted = pyqtSignal()
+    room_entered = pyqtSignal(str)
     say_wanted = pyqtSignal(str, str, str)
     past_wanted = pyqtSignal(str, float)
     search_wanted = pyqtSignal(str)
@@ -114,8 +115,10 @@ class RoomPage(QWidget):
         """Take an answer to `past_wanted`."""
         self._asked.discard(room)
         is_new = self.rooms.apply_past(room, lines, PAST_LINES)
-        if room == self.rooms.current and self._searched is None and is_new:
-            self._redraw(keep_place=True)
+        if room == self.rooms.current and self._searched is None:
+            if is_new:
+                self._redraw(keep_place=True)
+            self._show_earlier()
         self._show_state()
         self._show_side()
 
@@ -167,7 +170,7 @@ class RoomPage(QWidget):
     def open_room(self, name: str) -> None:
         """Show a room."""
         self._searched = None
-        self.rooms.open(name)
+        self.room_entered.emit(self.rooms.open(name).name)
         self._ask_past()
         self._redraw()
         self._show_state()
@@ -293,6 +296,11 @@ class RoomPage(QWidget):
         self.view.show_rows(rows or [_("Nothing has been said here yet.")], keep_place=keep_place)
         self._card.set_title(one_line(room.name))
         self._card.set_context("")
+        self._show_earlier()
+
+    def _show_earlier(self) -> None:
+        """The button is there while the history may have more of this room."""
+        room = self.rooms.room(self.rooms.current)
         self.earlier_button.setVisible(room.may_have_earlier and bool(room.lines))
 
     def _add_row(self, rows: list[ChatRow | str], line: ChatLine) -> None:

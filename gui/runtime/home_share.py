@@ -20,7 +20,7 @@ from core.errors import BeffroiError, TransportError
 from core.home import Home, Lock
 from core.language import _
 from core.records import CommandProgress, CommandRequest, Machine
-from core.requests import Request
+from core.requests import ReloadRequest, Request
 from core.services.feed_reader import Feed, open_feed
 from core.services.hub import Hub
 from core.services.site import Query, Site
@@ -77,6 +77,7 @@ class HomeShare(QObject):
         self._is_let_go = asyncio.Event()
         self._told: tuple[bool, str | None] | None = None
         self._refusal: str | None = None
+        self._reload: ReloadRequest | None = None
         self.lost = 0
         """Records of the feed that this window was too slow for."""
 
@@ -145,6 +146,8 @@ class HomeShare(QObject):
             await self._feed.ask(request)
         elif self._site is not None:
             await self._site.handle(request)
+        elif isinstance(request, ReloadRequest):
+            self._reload = request  # who begins next reads the settings, unless it has just done so
         else:
             raise TransportError(_("the services are just starting, nothing was done; try again in a moment"))
 
@@ -184,7 +187,7 @@ class HomeShare(QObject):
         site = Site(self._home, self._config, self._hub, query, self._hub.publish, read_meter=self._read_meter)
         site.set_machines(self._machines)
         site.enter(self._config.operator)
-        self._site = site
+        self._site, self._reload = site, None
         running = asyncio.ensure_future(site.run())
         self._tell(None)
         self.began.emit()
@@ -219,6 +222,7 @@ class HomeShare(QObject):
     async def _listen(self, feed: Feed) -> None:
         """Show what the feed tells until it ends."""
         self._feed = feed
+        asking = asyncio.ensure_future(self._ask_again(feed))
         self.stepped_back.emit()
         self._tell(None, is_beside=True)
         feed.show(sorted(self._visible))
@@ -231,6 +235,17 @@ class HomeShare(QObject):
         finally:
             self._feed = None
             feed.close()
+            asking.cancel()
+            await asyncio.wait([asking])
+
+    async def _ask_again(self, feed: Feed) -> None:
+        """Have the one beside read the settings that were changed while nobody was there to be told."""
+        reload, self._reload = self._reload, None
+        if reload is not None:
+            try:
+                await feed.ask(reload)
+            except BeffroiError as error:
+                log.warning("the settings were not read again: %s", error)
 
     def _tell(self, error: str | None, *, is_beside: bool = False) -> None:
         if self._told != (is_beside, error):

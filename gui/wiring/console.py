@@ -147,6 +147,7 @@ class Console(QObject):
         self.meters.start()
         if self._is_demo:
             self.meters.simulate()
+            self.sensors.simulate(True)
             if self._window is not None:
                 self._window.show_page("overview")
 
@@ -181,6 +182,7 @@ class Console(QObject):
                 window.apply_store(record)
             elif isinstance(record, FeedReport):
                 window.status_line.apply_feed(record)
+                self.room.enter_again()
 
     def _show_targets(self) -> None:
         window = self._window

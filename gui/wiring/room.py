@@ -14,7 +14,7 @@ from core.config import save_setting
 from core.errors import BeffroiError
 from core.language import _
 from core.protocol.chat_text import checked_link, room_name
-from core.requests import ReloadRequest, SayRequest
+from core.requests import EnterRequest, ReloadRequest, SayRequest
 from core.site_records import Alarm, ChatLine, ListenerState, RoomReport
 from gui.dialogs.base import FormDialog
 from gui.dialogs.listen import ListenDialog
@@ -62,6 +62,7 @@ class RoomDesk(QObject):
         self._page: RoomPage | None = None
         self._report: RoomReport | None = None
         self.rooms = Rooms()
+        self._entered: dict[str, None] = {}
         services.history_ready.connect(self._load)
 
     def attach(self, window: MainWindow, page: RoomPage) -> None:
@@ -73,6 +74,7 @@ class RoomDesk(QObject):
         page.listen_wanted.connect(self.open_listen)
         page.stop_wanted.connect(self.close_room)
         page.new_room_wanted.connect(self.open_new_room)
+        page.room_entered.connect(self.enter)
         page.say_wanted.connect(self.say)
         page.past_wanted.connect(self._on_past_wanted)
         page.search_wanted.connect(self._on_search_wanted)
@@ -149,6 +151,19 @@ class RoomDesk(QObject):
             SayRequest(room=room, text=text, operator=operator, link=checked_link(link) if link else None),
             lambda error: page.apply_said(str(error)),
         )
+
+    def enter(self, room: str) -> None:
+        """Be present in a room that is opened here, until the window closes."""
+        self._entered[room] = None
+        self._services.ask(EnterRequest(room=room, operator=self._services.config.operator), self._on_not_entered)
+
+    def enter_again(self) -> None:
+        """Another one collects now, and does not know yet where this operator is."""
+        for room in list(self._entered):
+            self.enter(room)
+
+    def _on_not_entered(self, error: BaseException) -> None:
+        log.info("the room was not entered: %s", error)
 
     def begin(self, link: str) -> None:
         """Say in the room…: the page comes to the front, with a line that leads there."""

@@ -27,6 +27,7 @@ from gui.runtime.child_program import ChildProgram
 from gui.runtime.services import Services
 
 SIMULATED_COUNT = 5
+SIMULATED_PERIOD_S = 2
 PAST_S = 3600.0
 _PAST_POINTS = 240
 _PAST_AT_ONCE = 60
@@ -46,6 +47,7 @@ class SensorDesk(QObject):
         self._report: IntakeReport | None = None
         self._simulator: ChildProgram | None = None
         self._is_simulation_wanted = False
+        self._simulated_at = ""
         self.model = SensorModel(self)
         services.history_ready.connect(self._ask_summaries)
 
@@ -81,8 +83,12 @@ class SensorDesk(QObject):
         self._report = record
         if self._page is not None:
             self._page.apply_report(record)
-        if record.state is ListenerState.LISTENING and self._is_simulation_wanted:
-            self.simulate(True)
+        if record.state is ListenerState.LISTENING and record.address:
+            if self._is_simulation_wanted:
+                self.simulate(True)
+            elif self._simulator is not None and record.address != self._simulated_at:
+                self._end_simulator()  # the intake has moved, to another port or to a service beside
+                self.simulate(True)
 
     def apply_config(self) -> None:
         """The settings may have changed."""
@@ -152,10 +158,12 @@ class SensorDesk(QObject):
         self._simulator = ChildProgram(
             [
                 *("--home", str(self._services.home.path), "sensors", "simulate"),
-                *("--count", str(SIMULATED_COUNT), "--to", _reachable(report.address)),
+                *("--count", str(SIMULATED_COUNT), "--interval", str(SIMULATED_PERIOD_S)),
+                *("--to", _reachable(report.address)),
             ],
             self,
         )
+        self._simulated_at = report.address
         self._simulator.died.connect(self._on_simulator_died)
         self._simulator.start()
         if self._page is not None:

@@ -7,9 +7,13 @@ from pathlib import Path
 
 import pytest
 
+from core.config import load_config
 from core.home import Lock
 from gui import app
+from gui.app import Window
 from gui.runtime.child_program import ChildProgram, own_command
+from gui.wiring.demonstration import prepare
+from gui.wiring.sensors import SIMULATED_COUNT
 
 ROOT = Path(__file__).parents[2]
 
@@ -121,6 +125,31 @@ def test_a_demonstration_without_a_home_leaves_nothing_behind(tmp_path):
     child.communicate(timeout=20)
     assert child.returncode == 0
     assert not list(tmp_path.glob("beffroi-demo-*"))
+
+
+def test_a_demonstration_opens_what_is_not_open_and_leaves_what_is_named(home):
+    home.config_path.write_text('[room]\nenabled = true\nlisten = "127.0.0.1:4000"\n[[sensor]]\nid = "mine"\n')
+    config = prepare(home, load_config(home)[0])
+    assert (config.sensors.enabled, config.sensors.listen) == (True, "127.0.0.1:0")
+    assert (config.room.listen, config.room.post_alarms) == ("127.0.0.1:4000", None)
+    assert [sensor.id for sensor in config.sensor_list] == ["mine"]
+
+
+def test_a_demonstration_moves_on_every_page(qtbot, home):
+    window = Window(home, load_config(home)[0], is_demo=True)
+    try:
+        qtbot.waitUntil(lambda: window.console is not None, timeout=15_000)
+        console = window.console
+        rows = console.sensors.model.rows
+        qtbot.waitUntil(lambda: sum(row.is_simulated for row in rows()) == SIMULATED_COUNT, timeout=20_000)
+        qtbot.waitUntil(lambda: any(line.link == "alarm/1" for line in console.room.rooms.room("general").lines))
+        assert not console.sensors._report.address.endswith(":17452")
+    finally:
+        window.close()
+        window.end()
+        window.main_window.deleteLater()
+        window.deleteLater()
+    qtbot.wait(1)
 
 
 def test_a_child_that_cannot_live_is_given_up_with_its_last_words(qtbot, home):

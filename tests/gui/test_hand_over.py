@@ -168,6 +168,14 @@ def test_a_window_collects_by_itself_and_answers_what_it_is_asked(qtbot, home, o
     assert last(services, FeedReport) is None or not last(services, FeedReport).is_beside
 
 
+def test_settings_that_are_changed_in_the_first_moment_hold_and_nobody_complains(qtbot, home, open_services):
+    services = open_services()
+    home.config_path.write_text(SERVERS.format(0))
+    services.ask(ReloadRequest())
+    wait_for(qtbot, services, IntakeReport, lambda report: report.state is ListenerState.LISTENING)
+    assert services.complaints == []
+
+
 def test_a_window_beside_a_collect_shows_what_it_learns_and_collects_nothing(qtbot, home, open_services, start_collect):
     home.config_path.write_text(SERVERS.format(0))
     addresses = start_collect().wait_ready(qtbot)
