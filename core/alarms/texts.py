@@ -84,9 +84,9 @@ def alarm_text(
     lasted = duration_text(rule.duration_s)
     if rule.kind is RuleKind.OFFLINE:
         text = (
-            _("{name} fails for {duration}").format(name=name, duration=lasted)
+            _("{name} has failed for {duration}").format(name=name, duration=lasted)
             if source.startswith("check/")
-            else _("{name} is offline for {duration}").format(name=name, duration=lasted)
+            else _("{name} has been offline for {duration}").format(name=name, duration=lasted)
         )
         if reason:
             text = _("{text}: {reason}").format(text=text, reason=plain_text(reason, _LONGEST_REASON))

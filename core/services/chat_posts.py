@@ -79,7 +79,8 @@ class ChatPosts:
             finished = list(self._finished)
             self._finished.clear()
         for notice in notices:
-            self._post(_in_a_line(notice.title, notice.text), ChatKind.ALARM, f"alarm/{notice.alarms[0].id}")
+            text = notice.title if len(notice.alarms) == 1 else _in_a_line(notice.title, notice.text)
+            self._post(text[:TEXT_LETTERS], ChatKind.ALARM, f"alarm/{notice.alarms[0].id}")
         if lost:
             text = ngettext("{count} more alarm, see the list", "{count} more alarms, see the list", lost)
             self._post(text.format(count=lost), ChatKind.ALARM, None)

@@ -17,6 +17,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
+from made_up_site import HOT, fill_alarms, fill_checks, fill_room, fill_sensors, made_up_alarms
 from PyQt5.QtCore import QSettings
 from PyQt5.QtGui import QColor, QImage
 from PyQt5.QtWidgets import QApplication
@@ -56,9 +57,12 @@ from core.series import SeriesBook
 from gui.main_window import MainWindow
 from gui.models.machines import MachineModel
 from gui.models.meter_shown import REGISTER
+from gui.pages.alarms import AlarmsPage
 from gui.pages.commands import CommandsPage
 from gui.pages.energy import EnergyPage
 from gui.pages.machine import MachinePage
+from gui.pages.room import RoomPage
+from gui.pages.sensors import SensorsPage
 from gui.theme import theme, use_theme
 
 GIB = 1 << 30
@@ -153,8 +157,10 @@ def fill_machines(window: MainWindow, book: SeriesBook, now_s: float) -> list[Ma
     for row in list(window.model.rows()):
         state, cpu, memory = MachineState.ONLINE, min(70, random.expovariate(1 / 14)), random.uniform(12, 72)
         if row.name == SHOWN:
-            cpu, memory = 88.0, 79.0
-        state = {"lab-03": MachineState.OFFLINE, "lab-19": MachineState.LATE}.get(row.name, state)
+            cpu, memory = 93.0, 79.0
+        state = {"lab-03": MachineState.OFFLINE, "lab-04": MachineState.OFFLINE, "lab-19": MachineState.LATE}.get(
+            row.name, state
+        )
         program = "postgres" if row.name == SHOWN else random.choice(PROGRAMS[1:])
         found = status(now_s, cpu, memory, random.choice((8, 16, 32)) * GIB, program)
         reports.append(
@@ -171,9 +177,11 @@ def fill_machines(window: MainWindow, book: SeriesBook, now_s: float) -> list[Ma
             )
         )
     for back_s in range(3600, 0, -2):
-        cpu = 30 + 10 * math.sin(back_s / 400) + random.uniform(-6, 6) + (45 if back_s < 420 else 0)
+        cpu = 30 + 10 * math.sin(back_s / 400) + random.uniform(-6, 6) + (58 if back_s < 400 else 0)
         book.append_status(
-            SHOWN, now_s - back_s, status(now_s - back_s, cpu, 70 + (9 if back_s < 420 else 0), 32 * GIB, "postgres")
+            SHOWN,
+            now_s - back_s,
+            status(now_s - back_s, min(99.0, cpu), 70 + (9 if back_s < 420 else 0), 32 * GIB, "postgres"),
         )
     window.apply_reports(reports)
     window.model.rearrange()
@@ -244,7 +252,7 @@ def fill_commands(page: CommandsPage, reports: list[MachineReport], now_s: float
         text, state = "Python 3.11.2\n", CommandState.OK
         if name == "srv-web-01":
             text = "Python 3.9.18\n"
-        if name in ("lab-03", "lab-05"):
+        if name in ("lab-03", "lab-04", "lab-05"):
             text, state = "", CommandState.OFFLINE
         is_missing = name == "srv-web-02"
         page.apply_progress(
@@ -271,7 +279,7 @@ def fill_commands(page: CommandsPage, reports: list[MachineReport], now_s: float
                 time_s=now_s - number * 620,
                 operator="ana",
                 machines=targets,
-                counts={"ok": 7, "failed": 1, "offline": 2} if number == 0 else {"ok": 10},
+                counts={"ok": 6, "failed": 1, "offline": 3} if number == 0 else {"ok": 10},
             )
             for number, line in enumerate(lines)
         ]
@@ -348,13 +356,21 @@ def take(application: QApplication, folder: Path, theme_name: str, language: str
     with tempfile.TemporaryDirectory() as home:
         window = MainWindow(QSettings(f"{home}/gui.ini", QSettings.IniFormat), MachineModel())
         commands, machine, energy = CommandsPage(), MachinePage(), EnergyPage()
-        for key, page in (("commands", commands), ("machine", machine), ("energy", energy)):
+        sensors, room, alarms = SensorsPage(), RoomPage(), AlarmsPage()
+        pages = {"commands": commands, "machine": machine, "energy": energy}
+        pages |= {"sensors": sensors, "room": room, "alarms": alarms}
+        for key, page in pages.items():
             window.set_page(key, page)
+        window.overview.sensors.set_model(sensors.model)
         machine.set_live(book)
         energy.set_live(book)
         window.resize(*size)
         window.show()
         reports = fill_machines(window, book, now_s)
+        fill_checks(window, now_s)
+        fill_sensors(sensors, now_s)
+        fill_alarms(window, alarms, now_s)
+        fill_room(room, now_s)
         fill_meter(window, energy, book, now_s)
         fill_commands(commands, reports, now_s)
         window.apply_store(StoreReport(time_s=now_s, rows_waiting=0, rows_written=4096, rows_dropped=0))
@@ -362,10 +378,13 @@ def take(application: QApplication, folder: Path, theme_name: str, language: str
         machine.show_machine(SHOWN)
         machine.apply_report(next(report for report in reports if report.machine == SHOWN))
         fill_processes(machine, now_s)
+        sensors.show_sensor(HOT)
+        by_source = {alarm.source: [alarm] for alarm in reversed(made_up_alarms(now_s))}
         for page in (machine, energy):
+            page.set_alarms(by_source)
             page.range.follow("hour")
         settle(application, 0.6)
-        for key in ("overview", "machine", "commands", "energy"):
+        for key in ("overview", *pages):
             window.show_page(key)
             settle(application)
             name = f"{key}-{theme_name}.png" if language == "en" else f"{key}-{theme_name}-{language}.png"

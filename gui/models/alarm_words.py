@@ -111,7 +111,7 @@ def value_words(value: float | None, unit: str | None) -> tuple[str, str]:
     digits = _FINE_UNITS.get(shown, 2)
     if abs(value) >= 1000 or (value == int(value) and shown not in ("V", "Hz")):
         digits = 0
-    return numbers.number(value, digits), shown
+    return numbers.number(value, digits), _("d") if shown == "d" else shown
 
 
 def value_text(value: float | None, unit: str | None) -> str:
@@ -131,8 +131,17 @@ def count_words(counts: dict[AlarmSeverity, int]) -> str:
     for severity in sorted(AlarmSeverity, key=lambda one: -one.rank):
         count = counts.get(severity, 0)
         if count:
-            parts.append(f"{numbers.number(count)} {severity_words(severity)}")
+            parts.append(_many_words(severity, count).format(count=numbers.number(count)))
     return " · ".join(parts)
+
+
+def _many_words(severity: AlarmSeverity, count: int) -> str:
+    return {
+        AlarmSeverity.LOW: ngettext("{count} low", "{count} low", count),
+        AlarmSeverity.MEDIUM: ngettext("{count} medium", "{count} medium", count),
+        AlarmSeverity.HIGH: ngettext("{count} high", "{count} high", count),
+        AlarmSeverity.CRITICAL: ngettext("{count} critical", "{count} critical", count),
+    }[severity]
 
 
 def open_words(count: int) -> str:

@@ -80,7 +80,8 @@ class AlarmsPage(QWidget):
 
     def apply_points(self, request_id: int, points: SeriesPoints | None) -> None:
         """Take an answer to `curve_wanted`."""
-        self.detail.apply_points(request_id, points)
+        chosen = self.detail.alarms()
+        self.detail.apply_points(request_id, points, self.model.source_text(chosen[0].source) if chosen else "")
 
     def apply_rings(self, request_id: int, rings: Sequence[Alarm]) -> None:
         """Take an answer to `rings_wanted`."""

@@ -150,8 +150,8 @@ class AlarmDetail(Card):
             self._rings_id = next_request_id()
             self.rings_wanted.emit(self._rings_id, self._alarms[0])
 
-    def apply_points(self, request_id: int, points: SeriesPoints | None) -> None:
-        """Take the answer to `curve_wanted`; None where no curve of the value is kept."""
+    def apply_points(self, request_id: int, points: SeriesPoints | None, name: str = "") -> None:
+        """Take the answer to `curve_wanted`; None where no curve of the value is kept. `name` is the source's."""
         if request_id != self._curve_id or len(self._alarms) != 1:
             return
         alarm = self._alarms[0]
@@ -168,7 +168,7 @@ class AlarmDetail(Card):
         is_own = alarm.quantity == quantity
         end_s = alarm.until_s if alarm.until_s is not None else min(time.time(), self._span[1])
         self.plot.show_series(
-            quantity_text(quantity, words.source_name(alarm.source)),
+            quantity_text(quantity, name or words.source_name(alarm.source)),
             points,
             *self._span,
             limits=(alarm.threshold,) if is_own and alarm.threshold is not None else (),

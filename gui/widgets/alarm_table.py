@@ -38,17 +38,17 @@ from gui.widgets.state_shape import paint_shape
 
 _WIDTHS = {
     SEVERITY: 98,
-    SOURCE: 122,
+    SOURCE: 132,
     VALUE: 78,
     LIMIT: 78,
-    SINCE: 100,
+    SINCE: 112,
     LASTS: 64,
     STATE: 112,
     OPERATOR: 84,
     COMMENT: 120,
 }
 """What the text of the alarm leaves to the others, in pixels."""
-_HIDDEN_BELOW = {COMMENT: 980, OPERATOR: 980, LIMIT: 860, LASTS: 760}
+_HIDDEN_BELOW = {LIMIT: 1240, OPERATOR: 1240, COMMENT: 1060, VALUE: 900, LASTS: 760}
 """Columns that give way to the text where the table is narrower; the pane below and the tool-tips say the same."""
 _MARGIN_PX = 9
 _SHAPE_PX = 10

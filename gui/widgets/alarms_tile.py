@@ -9,7 +9,7 @@ from PyQt5.QtCore import QEvent, QRectF, QSize, Qt, pyqtSignal
 from PyQt5.QtGui import QFontMetrics, QKeyEvent, QMouseEvent, QPainter, QPaintEvent
 from PyQt5.QtWidgets import QHBoxLayout, QSizePolicy, QStackedLayout, QVBoxLayout, QWidget
 
-from core.language import _
+from core.language import _, ngettext
 from core.site_records import Alarm, AlarmSeverity, AlarmState
 from gui import numbers
 from gui.models import alarm_words as words
@@ -160,7 +160,7 @@ class AlarmsTile(Card):
         """Show the newest open alarms, and how many there are by severity."""
         count = sum(counts.values())
         self._stack.setCurrentIndex(1 if count else 0)
-        self._number.set_number(numbers.number(count), _("open"))
+        self._number.set_number(numbers.number(count), ngettext("alarm", "alarms", count))
         self._severities.set_text(words.count_words(counts))
         self.lines.set_alarms(newest[:SHOWN])
 

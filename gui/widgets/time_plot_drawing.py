@@ -147,7 +147,7 @@ class Drawing(pg.GraphicsObject):
             painter.fillRect(QRectF(left, 0, max(1.0, self.x(gap.end_s) - left), height), colours.color("line", 150))
         for band in self._frame.bands:
             left, right = self.x(band.start_s), self.x(band.end_s)
-            painter.fillRect(QRectF(left, 0, max(2.0, right - left), height), colours.color(band.role, 60))
+            painter.fillRect(QRectF(left, 0, max(2.0, right - left), height), colours.color(band.role, 30))
             painter.fillRect(QRectF(left, 0, max(2.0, right - left), 3), colours.color(band.role))
         painter.setBrush(Qt.NoBrush)
         for limit in self._frame.limits:
@@ -178,14 +178,20 @@ class Drawing(pg.GraphicsObject):
             painter.drawPolygon(QPolygonF([QPointF(x, tip), QPointF(x - 5, far), QPointF(x + 5, far)]))
             painter.setRenderHint(QPainter.Antialiasing, False)
             text_width = metrics.horizontalAdvance(mark.text)
-            left = x + 9 if x + 9 + text_width < width else x - 9 - text_width
             middle = (tip + far) / 2
             for limit in map(self.y, self._frame.limits):
                 # Words beyond a limit would lie on its line: they stand on the near side of it.
                 if abs(middle - limit) < metrics.height():
                     middle = limit + (-1 if down else 1) * (metrics.height() / 2 + 1)
-            place = QRectF(left, middle - metrics.height() / 2, text_width, metrics.height())
-            if not any(place.intersects(other) for other in taken):
+            top = middle - metrics.height() / 2
+            sides = [x + 9, x - 9 - text_width] if x + 9 + text_width < width else [x - 9 - text_width]
+            places = [QRectF(left, top, text_width, metrics.height()) for left in sides]
+            places = [place for place in places if not any(place.intersects(other) for other in taken)]
+            if places:
+                clear = next((place for place in places if not self._is_crossed(place)), None)
+                place = clear or places[0]
+                if clear is None:  # a curve passes on both sides: the words stay readable over it
+                    painter.fillRect(place.adjusted(-2, 0, 2, 0), colours.color("card", 210))
                 painter.setPen(colours.color(mark.role))
                 painter.drawText(place, Qt.AlignCenter, mark.text)
                 taken.append(place)
@@ -228,6 +234,11 @@ class Drawing(pg.GraphicsObject):
             if not self._fills and bottom + text_height + 4 < height:
                 places.append(QRectF(x, bottom + 3, text_width, text_height))
         return places
+
+    def _is_crossed(self, place: QRectF) -> bool:
+        """True where a curve passes behind these words."""
+        top, bottom = self._curves_between(place.left(), place.right())
+        return top < place.bottom() and bottom > place.top()
 
     def _curves_between(self, left: float, right: float) -> tuple[float, float]:
         """(highest, lowest) pixel that the curves and limits touch between two places."""

@@ -116,6 +116,6 @@ def alarm(number: int, **changes: object) -> Alarm:
         "state": AlarmState.ACTIVE,
         "since_s": T0,
         "changed_s": T0,
-        "text": f"m{number} is offline for 30 s",
+        "text": f"m{number} has been offline for 30 s",
     }
     return Alarm(**(fields | changes))  # type: ignore[arg-type]  # a record of whatever a test asks

@@ -24,8 +24,8 @@ def test_two_thousand_machines_lost_at_once_are_one_notice():
 def test_a_few_are_told_one_by_one_worst_first():
     few = [alarm(1), alarm(2, severity=AlarmSeverity.CRITICAL)]
     assert [(one.title, one.text) for one in digest(few)] == [
-        ("m2 is offline for 30 s", "m2"),
-        ("m1 is offline for 30 s", "m1"),
+        ("m2 has been offline for 30 s", "m2"),
+        ("m1 has been offline for 30 s", "m1"),
     ]
 
 
@@ -41,8 +41,8 @@ def test_many_of_a_few_rules_are_a_notice_a_rule_and_of_many_rules_one():
 def test_what_is_over_is_told_after_what_rings_and_the_last_state_counts():
     told = digest([alarm(1), alarm(2), over(1)])
     assert [(one.title, one.is_over) for one in told] == [
-        ("m2 is offline for 30 s", False),
-        ("Over: m1 is offline for 30 s", True),
+        ("m2 has been offline for 30 s", False),
+        ("Over: m1 has been offline for 30 s", True),
     ]
 
 

@@ -187,7 +187,7 @@ def test_a_machine_rings_when_it_is_away_for_its_time_and_is_over_when_it_is_bac
     site.tell(T0 + 10, lost_report(T0 + 10))
     assert site.tick(T0 + 39) == []
     (rung,) = site.tick(T0 + 40)
-    assert rung.text == "web-01 is offline for 30 s: no route to it"
+    assert rung.text == "web-01 has been offline for 30 s: no route to it"
     (over,) = site.tell(T0 + 50, machine_report(T0 + 50))
     assert (over.id, over.state) == (rung.id, RESOLVED)
 
@@ -260,7 +260,7 @@ def test_a_failing_check_rings_after_its_time_with_its_reason():
     site.tell(T0, check_result(T0, CheckState.TIMEOUT))
     assert site.tick(T0 + 89) == []
     (rung,) = site.tick(T0 + 90)
-    assert (rung.rule, rung.text) == ("check failed", "site fails for 1 min 30 s: refused")
+    assert (rung.rule, rung.text) == ("check failed", "site has failed for 1 min 30 s: refused")
     assert site.tell(T0 + 100, check_result(T0 + 100))[0].state is RESOLVED
 
 

@@ -76,7 +76,7 @@ def test_a_mail_says_what_rings_to_all_its_readers(home):
     server = FakeSmtpServer()
     assert sent_to(server, home) == ""
     (mail,) = server.mails
-    assert mail["Subject"] == "[Beffroi] m1 is offline for 30 s"
+    assert mail["Subject"] == "[Beffroi] m1 has been offline for 30 s"
     assert (mail["From"], mail["To"]) == ("Belfry <beffroi@example.org>", "anna@example.org, bob@example.org")
     assert mail["Auto-Submitted"] == "auto-generated"
     assert "machine/m1" in mail.get_content()
@@ -243,7 +243,7 @@ def test_a_webhook_gets_the_alarms_as_the_command_line_prints_them(home):
     assert posted_to(server, home, token_file="secret") == ""
     (body,) = server.bodies
     assert (body["title"], body["severity"], body["state"], body["count"]) == (
-        "m1 is offline for 30 s",
+        "m1 has been offline for 30 s",
         "high",
         "active",
         1,
@@ -449,7 +449,7 @@ def test_alarms_go_by_mail_from_their_severity_on_and_once_more_when_they_are_ov
 
     with caplog.at_level(logging.DEBUG):
         subjects = asyncio.run(story())
-    assert subjects == ["[Beffroi] m1 is offline for 30 s", "[Beffroi] Over: m1 is offline for 30 s"]
+    assert subjects == ["[Beffroi] m1 has been offline for 30 s", "[Beffroi] Over: m1 has been offline for 30 s"]
     assert told == []
     assert SECRET not in caplog.text
 
