@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 TICK_MS = 500
 _OFTEN_SORTED = 1_000
+_TILES_SHARE = 0.55
 _DEFAULT_ADDRESS = "127.0.0.1:17452"
 
 
@@ -317,11 +318,11 @@ class SensorsPage(QWidget):
         self._show_curves()
 
     def _share_height(self) -> None:
-        """As much for the tiles as they need, half of the page at most, until somebody moves the border."""
+        """As much for the tiles as they need, a bit over half of the page at most, until somebody moves the border."""
         if self.curves is None or self._is_split_by_hand:
             return
         height = self._splitter.height()
-        tiles_px = min(self.tiles.wanted_height(self._splitter.width()), height // 2)
+        tiles_px = min(self.tiles.wanted_height(self._splitter.width()), round(_TILES_SHARE * height))
         self._splitter.setSizes([tiles_px, max(1, height - tiles_px)])
 
     def _on_splitter_moved(self, *_place: int) -> None:
