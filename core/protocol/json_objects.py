@@ -18,6 +18,8 @@ from typing import Any
 
 import msgspec
 
+from core.language import N_
+
 LIMIT = 64 * 1024
 """Octets of one message."""
 
@@ -36,10 +38,16 @@ class TextLine:
 
 @dataclass(frozen=True, slots=True)
 class Broken:
-    """An object that is none: its beginning as it came, and why."""
+    """An object that is none: its beginning as it came, and why, a template with `{value}` in it or without."""
 
     text: str
-    reason: str
+    template: str
+    value: object = None
+
+    @property
+    def reason(self) -> str:
+        """Why, in English."""
+        return self.template.format(value=self.value)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +111,7 @@ class JsonObjects:
         self._stack = bytearray()
         self._expect = _Expect.FIRST_KEY
         self._after_string = _Expect.AFTER_VALUE
-        self._problem = ""
+        self._problem: tuple[str, object] | None = None
 
     @property
     def has_text(self) -> bool:
@@ -151,7 +159,7 @@ class JsonObjects:
     def end(self) -> list[Found]:
         """What the end of the stream completes: a text, or an object that is broken off."""
         if self._mode is _Mode.OBJECT and not self._is_long:
-            found: list[Found] = [Broken(_excerpt(self._kept), "it ends before its last brace")]
+            found: list[Found] = [Broken(_excerpt(self._kept), N_("it ends before its last brace"))]
             self._restart(_Mode.BETWEEN)
             return found
         return self.end_text()
@@ -218,12 +226,12 @@ class JsonObjects:
             self._kept = bytearray()
         else:
             self._kept += data[begin:at]
-        if self._problem:
-            problem, self._problem = self._problem, ""
+        if self._problem is not None:
+            problem, self._problem = self._problem, None
             if not self._is_long:
                 following = data.find(b"{", at)
                 rest = data[at : min(at + _EXCERPT, len(data) if following < 0 else following)]
-                found.append(Broken(_excerpt(self._kept + rest.rstrip()), problem))
+                found.append(Broken(_excerpt(self._kept + rest.rstrip()), *problem))
             self._restart(_Mode.LOST)
         elif not self._stack:
             if not self._is_long:
@@ -247,10 +255,10 @@ class JsonObjects:
                 elif sign == _BACKSLASH:
                     self._expect = _Expect.ESCAPE
                 else:
-                    return self._broken(at - 1, "a control character in a text")
+                    return self._broken(at - 1, N_("a control character in a text"))
             elif expect is _Expect.ESCAPE:
                 if data[at] not in _ESCAPED:
-                    return self._broken(at, "a backslash before what it cannot escape")
+                    return self._broken(at, N_("a backslash before what it cannot escape"))
                 self._expect = _Expect.STRING
                 at += 1
             elif expect is _Expect.SCALAR:
@@ -264,7 +272,7 @@ class JsonObjects:
                 if at == end:
                     return end
                 if not self._step(expect, data[at]):
-                    return self._broken(at, self._problem or f"{chr(data[at])!r} stands where it cannot")
+                    return at if self._problem is not None else self._misplaced(at, chr(data[at]))
                 at += 1
                 if not self._stack:
                     return at
@@ -289,7 +297,7 @@ class JsonObjects:
             self._expect, self._after_string = _Expect.STRING, _Expect.AFTER_VALUE
         elif sign in (_OPEN, _LIST):
             if len(self._stack) >= DEPTH:
-                self._problem = f"more than {DEPTH} levels"
+                self._problem = N_("more than {value} levels"), DEPTH
                 return False
             self._stack.append(sign)
             self._expect = _Expect.FIRST_KEY if sign == _OPEN else _Expect.FIRST_ITEM
@@ -307,8 +315,13 @@ class JsonObjects:
         self._expect = _Expect.AFTER_VALUE
         return True
 
-    def _broken(self, at: int, problem: str) -> int:
-        self._problem = problem
+    def _misplaced(self, at: int, sign: str) -> int:
+        if sign == "'":  # a dict of Python, sent as Python prints it
+            return self._broken(at, N_("JSON has double quotes, as json.dumps writes them"))
+        return self._broken(at, N_("{value} stands where it cannot"), repr(sign))
+
+    def _broken(self, at: int, template: str, value: object = None) -> int:
+        self._problem = template, value
         return at
 
 
@@ -320,16 +333,16 @@ def _object(octets: bytes) -> dict[str, Any] | Broken:
         try:
             decoded = json.loads(octets.decode())
         except (ValueError, RecursionError) as error:
-            return Broken(_excerpt(octets), _reason(error))
+            return Broken(_excerpt(octets), *_reason(error))
     return decoded
 
 
-def _reason(error: Exception) -> str:
+def _reason(error: Exception) -> tuple[str, object]:
     if isinstance(error, UnicodeDecodeError):
-        return f"octet {error.start} is not UTF-8"
+        return N_("octet {value} is not UTF-8"), error.start
     if isinstance(error, json.JSONDecodeError):
-        return f"no JSON at letter {error.pos}"
-    return "no JSON"
+        return N_("no JSON at letter {value}"), error.pos
+    return N_("no JSON"), None
 
 
 def _excerpt(octets: bytes | bytearray) -> str:

@@ -59,6 +59,9 @@ class Refusal(Exception):  # noqa: N818 -- it is an answer; nothing has failed o
         self.fields = fields
         self.is_last = is_last
 
+    def __str__(self) -> str:
+        return self.english
+
     @property
     def english(self) -> str:
         """The reason as it goes over the wire, whatever the user's language is."""
@@ -67,7 +70,8 @@ class Refusal(Exception):  # noqa: N818 -- it is an answer; nothing has failed o
     @property
     def text(self) -> str:
         """The reason in the user's language."""
-        return _(self.template).format(**self.fields)
+        fields = {name: value.text if isinstance(value, Refusal) else value for name, value in self.fields.items()}
+        return _(self.template).format(**fields)
 
 
 def messages_of(found: Found) -> list[Message]:
@@ -81,7 +85,11 @@ def messages_of(found: Found) -> list[Message]:
             N_("a message is longer than {limit} octets; it begins: {text}"), limit=LIMIT, text=excerpt(found.text)
         )
     assert isinstance(found, Broken)
-    raise Refusal(N_("this is no whole JSON object ({reason}): {text}"), reason=found.reason, text=excerpt(found.text))
+    raise Refusal(
+        N_("this is no whole JSON object ({reason}): {text}"),
+        reason=Refusal(found.template, value=found.value),
+        text=excerpt(found.text),
+    )
 
 
 def message_of(fields: Mapping[str, Any]) -> Message:
@@ -92,7 +100,7 @@ def message_of(fields: Mapping[str, Any]) -> Message:
     general: list[tuple[str, Field, float]] = []
     unit: str | None = None
     named: str | None = None
-    absent = ""
+    absent = holder = ""
     for name, value in fields.items():
         known = field(name)
         role = known.role
@@ -117,11 +125,19 @@ def message_of(fields: Mapping[str, Any]) -> Message:
             absent = absent or name
         elif role is not Role.OTHER:
             raise _no_number(name, value)
+        elif kind is dict or kind is list:
+            holder = holder or name
     if general or unit is not None:
         values = _with_names(values, general, unit, named)
     if not values:
         if absent:
             raise Refusal(N_("{name} is null, and there is no other value"), name=excerpt(absent))
+        if holder:
+            raise Refusal(
+                N_("{name} is a list or an object; send its values beside the identifier: {example}"),
+                name=excerpt(holder),
+                example=EXAMPLE,
+            )
         raise Refusal(N_("there is no value in it; a message is such as {example}"), example=EXAMPLE)
     if len(values) > 1:
         values = _told_apart(values)
@@ -154,7 +170,7 @@ def _no_number(name: str, value: object) -> Refusal:
         return Refusal(
             N_("{name} is the text “{value}”; send a number without quotes"), name=excerpt(name), value=excerpt(value)
         )
-    return Refusal(N_("{name} is a list or an object, not a number"), name=excerpt(name))
+    return Refusal(N_("{name} is a list or an object; send a number: {example}"), name=excerpt(name), example=EXAMPLE)
 
 
 def _shown(value: float) -> str:

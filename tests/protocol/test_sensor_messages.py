@@ -126,6 +126,9 @@ def test_a_unit_that_the_sensor_names_is_the_unit(octets, quantity, unit):
         ("hello there", "neither JSON nor a line such as"),
         ("length: 12", "no quantity that a line of text can have"),
         ("\x16\x03\x01\x02", "neither JSON nor a line such as"),
+        ('{"data": {"temperature": 1}}', "data is a list or an object; send its values beside the identifier"),
+        ('{"temperature": {"value": 1}}', "temperature is a list or an object; send a number"),
+        ("{'capteur_id': 'c', 'temperature': 3}", "double quotes, as json.dumps writes them"),
     ],
 )
 def test_what_is_no_measure_is_refused_in_words(octets, words):
@@ -154,6 +157,16 @@ def test_the_wire_speaks_english_whatever_the_language_of_the_user_is():
     refusal = Refusal("{name} is {value}, not a number", name="temperature", value="true")
     use_language("fr")
     assert refusal.english == "temperature is true, not a number"
+    assert refusal.text == "temperature vaut true, pas un nombre"
+
+
+def test_why_an_object_is_broken_is_said_in_the_language_of_the_user_too():
+    (found,) = JsonObjects().receive_data(b"{\x01")
+    with pytest.raises(Refusal) as refused:
+        messages_of(found)
+    use_language("fr")
+    assert "'\\x01' stands where it cannot" in refused.value.english
+    assert "stands" not in refused.value.text
 
 
 @pytest.mark.parametrize(
