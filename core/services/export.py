@@ -18,6 +18,7 @@ from typing import Any
 from core.errors import StoreError, StoreFullError, UsageError
 from core.language import _
 from core.records import CommandResult
+from core.services.formulas import escaped
 from core.store.history import History
 from core.store.kinds import METER, SENSOR, split_name
 from core.store.reading import Sample
@@ -126,11 +127,6 @@ def write_table(path: Path, header: Sequence[str], rows: Iterable[Sequence[Cell]
     Raises StoreError where the file cannot be written, UsageError for another suffix.
     """
     return _writer(path)(path, header, rows)
-
-
-def escaped(text: str) -> str:
-    """`text` so that a spreadsheet shows it and does not calculate it: an apostrophe before `=`, `+`, `-`, `@`, tab."""
-    return f"'{text}" if text.startswith(("=", "+", "-", "@", "\t", "\r", "\n")) else text
 
 
 def _writer(path: Path) -> Callable[[Path, Sequence[str], Iterable[Sequence[Cell]]], int]:

@@ -1,12 +1,15 @@
 """The text file beside the database: one line a measure, such as `2026-11-21T10:15:03.120Z;capteur_1;23.5`.
 
-A quantity that is not the usual temperature stands in a fourth field. The file is appended to a batch at a time and
+A quantity that is not the usual temperature stands in a fourth field. A `;` in an identifier becomes a comma, and one
+that a spreadsheet would calculate has an apostrophe in front. The file is appended to a batch at a time and
 handed to the system at once, so that a `kill -9` takes nothing back; the database is what survives a power cut.
 """
 
 from __future__ import annotations
 
+import errno
 import os
+import stat
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,6 +17,7 @@ from typing import IO
 
 from core.errors import StoreError
 from core.language import _
+from core.services.formulas import escaped
 from core.site_records import SensorMeasure
 
 _USUAL = "temperature_c"
@@ -33,8 +37,7 @@ class SensorFile:
         lines = "".join(map(self._line, measures)).encode("utf-8", "replace")
         try:
             if self._stream is None:
-                handle = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-                self._stream = os.fdopen(handle, "ab", buffering=0)
+                self._stream = _opened(self.path)
             rest = memoryview(lines)
             while rest:
                 rest = rest[self._stream.write(rest) :]
@@ -55,6 +58,15 @@ class SensorFile:
         second, rest = divmod(milliseconds, 1000)
         if second != self._second:
             self._second, self._second_text = second, time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(second))
-        sensor = measure.sensor.replace(";", ",") if ";" in measure.sensor else measure.sensor
+        sensor = escaped(measure.sensor.replace(";", ","))
         more = "" if measure.quantity == _USUAL else f";{measure.quantity}"
         return f"{self._second_text}.{rest:03d}Z;{sensor};{measure.value}{more}\n"
+
+
+def _opened(path: Path) -> IO[bytes]:
+    """The file, made where it is missing. A pipe or a device is refused: nobody may be there to read, and all waits."""
+    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | getattr(os, "O_NONBLOCK", 0), 0o600)
+    if not stat.S_ISREG(os.fstat(handle).st_mode):
+        os.close(handle)
+        raise OSError(errno.EINVAL, _("it is no ordinary file"))
+    return os.fdopen(handle, "ab", buffering=0)

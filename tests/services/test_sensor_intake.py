@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import os
 import socket
 import struct
 import time
@@ -13,11 +14,12 @@ import pytest
 from sensor_site import OK, FakeStore, site, until
 
 from core.config.settings import SensorsSettings
-from core.errors import ConfigError, PortInUseError, StoreFullError, StoreLockedError
+from core.errors import ConfigError, PortInUseError, StoreError, StoreFullError, StoreLockedError
 from core.services import sensor_intake, sensor_link, sensor_stream
+from core.services.sensor_file import SensorFile
 from core.services.sensor_intake import SensorIntake
 from core.services.sensor_stream import GREETING
-from core.site_records import ListenerState
+from core.site_records import ListenerState, SensorMeasure
 from core.store.history import History
 
 
@@ -433,6 +435,31 @@ def test_the_file_has_a_line_for_each_measure_before_it_is_answered(tmp_path):
             assert path.stat().st_mode & 0o077 == 0
 
     asyncio.run(scene())
+
+
+def test_a_sensor_cannot_write_a_formula_or_a_line_of_its_own_into_the_file(tmp_path):
+    path = tmp_path / "donnees.txt"
+    written = SensorFile(path)
+    for name in ("=HYPERLINK(1)", "@a;b", "-1"):
+        written.append([SensorMeasure(sensor=name, quantity="temperature_c", value=-2.5, time_s=0.0)])
+    written.close()
+    sensors = [line.split(";")[1:] for line in path.read_text(encoding="utf-8").splitlines()]
+    assert sensors == [["'=HYPERLINK(1)", "-2.5"], ["'@a,b", "-2.5"], ["'-1", "-2.5"]]
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no pipes with a name")
+def test_a_pipe_in_the_place_of_the_file_is_refused_and_holds_nothing_up(tmp_path):
+    path = tmp_path / "donnees.txt"
+    os.mkfifo(path)
+    measure = SensorMeasure(sensor="a", quantity="temperature_c", value=1.0, time_s=0.0)
+    with pytest.raises(StoreError, match="cannot be written"):
+        SensorFile(path).append([measure])
+    reader = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        with pytest.raises(StoreError, match="no ordinary file"):
+            SensorFile(path).append([measure])
+    finally:
+        os.close(reader)
 
 
 def test_a_file_that_cannot_be_written_is_reported_and_measures_are_still_saved(tmp_path):

@@ -21,7 +21,8 @@ from core.records import (
     MeterIdentity,
     MeterReadings,
 )
-from core.services.export import escaped, export_commands, export_series
+from core.services.export import export_commands, export_series
+from core.services.formulas import escaped
 from core.store.history import History
 from core.store.minutes import MachineMinute
 from core.store.schema import MACHINE_FIELDS
