@@ -7,6 +7,7 @@ redirects. One time-out holds over all of it.
 from __future__ import annotations
 
 import asyncio
+import codecs
 import logging
 import re
 import ssl
@@ -20,6 +21,7 @@ import msgspec
 from core.config.settings import CheckConfig
 from core.errors import BeffroiError, UsageError
 from core.language import N_, _
+from core.protocol.messages import plain_text
 from core.services.check_http import CertificateRefusedError, Page, Progress, connect, fetch
 from core.services.check_names import Names
 from core.services.check_target import CheckKind, CheckTarget, parse_target, shown_target
@@ -33,6 +35,8 @@ START_APART_S = 0.05
 """Between the first starts of two checks, or less where many have to fit into their interval."""
 
 _CHARSET = re.compile(r"charset\s*=\s*\"?([\w.:-]+)", re.IGNORECASE)
+_NO_CHARSETS = frozenset({"idna", "punycode"})
+"""Codecs of Python for names of hosts, no character sets: a page of 1 MiB in one of them would take half a minute."""
 
 log = logging.getLogger("beffroi.checks")
 
@@ -247,7 +251,11 @@ class _Watched:
 def _complaint(page: Page, text: str | None) -> str | None:
     """What is wrong with an answer; None where nothing is."""
     if page.status >= 400:
-        return _("the server answers {status} {reason}").format(status=page.status, reason=page.reason[:80]).strip()
+        return (
+            _("the server answers {status} {reason}")
+            .format(status=page.status, reason=plain_text(page.reason, 80))
+            .strip()
+        )
     if text is None or _contains(page, text):
         return None
     if page.is_cut:
@@ -261,6 +269,7 @@ def _contains(page: Page, text: str) -> bool:
         return True
     found = _CHARSET.search(page.content_type) or _CHARSET.search(page.body[:2048].decode("latin-1"))
     try:
-        return text in page.body.decode(found[1] if found else "latin-1", "replace")
-    except LookupError:
+        name = codecs.lookup(found[1] if found else "latin-1").name
+        return name not in _NO_CHARSETS and text in page.body.decode(name, "replace")
+    except (LookupError, UnicodeError):
         return False

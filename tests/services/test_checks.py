@@ -59,6 +59,9 @@ def test_a_server_that_answers_with_an_error_has_failed_with_its_status() -> Non
         ("L'état est bon".encode("latin-1"), "text/html; charset=ISO-8859-1", True),
         ('<meta charset="cp1252">L\'état'.encode("cp1252"), "text/html", True),
         (b"out of order", "text/html; charset=no-such", False),
+        (b"out of order", "text/html; charset=undefined", False),
+        (b"out of order", "text/html; charset=idna", False),
+        (b"a-" + b"b9c1" * 250_000, "text/html; charset=punycode", False),
     ],
 )
 def test_a_text_is_looked_for_in_the_character_set_of_the_page(body: bytes, content_type: str, is_there: bool) -> None:
@@ -66,6 +69,11 @@ def test_a_text_is_looked_for_in_the_character_set_of_the_page(body: bytes, cont
     found = checked(head + body, text="état").result
     assert found.state is (CheckState.OK if is_there else CheckState.FAILED)
     assert found.status == 200
+
+
+def test_the_words_of_a_server_cannot_steer_a_terminal() -> None:
+    error = checked(b"HTTP/1.1 500 Oh \x9b2J no\r\nContent-Length: 0\r\n\r\n").result.error
+    assert error == "the server answers 500 Oh  2J no"
 
 
 def test_a_server_that_never_answers_is_a_timeout_that_says_so() -> None:
