@@ -92,7 +92,7 @@ def serve(options: argparse.Namespace) -> int:
 
 
 class _Keeper:
-    """The history of a server; one that could only be read when it was opened is opened anew, there may be room now."""
+    """The history of a server, opened anew where it could only be read before, or its file was moved or removed."""
 
     def __init__(self, location: Path | str, patience_s: float) -> None:
         self._location = location
@@ -109,7 +109,10 @@ class _Keeper:
 
     def save(self, measures: Sequence[SensorMeasure]) -> None:
         """Write measures durably. Raises StoreError and its family."""
-        if self._history.refusal is not None:
+        if not self._history.is_in_place:  # what is written there would go with a file that nobody finds
+            self._history.close()
+            self._history = self._opened()
+        elif self._history.refusal is not None:
             again, before = self._opened(), self._history
             self._history = again
             before.close()

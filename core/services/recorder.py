@@ -243,6 +243,9 @@ class Recorder:
     def _opened(self) -> History:
         if self._is_finished:
             raise StoreError(_("the history is closed"))
+        if self._history is not None and not self._history.is_in_place:
+            log.warning("%s was moved or removed; it is opened anew", self._history.path)
+            self._close()
         if self._history is None:
             history = self._open_history()
             history.wait_for_others(LOCK_TIMEOUT_S)

@@ -33,6 +33,7 @@ _WRITE_FAILURES = {
 
 
 _REFUSAL = "refusal"
+_FILE = "file"
 
 
 class UnwritableError(StoreError):
@@ -52,7 +53,10 @@ def open_connection(location: Path | str, *, create: bool, busy_timeout_s: float
     try:
         if create:
             _make_file(path)
-        return _connection(create_engine(url, poolclass=pool.NullPool, connect_args={"timeout": busy_timeout_s}), path)
+        engine = create_engine(url, poolclass=pool.NullPool, connect_args={"timeout": busy_timeout_s})
+        connection = _connection(engine, path)
+        connection.info[_FILE] = _file_at(path)
+        return connection
     except (StoreFullError, StoreReadOnlyError) as error:
         if not _is_whole(path):
             raise
@@ -106,6 +110,20 @@ def refusal_of(connection: Connection) -> StoreError | None:
     """Why this connection can only read; None where it can write."""
     found: StoreError | None = connection.info.get(_REFUSAL)
     return found
+
+
+def is_in_place(connection: Connection) -> bool:
+    """False once the file was removed or moved, or another one was put there: what is written now goes with the old."""
+    noted = connection.info.get(_FILE)
+    return noted is None or noted == _file_at(path_of(connection))
+
+
+def _file_at(path: Path) -> tuple[int, int] | None:
+    try:
+        found = os.stat(path)
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 def path_of(connection: Connection) -> Path:

@@ -19,7 +19,7 @@ from sqlalchemy.dialects.sqlite import insert
 from core.errors import StoreError
 from core.records import CommandResult, CommandRunSummary, Event, Level, Machine, Measurement, SeriesInfo, SeriesPoints
 from core.store import answers, reading, rollups, schema
-from core.store.connection import check_can_write, open_connection, path_of, refusal_of, told
+from core.store.connection import check_can_write, is_in_place, open_connection, path_of, refusal_of, told
 from core.store.connection import reading as one_moment
 from core.store.connection import writing as one_batch
 from core.store.kinds import MACHINE, METER, split_name
@@ -55,6 +55,11 @@ class History(SiteHistory):
     def refusal(self) -> StoreError | None:
         """Why this history can only be read, and every writing raises; opened again it may be writable."""
         return refusal_of(self._connection)
+
+    @property
+    def is_in_place(self) -> bool:
+        """False once the file was removed, moved or replaced; who goes on writing must open it anew."""
+        return is_in_place(self._connection)
 
     def check_can_write(self) -> None:
         """Raise what a writing would raise, for who must know before something that cannot be undone."""

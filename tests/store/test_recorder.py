@@ -33,9 +33,11 @@ from core.records import (
     StoreReport,
 )
 from core.services.recorder import Recorder
+from core.site_records import SensorMeasure
 from core.store.history import History
 
 NOW = time.time()
+MEASURE = SensorMeasure(sensor="c1", quantity="temperature_c", value=21.0, unit="°C", time_s=NOW)
 
 
 def telegram(time_s: float, *, readings: tuple[Reading, ...] = ()) -> MeterReadings:
@@ -425,6 +427,24 @@ def test_a_damaged_database_is_told_and_records_wait_for_a_new_one(site: Site) -
 
     site.run(story)
     assert site.count("measurements") == 1
+
+
+@pytest.mark.skipif(os.name != "posix", reason="an open file can be moved on POSIX only")
+@pytest.mark.parametrize("way", ["moved", "removed"])
+def test_a_database_that_is_taken_away_is_begun_anew(site: Site, way: str) -> None:
+    async def story() -> None:
+        site.recorder.put(telegram(NOW))
+        await site.until(lambda: bool(site.reports) and site.last.rows_written == 1)
+        if way == "moved":
+            site.path.rename(site.path.with_suffix(".aside"))
+        else:
+            site.path.unlink()
+        written = await site.recorder.query(lambda history: history.write_measures([MEASURE]))
+        assert written == 1
+        assert site.path.exists(), "what was just said to be written is where it is looked for"
+
+    site.run(story)
+    assert (site.count("measurements"), site.count("sensor_measures")) == (0, 1)
 
 
 def test_one_record_that_cannot_be_written_takes_no_other_with_it(site: Site) -> None:
