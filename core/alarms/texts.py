@@ -77,7 +77,7 @@ def alarm_text(
     unit: str | None,
     reason: str | None = None,
 ) -> str:
-    """What has happened, as in `CPU of web-01 above 90 % for 5 min (now 96 %)`.
+    """What has happened, as in `CPU of web-01 above 90 % for 5 min (96 %)`.
 
     `name` is what people call the source; `reason` why a machine or a check is not reached.
     """
@@ -115,12 +115,12 @@ def alarm_text(
     is_above = value is not None and threshold is not None and value > threshold
     if rule.duration_s > 0:
         message = (
-            _("{what} above {limit} for {duration} (now {now})")
+            _("{what} above {limit} for {duration} ({now})")
             if is_above
-            else _("{what} below {limit} for {duration} (now {now})")
+            else _("{what} below {limit} for {duration} ({now})")
         )
     else:
-        message = _("{what} above {limit} (now {now})") if is_above else _("{what} below {limit} (now {now})")
+        message = _("{what} above {limit} ({now})") if is_above else _("{what} below {limit} ({now})")
     return message.format(what=what, limit=limit, duration=lasted, now=now)
 
 

@@ -11,7 +11,7 @@ def alarm(number, source="machine/web-01", severity=AlarmSeverity.MEDIUM, state=
     now_s = time.time()
     fields.setdefault("since_s", now_s - 60 * number)
     fields.setdefault("changed_s", now_s)
-    fields.setdefault("text", f"CPU of {source.partition('/')[2]} above 90 % (now 96 %)")
+    fields.setdefault("text", f"CPU of {source.partition('/')[2]} above 90 % (96 %)")
     fields.setdefault("quantity", "cpu_percent")
     fields.setdefault("value", 96.0)
     fields.setdefault("threshold", 90.0)
