@@ -69,6 +69,7 @@ class CollectingTab(PreferenceTab):
         self._before = config
         self.interval = self._seconds(_("Poll all machines every"), config.polling.interval_s)
         self.visible_interval = self._seconds(_("Poll those on screen every"), config.polling.visible_interval_s)
+        self.machines_max = self.number(_("Machines in the list at most"), config.machines.max, 1, 100_000)
         self.raw_days = self._days(_("Keep meter readings for"), config.retention.raw_days)
         self.minute_days = self._days(_("Keep minutes of machines for"), config.retention.minute_days)
         self.quarter_days = self._days(_("Keep quarters of an hour for"), config.retention.quarter_days)
@@ -93,6 +94,7 @@ class CollectingTab(PreferenceTab):
         return {
             "polling.interval_s": (self.interval.value(), polling.interval_s),
             "polling.visible_interval_s": (self.visible_interval.value(), polling.visible_interval_s),
+            "machines.max": (self.machines_max.value(), self._before.machines.max),
             "retention.raw_days": (self.raw_days.value(), retention.raw_days),
             "retention.minute_days": (self.minute_days.value(), retention.minute_days),
             "retention.quarter_days": (self.quarter_days.value(), retention.quarter_days),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from PyQt5.QtCore import QByteArray, QPoint, QSize, Qt, QTimer, pyqtSignal
@@ -13,7 +13,7 @@ from PyQt5.QtWidgets import QLayout, QMenu, QSplitter, QStackedLayout, QVBoxLayo
 from core.config.settings import SensorConfig
 from core.language import _
 from core.records import SeriesPoints
-from core.site_records import IntakeReport, ListenerState, SensorBatch, SensorSummary
+from core.site_records import Alarm, IntakeReport, ListenerState, SensorBatch, SensorSummary
 from gui.models.sensor_row import Key
 from gui.models.sensors import SensorModel, SensorOrder
 from gui.plain_text import one_line
@@ -25,6 +25,7 @@ from gui.widgets.site_start import SiteStart
 
 if TYPE_CHECKING:
     from gui.widgets.sensor_curves import SensorCurves
+    from gui.widgets.time_range import TimeRange
 
 TICK_MS = 500
 _OFTEN_SORTED = 1_000
@@ -53,6 +54,7 @@ class SensorsPage(QWidget):
         self.curves: SensorCurves | None = None
         self._report: IntakeReport | None = None
         self._is_starting = False
+        self._alarms: Mapping[str, Sequence[Alarm]] = {}
         self._ticks = 0
         self._are_curves_wanted = True
         self._is_split_by_hand = False
@@ -133,6 +135,19 @@ class SensorsPage(QWidget):
             self._are_curves_wanted = True
             self.tiles.select(keys)
 
+    def set_alarms(self, alarms: Mapping[str, Sequence[Alarm]]) -> None:
+        """All alarms by their sources, for the marks on curves."""
+        self._alarms = alarms
+        if self.curves is not None:
+            self.curves.set_alarms(alarms)
+
+    @property
+    def range(self) -> TimeRange:
+        """The time that the curves show; asking for it makes them."""
+        self.build_curves()
+        assert self.curves is not None
+        return self.curves.range
+
     def focus_filter(self) -> None:
         """Ctrl+Shift+F."""
         self.header.filter.setFocus(Qt.ShortcutFocusReason)
@@ -154,6 +169,7 @@ class SensorsPage(QWidget):
         from gui.widgets.sensor_curves import SensorCurves
 
         self.curves = SensorCurves()
+        self.curves.set_alarms(self._alarms)
         self.curves.history_wanted.connect(self.history_wanted)
         self.curves.closed.connect(self._on_curves_closed)
         self.curves.export_button.written.connect(self.exported)

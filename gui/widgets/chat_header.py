@@ -56,6 +56,9 @@ class ChatHeader(QWidget):
         """State of the server, and how many people there are."""
         self._report = report
         detail = ngettext("{count} present", "{count} present", present).format(count=numbers.number(present))
+        if report is not None and report.dropped:
+            dropped = ngettext("{count} dropped, it did not read", "{count} dropped, they did not read", report.dropped)
+            detail += " · " + dropped.format(count=numbers.number(report.dropped))
         if report is None:
             self.line.apply(ListenerState.STOPPED)
         else:

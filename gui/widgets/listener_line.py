@@ -59,9 +59,12 @@ class ListenerLine(QWidget):
     def apply(
         self, state: ListenerState, address: str | None = None, error: str | None = None, detail: str = ""
     ) -> None:
-        """Show this state; `detail` comes after the address."""
-        self._shape.set_shape(*_SHAPES[state])
-        if state is ListenerState.LISTENING:
+        """Show this state; `detail` comes after the address, or `error` where it listens and something is wrong."""
+        is_open = state is ListenerState.LISTENING
+        self._shape.set_shape(*((Shape.TRIANGLE, "warning") if is_open and error else _SHAPES[state]))
+        if is_open and error:
+            words = " · ".join([_("listening on {address}").format(address=one_line(address or "")), one_line(error)])
+        elif is_open:
             where = one_line(address or "")
             parts = [_("listening on {address}").format(address=where), detail]
             parts.append(_("this machine only") if is_loopback(where) else _("open to the network"))
@@ -70,7 +73,8 @@ class ListenerLine(QWidget):
             words = one_line(error or "") or _("does not listen")
         else:
             words = _("not open")
-        set_role(self._words, "critical" if state is ListenerState.FAILED else "dim")
+        role = "warning" if is_open and error else "critical" if state is ListenerState.FAILED else "dim"
+        set_role(self._words, role)
         self._words.set_text(words)
 
     def text(self) -> str:

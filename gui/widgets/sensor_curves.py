@@ -6,7 +6,7 @@ Made after the first paint of its page, since curves need numpy and pyqtgraph.
 from __future__ import annotations
 
 from array import array
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from PyQt5.QtCore import Qt, pyqtSignal
@@ -16,7 +16,8 @@ from PyQt5.QtWidgets import QHBoxLayout, QPushButton, QScrollArea, QSizePolicy, 
 from core.language import _
 from core.records import SeriesPoints
 from core.series import SeriesBook
-from core.site_records import SensorMeasure
+from core.site_records import Alarm, SensorMeasure
+from gui.models.alarm_marks import AlarmMark, marks_of
 from gui.models.sensor_row import Key, SensorRow
 from gui.models.sensor_words import limit_text, quantity_words
 from gui.plain_text import one_line
@@ -54,6 +55,7 @@ class SensorCurves(QWidget):
         self._followed: dict[Key, str] = {}
         self._asked: dict[int, PlotGroup] = {}
         self._is_used = False
+        self._alarms: Mapping[str, Sequence[Alarm]] = {}
         self._words = ElidedLabel("dim")
         self.export_button = ExportButton(self.write_export, self._export_name)
         self.close_button = QPushButton("✕")
@@ -125,6 +127,17 @@ class SensorCurves(QWidget):
         if group is not None and any(group is known for _plot, known, _look in self._shown.values()):
             group.apply_points([points], request_id)
 
+    def set_alarms(self, alarms: Mapping[str, Sequence[Alarm]]) -> None:
+        """Alarms by their sources: those of a series are marked on its curve, a silence at the upper edge."""
+        self._alarms = alarms
+        for key, (_plot, group, _look) in self._shown.items():
+            group.set_marks(self._marks(key))
+
+    def _marks(self, key: Key) -> tuple[AlarmMark, ...]:
+        sensor, quantity = key
+        known = self._alarms.get(f"sensor/{sensor}", ())
+        return marks_of(alarm for alarm in known if alarm.quantity in (None, quantity))
+
     def keys(self) -> list[Key]:
         """What is drawn."""
         return list(self._shown)
@@ -142,11 +155,6 @@ class SensorCurves(QWidget):
         """Draw at once what the next tick would."""
         for _plot, group, _look in self._shown.values():
             group.redraw()
-
-    def show_time(self, time_s: float) -> None:
-        """An hour around a time, with the cursor on it."""
-        self.range.show_span(time_s - 1800, time_s + 1800)
-        self.range.set_cursor(time_s)
 
     # Export
 
@@ -200,6 +208,7 @@ class SensorCurves(QWidget):
         group = PlotGroup("sensor", self.range, self)
         group.add(plot)
         group.set_simulated(row.is_simulated)
+        group.set_marks(self._marks(row.key))
         group.set_book(self._book)
         self._follow(row)
         group.history_wanted.connect(self._on_history_wanted)

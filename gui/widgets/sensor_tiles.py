@@ -52,6 +52,8 @@ class SensorTiles(QListView):
         self._looking.timeout.connect(self._look)
         self.verticalScrollBar().valueChanged.connect(self._looking.start)
         self.verticalScrollBar().setSingleStep(40)
+        self.verticalScrollBar().rangeChanged.connect(self._on_range)
+        self._on_range(0, 0)
         model.layoutChanged.connect(self._on_layout)
         self.selectionModel().selectionChanged.connect(self._on_selection)
         self.doubleClicked.connect(self._on_double_clicked)
@@ -154,6 +156,10 @@ class SensorTiles(QListView):
         row = index.data(ROW_ROLE)
         if isinstance(row, SensorRow):
             self.edit_wanted.emit(row.sensor)
+
+    def _on_range(self, low: int, high: int) -> None:
+        """The bar keeps its place, so that tiles do not jump; where there is nothing to scroll it is not drawn."""
+        self.verticalScrollBar().setEnabled(high > low)
 
     def _on_theme(self) -> None:
         self._delegate.measure()

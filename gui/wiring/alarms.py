@@ -182,8 +182,9 @@ class AlarmDesk(QObject):
         elif kind == "sensor":
             window.show_page("sensors")
             page = window.page("sensors")
-            if hasattr(page, "show_sensor"):
+            if page is not None:
                 page.show_sensor(name)
+                self._show_time("sensors", alarm)
         elif kind == "check":
             window.machine_list.check_opened.emit(name)
         else:
@@ -299,7 +300,7 @@ class AlarmDesk(QObject):
     def _show_marks(self) -> None:
         if self._window is None:
             return
-        for key in ("machine", "energy"):
+        for key in ("machine", "energy", "sensors"):
             page = self._window.page(key)
             if page is not None:
                 page.set_alarms(self._by_source)

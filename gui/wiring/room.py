@@ -24,9 +24,11 @@ from gui.pages.alarms import AlarmsPage
 from gui.pages.commands import CommandsPage
 from gui.pages.energy import EnergyPage
 from gui.pages.room import PAST_LINES, RoomPage, moment_of
+from gui.pages.sensors import SensorsPage
 from gui.runtime.services import Services
 
 _AROUND_S = 1800.0
+_AHEAD_S = 30.0
 
 log = logging.getLogger("beffroi.gui")
 
@@ -207,12 +209,22 @@ class RoomDesk(QObject):
             window.status_line.showMessage(_("no machine of this list is called {name}").format(name=name[:64]), 6000)
 
     def _follow_time(self, window: MainWindow, link: str) -> None:
-        time_s, page = moment_of(link), window.page("energy")
-        if time_s is None or not isinstance(page, EnergyPage):
+        """The curves around that time: of the meter, else of the sensors, else of a machine."""
+        time_s = moment_of(link)
+        if time_s is None:
             return
-        window.show_page("energy")
-        page.range.show_span(time_s - _AROUND_S, time_s + _AROUND_S)
-        page.range.set_cursor(time_s)
+        energy, sensors = window.page("energy"), window.page("sensors")
+        key = "machine"
+        if isinstance(energy, EnergyPage) and energy.current_meter is not None:
+            key = "energy"
+        elif isinstance(sensors, SensorsPage) and next(iter(sensors.model.rows()), None) is not None:
+            key = "sensors"
+        window.show_page(key)
+        page = window.page(key)
+        if page is not None:
+            start_s, now_s = time_s - _AROUND_S, page.range.now_s()
+            page.range.show_span(start_s, min(time_s + _AROUND_S, max(time_s, now_s) + _AHEAD_S))
+            page.range.set_cursor(time_s)
 
     # History
 

@@ -215,12 +215,13 @@ def test_preferences_tell_only_what_differs(show):
     dialog = show(PreferencesDialog(config, "/home/x/config.toml"))
     changed, removed = gather(dialog.changed), gather(dialog.meter_removed)
     dialog.collecting.interval.setValue(10)
+    dialog.collecting.machines_max.setValue(500)
     theme, collecting = dialog.general.theme, dialog.collecting
     theme.setCurrentIndex(theme.findData("light"))
     collecting.meters.setCurrentRow(0)
     collecting.remove.click()
     dialog.accept_button.click()
-    assert changed == [({"polling.interval_s": 10.0, "theme": "light"},)]
+    assert changed == [({"polling.interval_s": 10.0, "machines.max": 500, "theme": "light"},)]
     assert removed == [("m",)]
 
 

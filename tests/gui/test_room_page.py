@@ -66,6 +66,19 @@ def test_an_open_room_says_who_is_there_and_how_others_join(open_page):
     assert open_page.input.how_line.isVisible()
 
 
+def test_who_was_dropped_since_it_did_not_read_is_counted(open_page):
+    open_page.apply_report(room(present={"general": ("ana",)}, dropped=2))
+    assert "1 present · 2 dropped, they did not read" in open_page.header.line.text()
+
+
+def test_earlier_lines_are_offered_only_until_the_history_has_no_more(open_page):
+    first = line("morning")
+    say(open_page, first)
+    assert open_page.earlier_button.isVisible()
+    open_page.apply_past("general", [first])
+    assert not open_page.earlier_button.isVisible()
+
+
 def test_lines_come_with_their_time_name_and_day(open_page):
     say(open_page, line("morning", time_s=NOW_S), line("hello", "ana", time_s=NOW_S + 60))
     stamps = [time.strftime("[%H:%M]", time.localtime(at)) for at in (NOW_S, NOW_S + 60)]
@@ -156,6 +169,12 @@ def test_unread_lines_are_counted_while_nobody_looks(qtbot, open_page):
     open_page.open_room("lab")
     assert counts[-1] == (0,)
     assert "@ana two" in open_page.view.text()
+
+
+def test_a_room_that_is_opened_is_entered(open_page):
+    entered = gather(open_page.room_entered)
+    open_page.open_room("Lab 2")
+    assert entered == [(open_page.rooms.current,)]
 
 
 def test_another_room_is_opened_by_a_click_and_asks_for_its_past(qtbot, open_page):

@@ -3,6 +3,7 @@
 import time
 
 import pytest
+from alarm_shown import alarm
 from PyQt5.QtCore import Qt
 from PyQt5.QtGui import QGuiApplication
 from site_records import batch, intake, measure, points
@@ -317,3 +318,39 @@ def test_an_export_marks_the_simulated_columns(page, tmp_path):
     header = (tmp_path / "out.csv").read_text().splitlines()[0]
     assert header == "time_utc,sensor/capteur_1/temperature_c (simulated),sensor/capteur_2/temperature_c"
     assert page.curves._export_name(".csv").endswith("_simulated.csv")
+
+
+def test_alarms_are_marked_on_the_curve_of_their_quantity(qtbot, page):
+    fill(page, 1)
+    page.apply_batch(batch(*hour_of("capteur_1", 50, quantity="humidity_percent", unit="%")))
+    rang = alarm(
+        1, source="sensor/capteur_1", quantity="temperature_c", value=20.5, unit="°C", since_s=time.time() - 60
+    )
+    page.set_alarms({rang.source: [rang]})
+    page.build_curves()
+    page.tick()
+    page.tiles.select([row.key for row in page.model.shown()])
+    page.curves.range.follow("hour")
+    temperature, humidity = (page.curves.plot(("capteur_1", name)) for name in ("temperature_c", "humidity_percent"))
+    qtbot.waitUntil(lambda: temperature.isVisible() and humidity.isVisible())
+    page.curves.redraw()
+    assert [mark.text for mark in temperature.canvas._frame.marks] == ["CPU high 20.5 °C"]
+    assert humidity.canvas._frame.marks == []
+    page.set_alarms({})
+    page.curves.redraw()
+    assert temperature.canvas._frame.marks == []
+
+
+def test_a_database_that_does_not_take_measures_is_told_while_the_intake_listens(page):
+    fill(page)
+    page.apply_report(intake(time_s=time.time(), error="the database is locked"))
+    assert page.header.line.text() == "listening on 127.0.0.1:17452 · the database is locked"
+    page.apply_report(intake(time_s=time.time()))
+    assert "locked" not in page.header.line.text()
+
+
+def test_the_bar_beside_few_tiles_is_not_drawn(qtbot, page):
+    fill(page, 2)
+    qtbot.waitUntil(lambda: not page.tiles.verticalScrollBar().isEnabled())
+    fill(page, 60)
+    qtbot.waitUntil(lambda: page.tiles.verticalScrollBar().isEnabled())

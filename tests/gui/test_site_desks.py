@@ -3,9 +3,12 @@
 import socket
 import stat
 import threading
+import time
+from datetime import UTC, datetime
 
 import pytest
 from PyQt5.QtCore import QSettings, Qt
+from site_records import batch, measure
 
 from core.config import load_config, save_setting
 from core.config.settings import SensorConfig, WebhookSettings
@@ -173,6 +176,27 @@ def test_links_lead_to_pages_and_unknown_machines_are_told(bench):
     bench.room.follow("time/never")
     bench.room.follow("nonsense")
     assert bench.window.current_page() == "commands"
+
+
+def test_a_time_leads_to_curves_that_show_it(bench):
+    at_s = time.time() - 86_400
+    link = f"time/{datetime.fromtimestamp(at_s, UTC).isoformat(timespec='seconds')}"
+    bench.room.follow(link)
+    assert bench.window.current_page() == "machine"
+    bench.sensors_page.apply_batch(batch(measure(time_s=time.time())))
+    bench.room.follow(link)
+    assert bench.window.current_page() == "sensors"
+    start_s, end_s = bench.sensors_page.curves.range.span()
+    assert start_s < at_s < end_s
+    assert bench.sensors_page.curves.range.cursor_s == int(at_s)
+
+
+def test_the_operator_is_present_in_a_room_that_is_opened(qtbot, bench):
+    bench.room.open_room()
+    qtbot.waitUntil(lambda: bench.room_page.is_open, timeout=SLOW_MS)
+    bench.room_page.open_room("lab")
+    qtbot.waitUntil(lambda: bench.room.rooms.people("lab") != (), timeout=SLOW_MS)
+    assert bench.room.rooms.people("general") == bench.room.rooms.people("lab")
 
 
 def test_a_room_that_is_not_open_says_so_and_gives_the_line_back(qtbot, bench):
