@@ -260,8 +260,8 @@ def display_complaint() -> str:
         return ""
     reason = _("the display {name} cannot be opened").format(name=display) if display else _("there is no display")
     return _(
-        "{reason}, so no window can be shown. These work without one: status, processes, run, machines, "
-        "meter read, meter watch, history, agent run (see beffroi --help)."
+        "{reason}, so no window can be shown. These work without one: collect, status, processes, run, machines, "
+        "meter read, meter watch, sensors, room, check, alarms, history, agent run (see beffroi --help)."
     ).format(reason=reason)
 
 
