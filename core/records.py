@@ -146,6 +146,12 @@ class Status(Struct, frozen=True, kw_only=True):
     process_count: int | None = None
     top_process: TopProcess | None = None
 
+    @property
+    def fullest_disk_percent(self) -> float | None:
+        """How full the fullest disk is; None where no disk is known."""
+        shares = [100.0 * disk.used_bytes / disk.total_bytes for disk in self.disks or () if disk.total_bytes > 0]
+        return max(shares, default=None)
+
 
 class MachineReport(Struct, frozen=True, kw_only=True):
     """What the console knows of a machine now; published at every status and every change of state.

@@ -330,6 +330,7 @@ STATUS_FIELDS = (
     "disk_read_bytes_per_s",
     "disk_written_bytes_per_s",
     "process_count",
+    "disk_percent",
 )
 """Series of a machine."""
 
@@ -347,6 +348,7 @@ def status_values(status: Status) -> dict[str, float | None]:
         disk_io.read_bytes_per_s if disk_io else None,
         disk_io.written_bytes_per_s if disk_io else None,
         status.process_count,
+        status.fullest_disk_percent,
     )
     return dict(zip(STATUS_FIELDS, values, strict=True))
 

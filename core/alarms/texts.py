@@ -133,7 +133,7 @@ def quantity_text(quantity: str | None, name: str) -> str:
         return (
             _("Disk {mount} of {name}").format(mount=plain_text(mount, _LONGEST_NAME), name=name)
             if mount
-            else _("Disk of {name}").format(name=name)
+            else _("Fullest disk of {name}").format(name=name)
         )
     if quantity in _QUANTITIES:
         return _(_QUANTITIES[quantity]).format(name=name)

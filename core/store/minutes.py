@@ -38,6 +38,7 @@ def values_of(status: Status) -> Values:
         network.received_bytes_per_s if network else None,
         network.sent_bytes_per_s if network else None,
         status.process_count,
+        status.fullest_disk_percent,
     )
 
 

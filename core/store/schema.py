@@ -57,8 +57,12 @@ MACHINE_FIELDS: Mapping[str, str | None] = {
     "network_received_bytes_per_s": "B/s",
     "network_sent_bytes_per_s": "B/s",
     "process_count": None,
+    "disk_percent": "%",
 }
-"""Quantities of a machine's minute, each with its least, mean and greatest, and the unit of each."""
+"""Quantities of a machine's minute, each with its least, mean and greatest, and the unit of each.
+
+`disk_percent` is that of the fullest disk: which one it is, and how the others are, only the present status tells.
+"""
 
 SENSOR_FIELDS: Mapping[str, str | None] = {"value": None}
 """A sensor's series has one value; the unit is its own."""

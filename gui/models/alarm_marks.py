@@ -35,7 +35,7 @@ def mark_of(alarm: Alarm) -> AlarmMark:
         time_s=alarm.since_s,
         text=text,
         role=words.severity_role(alarm.severity) if is_new else "dim",
-        field=alarm.quantity,
+        field=alarm.quantity.partition(":")[0] if alarm.quantity is not None else None,
         value=alarm.value if alarm.quantity is not None else None,
     )
 

@@ -64,7 +64,11 @@ class AlarmsPage(QWidget):
         self.model.counted.connect(self._on_counted)
         self._clock = QTimer(self)
         self._clock.setInterval(_TICK_MS)
-        self._clock.timeout.connect(self.model.tick)
+        self._clock.timeout.connect(self.tick)
+        self._settling = QTimer(self)
+        self._settling.setSingleShot(True)
+        self._settling.setInterval(0)
+        self._settling.timeout.connect(self._settle_choice)
         self._on_choice()
         self._on_rows()
 
@@ -86,6 +90,11 @@ class AlarmsPage(QWidget):
     def apply_rings(self, request_id: int, rings: Sequence[Alarm]) -> None:
         """Take an answer to `rings_wanted`."""
         self.detail.apply_rings(request_id, rings)
+
+    def tick(self) -> None:
+        """Ages and the curve move on: every few seconds while somebody looks."""
+        self.model.tick()
+        self.detail.follow()
 
     def set_watched(self, text: str) -> None:
         """What is watched, in words, for the empty list: `24 machines, 1 meter`."""
@@ -123,40 +132,57 @@ class AlarmsPage(QWidget):
 
     def acknowledge_chosen(self) -> None:
         """Ask for the active ones among the chosen to be acknowledged."""
-        found = [alarm for alarm in self.table.chosen_alarms() if alarm.state is AlarmState.ACTIVE]
+        found = [alarm for alarm in self._chosen() if alarm.state is AlarmState.ACTIVE]
         if found:
             self.acknowledge_wanted.emit(found)
 
     def _on_ignore(self) -> None:
-        found = [alarm for alarm in self.table.chosen_alarms() if alarm.state.is_open]
+        found = [alarm for alarm in self._chosen() if alarm.state.is_open]
         if found:
             self.ignore_wanted.emit(found)
 
     def _on_mute(self) -> None:
-        sources = list(dict.fromkeys(alarm.source for alarm in self.table.chosen_alarms()))
+        sources = list(dict.fromkeys(alarm.source for alarm in self._chosen()))
         if sources:
             self.mute_wanted.emit(sources)
 
     def _on_maintenance(self) -> None:
-        chosen = self.table.chosen_alarms()
+        chosen = self._chosen()
         self.maintenance_wanted.emit(chosen[0].source if chosen else "")
 
     def _on_go(self) -> None:
-        chosen = self.table.chosen_alarms()
+        chosen = self._chosen()
         if len(chosen) == 1:
             self.go_wanted.emit(chosen[0])
 
     def _on_say(self) -> None:
-        chosen = self.table.chosen_alarms()
+        chosen = self._chosen()
         if len(chosen) == 1:
             self.say_wanted.emit(f"alarm/{chosen[0].id}")
 
     def _on_rule(self) -> None:
-        chosen = self.table.chosen_alarms()
+        chosen = self._chosen()
         self.rules_wanted.emit(chosen[0] if len(chosen) == 1 else None)
 
     def _on_chosen(self, alarms: list[Alarm]) -> None:
-        self.detail.show_alarms(alarms)
+        if alarms:
+            self.detail.show_alarms(alarms)
+        else:
+            self._settling.start()  # the rows may be on their way out of the list
+
+    def _settle_choice(self) -> None:
+        """The pane below always says something: one that left the list, being over, stays until another is chosen."""
+        if not self.isVisible() or self.table.chosen_alarms():
+            return
+        kept = self.detail.alarms()
+        if not self.model.rowCount() or len(kept) > 1 or (kept and self.model.row_of(kept[0].id) is not None):
+            self.detail.show_alarms([])
+        if self.model.rowCount() and not self.detail.alarms() and not kept:
+            self.table.choose([self.model.at(0).id])
+
+    def _chosen(self) -> list[Alarm]:
+        """What is done is done with these: the rows chosen, else the one that is still shown below."""
+        return self.table.chosen_alarms() or list(self.detail.alarms())
 
     def _on_choice(self) -> None:
         self.model.set_choice(*self.filter.choice())
@@ -172,7 +198,9 @@ class AlarmsPage(QWidget):
         self.detail.setVisible(bool(shown))
         self._list.set_subtitle(numbers.number(shown) if shown else "")
         if shown:
+            self._settling.start()
             return
+        self.detail.show_alarms([])
         if self.filter.is_narrowed:
             self._empty.set_sentence(_("No alarm matches the filter."))
             self._empty.button.setText(_("Show all open alarms"))
@@ -215,7 +243,8 @@ class AlarmsPage(QWidget):
     def showEvent(self, event: QShowEvent) -> None:
         """Ages are counted while somebody looks."""
         super().showEvent(event)
-        self.model.tick()
+        self._settle_choice()
+        self.tick()
         self._clock.start()
 
     def hideEvent(self, event: QHideEvent) -> None:

@@ -139,10 +139,18 @@ class AlarmDetail(Card):
             self._ask(first)
         elif before[0] != first:
             self.rings_again()
+            self.follow()
 
     def alarms(self) -> list[Alarm]:
         """The alarms shown."""
         return self._alarms
+
+    def follow(self) -> None:
+        """Ask for the curve again where it has grown: called by a timer while somebody looks."""
+        if len(self._alarms) == 1:
+            span = _span_of(self._alarms[0], time.time())
+            if span != self._span:
+                self._ask_curve(span)
 
     def rings_again(self) -> None:
         """Ask for the history of the rule anew."""
@@ -165,7 +173,7 @@ class AlarmDetail(Card):
             self.plot = SeriesPlot()
             self._curves.addWidget(self.plot)
         quantity = points.name.rpartition("/")[2]
-        is_own = alarm.quantity == quantity
+        is_own = alarm.quantity is not None and alarm.quantity.partition(":")[0] == quantity
         end_s = alarm.until_s if alarm.until_s is not None else min(time.time(), self._span[1])
         self.plot.show_series(
             quantity_text(quantity, name or words.source_name(alarm.source)),
@@ -264,18 +272,25 @@ class AlarmDetail(Card):
 
     def _ask(self, alarm: Alarm) -> None:
         """Ask for the curve around the alarm, and for when its rule rang before."""
-        now_s = time.time()
-        length_s = min(words.lasted_s(alarm, now_s), _LONGEST_S)
-        start_s = alarm.since_s - max(_BEFORE_S, 0.3 * length_s)
-        end_s = min(now_s, alarm.since_s + length_s + max(_AFTER_S, 0.2 * length_s))
-        self._span = (start_s, max(end_s, start_s + 60))
         self._curves.setCurrentIndex(0)
         self._waiting.set_sentence(_("reading the history…"))
-        self._curve_id = next_request_id()
-        self.curve_wanted.emit(self._curve_id, alarm, *self._span)
+        self._ask_curve(_span_of(alarm, time.time()))
         self._rings_title.setText("")
         self._rings.set_items([])
         self.rings_again()
+
+    def _ask_curve(self, span: tuple[float, float]) -> None:
+        self._span = span
+        self._curve_id = next_request_id()
+        self.curve_wanted.emit(self._curve_id, self._alarms[0], *span)
+
+
+def _span_of(alarm: Alarm, now_s: float) -> tuple[float, float]:
+    """From some time before the alarm rang to some time after it was over, or now."""
+    length_s = min(words.lasted_s(alarm, now_s), _LONGEST_S)
+    start_s = alarm.since_s - max(_BEFORE_S, 0.3 * length_s)
+    end_s = min(now_s, alarm.since_s + length_s + max(_AFTER_S, 0.2 * length_s))
+    return start_s, max(end_s, start_s + 60)
 
 
 def _several_words(alarms: Sequence[Alarm]) -> str:

@@ -72,7 +72,7 @@ class AlarmHistoryDesk(QObject):
             try:
                 return name, history.points(name, start_s, end_s, max_points=CURVE_POINTS) if name else None
             except StoreError:
-                return name, None  # no such series is kept, such as that of a disk
+                return name, None  # nothing of it is kept yet
 
         def done(found: tuple[str | None, SeriesPoints | None]) -> None:
             name, points = found
@@ -158,7 +158,8 @@ def _joined(past: SeriesPoints | None, live: SeriesPoints | None) -> SeriesPoint
 def _series_of(history: Any, alarm: Alarm) -> str | None:
     """Name of the series that shows an alarm best."""
     if alarm.quantity is not None:
-        return f"{alarm.source}/{alarm.quantity}"
+        # of disks the fullest alone has a series, whichever an alarm is about
+        return f"{alarm.source}/{alarm.quantity.partition(':')[0]}"
     usual = _USUAL_QUANTITY.get(words.source_kind(alarm.source))
     if usual is not None:
         return f"{alarm.source}/{usual}"

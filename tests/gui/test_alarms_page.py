@@ -190,3 +190,45 @@ def test_names_for_who_cannot_see_it(page):
     assert page.filter.severities["critical"].accessibleName() == "Severity: Critical"
     page.apply([alarm(1, severity=AlarmSeverity.HIGH)])
     assert page.model.index(0, 0).data(Qt.AccessibleTextRole) == "high, active"
+
+
+def test_the_first_alarm_is_chosen_by_itself_and_stays_below_when_it_is_over(page, qtbot):
+    page.apply([alarm(1), alarm(2)])
+    qtbot.waitUntil(lambda: [one.id for one in page.detail.alarms()] == [1])
+    now_s = time.time()
+    page.apply([replace(page.model.alarm(1), state=AlarmState.RESOLVED, until_s=now_s, changed_s=now_s + 1)])
+    qtbot.wait(1)
+    assert page.model.row_of(1) is None
+    assert [(one.id, one.state) for one in page.detail.alarms()] == [(1, AlarmState.RESOLVED)]
+    assert not page.detail.acknowledge.isEnabled()
+    page.apply([replace(page.model.alarm(2), state=AlarmState.RESOLVED, until_s=now_s, changed_s=now_s + 1)])
+    qtbot.waitUntil(lambda: page.detail.alarms() == [])
+    page.apply([alarm(3)])
+    qtbot.waitUntil(lambda: [one.id for one in page.detail.alarms()] == [3])
+
+
+def test_the_curve_of_an_alarm_that_lasts_follows_and_that_of_an_old_one_is_asked_for_once(page, qtbot):
+    asked = caught(page.curve_wanted)
+    now_s = time.time()
+    page.apply([alarm(1), alarm(9, state=AlarmState.RESOLVED, since_s=now_s - 9000, until_s=now_s - 8000)])
+    page.show_alarm(1)
+    page.apply_points(asked[-1][0], points("machine/web-01/cpu_percent", now_s - 900, [50.0] * 16))
+    before = len(asked)
+    qtbot.wait(2)
+    page.tick()
+    assert len(asked) == before + 1
+    assert asked[-1][3] > asked[before - 1][3]
+    assert page.detail._curves.currentWidget() is page.detail.plot  # no blink while the answer is on its way
+    page.show_alarm(9)
+    before = len(asked)
+    page.tick()
+    assert len(asked) == before
+
+
+def test_the_curve_of_a_disk_is_that_of_the_fullest_one_with_the_limit(page):
+    asked = caught(page.curve_wanted)
+    page.apply([alarm(1, quantity="disk_percent:/home")])
+    page.show_alarm(1)
+    page.apply_points(asked[-1][0], points("machine/web-01/disk_percent", time.time() - 900, [91.0] * 16))
+    assert page.detail.plot.plot.title == "Fullest disk of web-01"
+    assert page.detail.plot.plot.canvas._frame.limits == [90.0]

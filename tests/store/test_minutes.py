@@ -6,6 +6,7 @@ import math
 
 from core.records import (
     Cpu,
+    Disk,
     DiskIo,
     MachineReport,
     MachineState,
@@ -47,6 +48,11 @@ def test_every_field_of_a_minute_is_filled() -> None:
         disk_io=DiskIo(read_bytes_per_s=5.0, written_bytes_per_s=6.0),
         network=Network(received_bytes_per_s=7.0, sent_bytes_per_s=8.0),
         process_count=9,
+        disks=(
+            Disk(mount="/", total_bytes=10, used_bytes=1),
+            Disk(mount="/home", total_bytes=10, used_bytes=6),
+            Disk(mount="/empty", total_bytes=0, used_bytes=0),
+        ),
     )
     assert dict(zip(MACHINE_FIELDS, values_of(full), strict=True)) == {
         "cpu_percent": 1,
@@ -58,6 +64,7 @@ def test_every_field_of_a_minute_is_filled() -> None:
         "network_received_bytes_per_s": 7,
         "network_sent_bytes_per_s": 8,
         "process_count": 9,
+        "disk_percent": 60,
     }
 
 

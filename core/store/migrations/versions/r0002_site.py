@@ -23,6 +23,12 @@ def _add_equipment() -> None:
     op.add_column("machines", sa.Column("vat_rate_percent", sa.Text))
 
 
+def _add_disks() -> None:
+    for table in ("machine_minutes", "machine_quarters"):
+        for column in _figures(["disk_percent"]):
+            op.add_column(table, column)
+
+
 def _make_sensors() -> None:
     op.create_table(
         "sensor_series",
@@ -142,6 +148,7 @@ def _make_room() -> None:
 def upgrade() -> None:
     """Make the new tables and columns; what is there stays as it is."""
     _add_equipment()
+    _add_disks()
     _make_sensors()
     _make_checks()
     _make_alarms()
