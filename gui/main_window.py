@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from PyQt5.QtCore import QByteArray, QSettings, Qt, QTimer, pyqtSignal
-from PyQt5.QtGui import QCloseEvent, QPaintEvent
+from PyQt5.QtCore import QByteArray, QSettings, QSize, Qt, QTimer, pyqtSignal
+from PyQt5.QtGui import QCloseEvent, QGuiApplication, QPaintEvent
 from PyQt5.QtWidgets import (
     QSplitter,
     QTabWidget,
@@ -181,10 +181,11 @@ class MainWindow(MenuWindow):
         self._settings.sync()
 
     def _restore(self) -> None:
-        self.resize(1440, 900)
+        self._fit(QSize(1440, 900))
         if self._settings.value("layout/version", 0, int) != LAYOUT_VERSION:
             return
         self.restoreGeometry(self._settings.value("layout/geometry", QByteArray(), QByteArray))
+        self._fit(self.size())
         self._splitter.restoreState(self._settings.value("layout/splitter", QByteArray(), QByteArray))
         selected = self._settings.value("layout/selected", [])
         self._selected_before = [selected] if isinstance(selected, str) else list(selected or [])
@@ -192,6 +193,11 @@ class MainWindow(MenuWindow):
         if key in dict(PAGES):
             self.show_page(key)
         self.machine_list.set_problems_first(self._settings.value("layout/problems_first", True, bool))
+
+    def _fit(self, size: QSize) -> None:
+        """Take `size`, or what the screen has room for: it may have been another screen."""
+        room = QGuiApplication.primaryScreen().availableSize()
+        self.resize(size.boundedTo(room.expandedTo(self.minimumSize())))
 
     def _select_as_before(self) -> None:
         """The machines that were selected when the window was closed, as soon as they are there."""

@@ -3,6 +3,7 @@ import time
 import pytest
 from machine_records import machine, report
 from PyQt5.QtCore import Qt
+from PyQt5.QtGui import QGuiApplication
 from PyQt5.QtWidgets import QAction
 
 from core.records import MachineState, MeterReport, MeterState, StoreReport
@@ -56,13 +57,13 @@ def test_pages_are_reached_by_tab_menu_and_key(qtbot, open_window):
 
 def test_layout_page_and_order_are_found_again(qtbot, open_window):
     window = open_window()
-    window.resize(1100, 720)
+    window.resize(800, 580)
     window.show_page("energy")
     window.machine_list.set_problems_first(False)
     window.close()
     again = open_window()
     assert again.current_page() == "energy"
-    assert (again.width(), again.height()) == (1100, 720)
+    assert (again.width(), again.height()) == (800, 580)
     assert not again.model.is_problems_first
 
 
@@ -199,3 +200,13 @@ def test_the_command_line_has_the_focus_when_its_page_comes_to_the_front(qtbot, 
     window.tabs.setFocus()
     window.show_page("commands")
     assert page.focusWidget() is page.controls.field
+
+
+def test_a_window_is_never_larger_than_the_screen_it_opens_on(qtbot, settings):
+    room = QGuiApplication.primaryScreen().availableSize()
+    for _start in range(2):  # the second one was larger when it was closed
+        window = MainWindow(settings, MachineModel())
+        qtbot.addWidget(window)
+        assert window.size().boundedTo(room.expandedTo(window.minimumSize())) == window.size()
+        window.resize(room * 2)
+        window.keep_layout()
