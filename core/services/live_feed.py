@@ -177,7 +177,7 @@ class LiveFeed:
                 self._tell_visible()
                 self._door.leave(reader.operator)
         except (OSError, EOFError, BeffroiError) as error:
-            log.info("a window has gone: %s", error)
+            log.info("a window has gone: %s", str(error) or type(error).__name__)
         except asyncio.CancelledError:
             pass  # the end of `run`; asyncio's own server would log it as an error
         except Exception:

@@ -51,3 +51,27 @@ def test_a_log_that_cannot_be_written_costs_its_records_and_nothing_else(tmp_pat
     _write(handler, "kept")
     handler.close()
     assert path.read_text() == "kept\n"
+
+
+def test_who_makes_us_log_without_end_does_not_push_out_what_others_have_told(tmp_path):
+    path = tmp_path / "beffroi.log"
+    handler = BoundedLogHandler(path, encoding="utf-8", delay=True)
+
+    def write(name, level, text, created):
+        record = logging.LogRecord(name, level, "", 0, text, None, None)
+        record.created = created
+        handler.emit(record)
+
+    write("other", logging.INFO, "told before", 0.0)
+    for number in range(30_000):
+        write("room", logging.INFO, "flood" * 20, number / 10_000)
+    write("room", logging.ERROR, "an error", 3.0)
+    write("other", logging.INFO, "told after", 3.0)
+    write("room", logging.INFO, "calm again", 9.0)
+    handler.close()
+    lines = path.read_text().splitlines()
+    assert lines[0] == "told before"
+    assert lines.count("flood" * 20) <= log_file.LINES_AT_ONCE + 3 * log_file.LINES_PER_S
+    left_out = [line for line in lines if line.endswith("lines were left out")]
+    assert sum(int(line.split()[0]) for line in left_out) == 30_000 - lines.count("flood" * 20)
+    assert lines[-3:] == ["an error", "told after", "calm again"]
