@@ -88,6 +88,7 @@ class MaintenanceDialog(FormDialog):
         self.add_row(_("Comment"), self.comment)
         self.new_button = self.add_button(_("Add"), self._on_add)
         self.new_button.setProperty("role", "primary")
+        self.new_button.setDefault(True)
         self._timer = QTimer(self)
         self._timer.setInterval(_TICK_MS)
         self._timer.timeout.connect(self._show)

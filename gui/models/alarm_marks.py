@@ -52,6 +52,7 @@ def about(alarm: Alarm) -> list[tuple[str, str]]:
     lines = [
         (_("Since"), numbers.exact_time(alarm.since_s)),
         (_("Until"), numbers.exact_time(alarm.until_s) if alarm.until_s is not None else ""),
+        (_("State"), words.state_words(alarm.state)),
         (_("Rule"), words.rule_words(alarm.rule)),
         (_("Limit"), words.value_text(alarm.threshold, alarm.unit)),
         (_("Operator"), alarm.operator or ""),

@@ -105,6 +105,7 @@ class AlarmsPage(QWidget):
     def set_silent(self, is_silent: bool) -> None:
         """Show whether the bell is silenced."""
         self.silence_button.setChecked(is_silent)
+        self.silence_button.setText(_("Silenced") if is_silent else _("Silence"))
 
     def set_muted_count(self, count: int) -> None:
         """How many mutes and maintenances hold now, on their button."""

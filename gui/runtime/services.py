@@ -140,7 +140,7 @@ class Services(QObject):
         """
         if isinstance(request, ReloadRequest):
             try:
-                self._take_config(load_config(self.home)[0])
+                self.take_config(load_config(self.home)[0])
             except BeffroiError as error:
                 (failed or self._on_refused)(error)
                 return
@@ -359,7 +359,8 @@ class Services(QObject):
         self.pool.set_machines(self._machines)
         self.pool.set_visible(self._visible if self._is_collecting else frozenset())
 
-    def _take_config(self, config: Config) -> None:
+    def take_config(self, config: Config) -> None:
+        """Work by these settings; who collects is told by a ReloadRequest."""
         self.config = config
         self._share.set_config(config)
         if self.pool is not None and self._is_collecting:

@@ -48,6 +48,7 @@ from gui.wiring.meters import MeterDesk
 from gui.wiring.preferences import PreferencesDesk
 from gui.wiring.room import RoomDesk
 from gui.wiring.sensors import SensorDesk
+from gui.wiring.settings_watch import SettingsWatch
 
 LOST_MS = 2000
 
@@ -90,6 +91,10 @@ class Console(QObject):
         self._losses = QTimer(self)
         self._losses.setInterval(LOST_MS)
         self._losses.timeout.connect(self._tell_losses)
+        self.settings_watch = SettingsWatch(home, self.services, self)
+        self.settings_watch.changed.connect(self._on_settings_changed)
+        self.settings_watch.refused.connect(self._on_crashed)
+        self.settings_watch.mended.connect(self._on_mended)
 
     def attach(self, window: MainWindow) -> None:
         """Build the pages of this window and serve it."""
@@ -127,10 +132,12 @@ class Console(QObject):
         """Start the services; what they learn comes in as it comes."""
         self._losses.start()
         self.services.start()
+        self.settings_watch.start()
 
     def stop(self) -> None:
         """End everything: children, threads; all that was learned is written when this returns."""
         self._losses.stop()
+        self.settings_watch.stop()
         self.alarms.stop()
         self.local_agent.request_stop()
         self.meters.request_stop()
@@ -206,6 +213,10 @@ class Console(QObject):
         if self._window is not None:
             self._window.show_notice(text)
 
+    def _on_mended(self, text: str) -> None:
+        if self._window is not None:
+            self._window.withdraw_notice(text)
+
     def _tell_losses(self) -> None:
         if self._window is not None:
             self._window.status_line.apply_lost(self.services.lost)
@@ -215,6 +226,7 @@ class Console(QObject):
     def _on_settings_changed(self) -> None:
         self.sensors.apply_config()
         self.room.apply_config()
+        self.checks.apply_config()
         self.alarms.apply_config()
 
     def open_files(self) -> TextDialog:

@@ -215,3 +215,10 @@ def test_bars_and_shapes_follow_the_rules_of_the_settings():
     )
     thresholds.use_rules(effective_rules([off]))
     assert thresholds.CPU.role(100) == "accent"
+
+
+def test_enter_adds_a_maintenance(shown):
+    dialog = shown(MaintenanceDialog(SOURCES, "machine/web-01"))
+    added = caught(dialog.added)
+    QTest.keyClick(dialog.comment, Qt.Key_Return)
+    assert [args[0] for args in added] == ["machine/web-01"]

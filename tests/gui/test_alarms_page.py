@@ -232,3 +232,10 @@ def test_the_curve_of_a_disk_is_that_of_the_fullest_one_with_the_limit(page):
     page.apply_points(asked[-1][0], points("machine/web-01/disk_percent", time.time() - 900, [91.0] * 16))
     assert page.detail.plot.plot.title == "Fullest disk of web-01"
     assert page.detail.plot.plot.canvas._frame.limits == [90.0]
+
+
+def test_the_button_says_that_the_bell_is_silenced(page):
+    page.set_silent(True)
+    assert (page.silence_button.isChecked(), page.silence_button.text()) == (True, "Silenced")
+    page.set_silent(False)
+    assert (page.silence_button.isChecked(), page.silence_button.text()) == (False, "Silence")
