@@ -78,6 +78,7 @@ class HomeShare(QObject):
         self._told: tuple[bool, str | None] | None = None
         self._refusal: str | None = None
         self._reload: ReloadRequest | None = None
+        self._entered = ""
         self.lost = 0
         """Records of the feed that this window was too slow for."""
 
@@ -106,6 +107,14 @@ class HomeShare(QObject):
     def set_config(self, config: Config) -> None:
         """Settings for the next turn; those of this one are changed by a ReloadRequest."""
         self._config = config
+        self._thread.call(self._rename, config.operator)
+
+    def _rename(self, operator: str) -> None:
+        """Whoever sits here has another name from now on."""
+        if self._site is not None and operator != self._entered:
+            self._site.leave(self._entered)
+            self._entered = operator
+            self._site.enter(operator)
 
     def set_machines(self, machines: Sequence[Machine]) -> None:
         """The machines of this home."""
@@ -186,7 +195,8 @@ class HomeShare(QObject):
         """Run the site until a `collect` is there, and give its turn to it."""
         site = Site(self._home, self._config, self._hub, query, self._hub.publish, read_meter=self._read_meter)
         site.set_machines(self._machines)
-        site.enter(self._config.operator)
+        self._entered = self._config.operator
+        site.enter(self._entered)
         self._site, self._reload = site, None
         running = asyncio.ensure_future(site.run())
         self._tell(None)
@@ -195,6 +205,7 @@ class HomeShare(QObject):
             await _first(running, self._wait_for_feed())
         finally:
             self._site = None
+            site.leave(self._entered)
             running.cancel()
             await asyncio.wait([running])
         self._is_let_go.clear()

@@ -15,12 +15,16 @@ from gui.widgets.state_shape import paint_bar
 
 @dataclass(frozen=True, slots=True)
 class BarItem:
-    """One line: `detail` at the right, `percent` None for a line without a bar."""
+    """One line: `detail` at the right, `percent` None for a line without a bar.
+
+    `short` takes the place of a detail that has no room.
+    """
 
     name: str
     detail: str
     percent: float | None
     role: str = "accent"
+    short: str = ""
 
 
 class BarList(QWidget):
@@ -87,7 +91,11 @@ class BarList(QWidget):
                 painter.setPen(colours.color("accent"))
                 painter.drawRect(line.adjusted(0.5, 0.5, -1, -1))
             words = line.adjusted(2, 0, -2, -7)
-            detail = metrics.elidedText(item.detail, Qt.ElideRight, int(words.width() * 0.7))
+            room = int(max(words.width() * 0.7, words.width() - metrics.horizontalAdvance(item.name) - 10))
+            detail = item.detail
+            if item.short and metrics.horizontalAdvance(detail) > room:
+                detail = item.short
+            detail = metrics.elidedText(detail, Qt.ElideRight, room)
             detail_width = metrics.horizontalAdvance(detail)
             painter.setPen(colours.color("text"))
             name = metrics.elidedText(item.name, Qt.ElideRight, int(words.width() - detail_width - 10))

@@ -80,4 +80,4 @@ def _item(row: SensorRow, now_s: float, *, is_marked: bool) -> BarItem:
     percent = None
     if low is not None and high is not None and row.value is not None:
         percent = min(100.0, max(2.0, 100 * (row.value - low) / (high - low)))
-    return BarItem(name, f"{value}  {words}" if words else value, percent, role)
+    return BarItem(name, f"{value}  {words}" if words else value, percent, role, short=words)

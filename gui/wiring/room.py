@@ -105,8 +105,9 @@ class RoomDesk(QObject):
     def apply_config(self) -> None:
         """The settings may have changed."""
         config = self._services.config
-        if self._page is not None:
+        if self._page is not None and self._page.rooms.operator != config.operator:
             self._page.set_operator(config.operator)
+            self.enter_again()
         if not config.room.enabled and self._report is not None and not self._services.is_beside:
             self.apply(RoomReport(time_s=time.time(), state=ListenerState.STOPPED))
 

@@ -197,6 +197,10 @@ def test_the_operator_is_present_in_a_room_that_is_opened(qtbot, bench):
     bench.room_page.open_room("lab")
     qtbot.waitUntil(lambda: bench.room.rooms.people("lab") != (), timeout=SLOW_MS)
     assert bench.room.rooms.people("general") == bench.room.rooms.people("lab")
+    bench.preferences.changed.connect(bench.room.apply_config)
+    bench.preferences.save({"operator": "Ana"})
+    qtbot.waitUntil(lambda: bench.room.rooms.people("lab") == ("Ana",), timeout=SLOW_MS)
+    assert bench.room.rooms.people("general") == ("Ana",)
 
 
 def test_a_room_that_is_not_open_says_so_and_gives_the_line_back(qtbot, bench):
