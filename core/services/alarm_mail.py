@@ -157,6 +157,8 @@ class MailSender:
         if isinstance(error, smtplib.SMTPRecipientsRefused):
             return RefusedError(_("{server} refuses every recipient").format(server=server))
         if isinstance(error, smtplib.SMTPServerDisconnected):
+            if isinstance(error.__context__, TimeoutError):  # smtplib calls a server that is silent gone
+                return NoRouteError(self._silent_words())
             return TransportError(_("{server} closes the connection before the mail is taken").format(server=server))
         if isinstance(error, smtplib.SMTPResponseException):
             raw = error.smtp_error

@@ -57,12 +57,15 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> ssl.SSLContext:
     return context
 
 
-def sent_to(server: FakeSmtpServer, home: Home, *, deadline_s: float = 5.0, **changes: object) -> str:
+def sent_to(
+    server: FakeSmtpServer, home: Home, *, deadline_s: float = 5.0, step_timeout_s: float = 2.0, **changes: object
+) -> str:
     """The words of the failure, empty where the mail was taken."""
 
     async def story() -> str:
         async with asyncio.timeout(30), server:
-            sender = MailSender(email(server.port, **changes), home, step_timeout_s=2.0, deadline_s=deadline_s)
+            settings = email(server.port, **changes)
+            sender = MailSender(settings, home, step_timeout_s=step_timeout_s, deadline_s=deadline_s)
             try:
                 await sender.send(NOTICES)
             except BeffroiError as error:
@@ -99,6 +102,11 @@ def test_a_server_of_any_mood_is_left_in_time_and_said_in_words(home, mood, word
     told = sent_to(server, home, deadline_s=0.4)
     assert words.format(server=f"127.0.0.1:{server.port}") in told
     assert server.mails == []
+
+
+@pytest.mark.parametrize("mood", ["mute", "hang_in_data"])
+def test_a_server_that_is_silent_at_one_step_is_not_said_to_have_gone(home, mood):
+    assert "does not answer in time" in sent_to(FakeSmtpServer(mood), home, step_timeout_s=0.3)
 
 
 def test_a_server_that_hangs_after_it_took_the_mail_has_taken_it(home):
