@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-
 from core.site_records import Alarm
+from core.times import iso_time
 
 
 def alarm_document(alarm: Alarm) -> dict[str, object]:
@@ -17,19 +16,9 @@ def alarm_document(alarm: Alarm) -> dict[str, object]:
         "state": alarm.state.value,
         "value": alarm.value,
         "threshold": alarm.threshold,
-        "since": _iso_time(alarm.since_s),
-        "until": _iso_time(alarm.until_s),
+        "since": iso_time(alarm.since_s),
+        "until": iso_time(alarm.until_s),
         "operator": alarm.operator,
         "comment": alarm.comment,
         "text": alarm.text,
     }
-
-
-def _iso_time(time_s: float | None) -> str | None:
-    if time_s is None:
-        return None
-    try:
-        moment = datetime.fromtimestamp(time_s, UTC)
-    except (OverflowError, OSError, ValueError):
-        return None
-    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")

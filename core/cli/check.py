@@ -13,8 +13,8 @@ from typing import Any
 
 import msgspec
 
-from core.cli.console import DONE, FAILED, Console, first_of, run_until_signalled
-from core.cli.output import iso_time, local_time, print_json, print_problem, print_table, print_text
+from core.cli.console import DONE, FAILED, Console, run_until_signalled
+from core.cli.output import local_time, print_json, print_problem, print_table, print_text
 from core.cli.parser import number
 from core.config.settings import CheckConfig
 from core.errors import BeffroiError, UsageError
@@ -23,7 +23,9 @@ from core.services.check_lists import read_targets, told
 from core.services.check_pages import PageFolder
 from core.services.check_target import parse_target
 from core.services.checks import AT_ONCE, Outcome, Prober, validated
+from core.services.waiting import first_of
 from core.site_records import CheckResult, CheckState
+from core.times import iso_time
 
 STATE_WORDS = {CheckState.OK: N_("ok"), CheckState.FAILED: N_("failed"), CheckState.TIMEOUT: N_("timeout")}
 

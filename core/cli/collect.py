@@ -16,7 +16,7 @@ import sys
 import time
 
 from core.cli.console import run_until_signalled
-from core.cli.output import iso_time, print_json, print_problem, print_text
+from core.cli.output import print_json, print_problem, print_text
 from core.cli.service_manager import ServiceManager
 from core.config import Config, database_location, load_config
 from core.errors import BeffroiError, StoreLockedError, TransportError
@@ -26,6 +26,7 @@ from core.records import MachineReport, MachineState, StoreReport
 from core.services.collector import Collector
 from core.site_records import IntakeReport, ListenerState, Record, RoomReport
 from core.store.history import History
+from core.times import iso_time
 from core.transport.identity import ensure_identity
 
 STATUS_S = 5.0

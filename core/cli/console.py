@@ -114,17 +114,6 @@ def run_until_signalled(main: Callable[[asyncio.Event], Coroutine[Any, Any, int]
     return asyncio.run(guarded())
 
 
-async def first_of(*waits: Coroutine[Any, Any, object]) -> None:
-    """Return when one of `waits` has ended; the others are cancelled."""
-    tasks = [asyncio.ensure_future(wait) for wait in waits]
-    try:
-        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-
-
 def reach_within_s(machines: Sequence[Machine]) -> float:
     """How long to wait at most until each machine was reached or not; handshakes of many take their turns."""
     return _REACH_WITHIN_S + _REACH_EACH_S * len(machines)

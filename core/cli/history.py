@@ -9,12 +9,13 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from core.cli.output import iso_time, local_time, print_json, print_problem, print_table, print_text
+from core.cli.output import local_time, print_json, print_problem, print_table, print_text
 from core.config import database_location, load_config
 from core.errors import StoreError, UsageError
 from core.language import _, ngettext
 from core.services.export import export_series
 from core.store.history import History
+from core.times import iso_time
 
 _UNITS_S = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
 

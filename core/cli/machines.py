@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from core.cli.console import DONE, FAILED, Console, exit_status, now_s
 from core.cli.machine_tables import machine_document, print_machines, print_preview, print_refused
-from core.cli.output import iso_time, print_json, print_problem, print_text
+from core.cli.output import print_json, print_problem, print_text
 from core.cli.parser import whole_number
 from core.cli.targets import no_machines_text
 from core.equipment import sort_key
@@ -24,6 +24,7 @@ from core.services.list_import import check_room_for_one, import_site
 from core.services.list_writing import write_list
 from core.services.machine_fields import check_name, parse_address
 from core.services.site_pairing import pair_all, pair_one
+from core.times import iso_time
 
 
 def register(commands: Any, common: argparse.ArgumentParser) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from core.cli.meter_decode import add_decode, add_keys, given_keys, octets_of_option
-from core.cli.output import iso_time, local_time, measured, print_json, print_problem, print_table, print_text
+from core.cli.output import local_time, measured, print_json, print_problem, print_table, print_text
 from core.config import Config, database_location, load_config
 from core.errors import UsageError, WrongKeyError
 from core.home import Home
@@ -22,6 +22,7 @@ from core.services.meter_sources import READOUT_INTERVAL_S, MeterSource
 from core.services.recorder import Recorder
 from core.site_records import Record
 from core.store.history import History
+from core.times import iso_time
 
 PROTOCOLS = ("auto", "push", "iec62056-21")
 _CIPHERED = (b"\xdb\x08", b"\xdf\x08")
@@ -210,7 +211,8 @@ def _watch(options: argparse.Namespace) -> int:
 
 
 def _run_reader(options: argparse.Namespace, *, is_once: bool) -> _Listener:
-    from core.cli.console import first_of, run_until_signalled
+    from core.cli.console import run_until_signalled
+    from core.services.waiting import first_of
 
     config, warnings = load_config(options.home)
     for warning in warnings:
@@ -301,9 +303,10 @@ def _document(readings: MeterReadings) -> dict[str, object]:
 
 
 def _simulate(options: argparse.Namespace) -> int:
-    from core.cli.console import first_of, run_until_signalled
+    from core.cli.console import run_until_signalled
     from core.services.decode import octets_of
     from core.services.meter_simulator import MeterSimulator, Simulation
+    from core.services.waiting import first_of
 
     replay = None
     if options.replay is not None:

@@ -8,20 +8,9 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 
 import msgspec
-
-
-def iso_time(time_s: float | None) -> str | None:
-    """UTC time in ISO 8601 with milliseconds and `Z`; None where there is none or it cannot be a date."""
-    if time_s is None:
-        return None
-    try:
-        moment = datetime.fromtimestamp(time_s, UTC)
-    except (OverflowError, OSError, ValueError):
-        return None
-    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def local_time(time_s: float | None) -> str:

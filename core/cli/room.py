@@ -16,7 +16,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from core.cli.output import iso_time, print_json, print_problem
+from core.cli.output import print_json, print_problem
 from core.config import database_location, load_config
 from core.errors import ConfigError, UsageError
 from core.home import Home
@@ -24,6 +24,7 @@ from core.language import _, ngettext
 from core.protocol.chat_text import NAME_LETTERS, clean_name, clean_text, clock_stamp, is_mentioned
 from core.records import StoreReport
 from core.site_records import ChatKind, ChatLine, Record
+from core.times import iso_time
 
 DEFAULT_PORT = 17453
 LAST_WORD_S = 3.0
@@ -64,10 +65,11 @@ def register(commands: Any, common: argparse.ArgumentParser) -> None:
 
 def serve_room(options: argparse.Namespace) -> int:
     """Serve until SIGTERM, SIGINT or the operator's `arret`; what is said is kept in the history of the home."""
-    from core.cli.console import first_of, run_until_signalled
+    from core.cli.console import run_until_signalled
     from core.services.chat_room import ChatRoom
     from core.services.chat_secret import room_secret
     from core.services.recorder import Recorder
+    from core.services.waiting import first_of
     from core.store.history import History
 
     config, warnings = load_config(options.home)
@@ -210,7 +212,7 @@ class _Talk:
 
     async def run(self) -> int:
         """Talk; the exit status."""
-        from core.cli.console import first_of
+        from core.services.waiting import first_of
         from core.transport.address import parse_address
 
         host, port = parse_address(self._options.address, DEFAULT_PORT)

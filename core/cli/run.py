@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from core.cli.console import Console, exit_status, first_of, now_s, reach_within_s, run_until_signalled
+from core.cli.console import Console, exit_status, now_s, reach_within_s, run_until_signalled
 from core.cli.output import print_json, print_text
 from core.cli.parser import number
 from core.cli.targets import choose, no_machines_text
@@ -17,6 +17,7 @@ from core.gather import gather
 from core.language import N_, _, ngettext
 from core.records import CommandOutput, CommandProgress, CommandRequest, CommandResult, CommandState, Machine
 from core.services.commands import new_request
+from core.services.waiting import first_of
 from core.site_records import Record
 
 _CANCELLED_WITHIN_S = 12.0

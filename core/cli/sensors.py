@@ -18,7 +18,7 @@ from typing import Any, Self
 
 from msgspec.structs import replace
 
-from core.cli.output import iso_time, local_time, measured, print_json, print_problem, print_table, print_text
+from core.cli.output import local_time, measured, print_json, print_problem, print_table, print_text
 from core.cli.parser import number, whole_number
 from core.config import Config, database_location, load_config
 from core.config.settings import SensorsSettings
@@ -31,6 +31,7 @@ from core.services.sensor_intake import SensorIntake
 from core.services.sensor_threads import TcpServer
 from core.site_records import IntakeReport, Record, SensorMeasure
 from core.store.history import History
+from core.times import iso_time
 from core.transport.address import parse_address
 
 SIMULATED_AT_MOST = 1000

@@ -7,14 +7,16 @@ import asyncio
 from collections.abc import Sequence
 from typing import Any
 
-from core.cli.console import Console, exit_status, first_of, reach_within_s, run_until_signalled
-from core.cli.output import bytes_text, iso_time, local_time, print_json, print_problem, print_table, print_text
+from core.cli.console import Console, exit_status, reach_within_s, run_until_signalled
+from core.cli.output import bytes_text, local_time, print_json, print_problem, print_table, print_text
 from core.cli.parser import number, whole_number
 from core.cli.targets import choose, no_machines_text
 from core.errors import UsageError
 from core.language import N_, _
 from core.records import Event, Machine, MachineReport, MachineState, Process, ProcessTable
+from core.services.waiting import first_of
 from core.site_records import Record
+from core.times import iso_time
 
 _RECORD_EVERY_S = 10.0
 _WAITING_LIMIT = 20_000

@@ -16,6 +16,7 @@ from msgspec import Struct
 from core.errors import ConfigError, UsageError
 from core.language import _
 from core.services.check_target import parse_target
+from core.services.text_files import text_of
 
 LARGEST_FILE = 16 << 20
 MOST_TARGETS = 100_000
@@ -47,7 +48,7 @@ def parse_targets(content: bytes) -> tuple[list[str], list[BadLine]]:
     """Targets and bad lines of the content of a list; raises nothing."""
     targets: dict[str, int] = {}
     bad: list[BadLine] = []
-    for number, line in enumerate(_decoded(content).splitlines(), 1):
+    for number, line in enumerate(text_of(content).splitlines(), 1):
         text = re.sub(r"\s#.*", "", line.strip()).strip().rstrip(",;").strip().strip("\"'")
         if not text or text.startswith("#"):
             continue
@@ -72,13 +73,3 @@ def told(path: Path, bad: Sequence[BadLine], most: int = 20) -> list[str]:
     if len(bad) > most:
         lines.append(_("{path}: {count} more lines are no targets").format(path=path, count=len(bad) - most))
     return lines
-
-
-def _decoded(content: bytes) -> str:
-    for mark, encoding in ((b"\xef\xbb\xbf", "utf-8-sig"), (b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16")):
-        if content.startswith(mark):
-            return content.decode(encoding, "replace")
-    try:
-        return content.decode("utf-8")
-    except UnicodeDecodeError:
-        return content.decode("cp1252", "replace")

@@ -31,6 +31,7 @@ from core.services.live_feed import LiveFeed
 from core.services.recorder import Recorder
 from core.services.site import Site
 from core.services.site_meters import SiteMeters
+from core.services.waiting import first_of
 from core.site_records import Alarm
 from core.store.history import History
 from core.transport.identity import Identity
@@ -93,7 +94,7 @@ class Collector:
         recording, feeding, offered = asyncio.Event(), asyncio.Event(), asyncio.Event()
         async with _kept(self.feed.run(offered), feeding):
             try:
-                await _first(offered.wait(), feeding.wait(), stopped.wait())
+                await first_of(offered.wait(), feeding.wait(), stopped.wait())
                 await self._take_turn(stopped, on_waiting)
                 async with _kept(self.recorder.run(), recording):
                     await self._collect(stopped, recording, feeding, on_ready)
@@ -109,9 +110,9 @@ class Collector:
                 looking = asyncio.ensure_future(self._follow_machines())
                 try:
                     await self.meters.set_meters(self._config.meters)
-                    await _first(_all(self.site.ready(), self._looked.wait()), stopped.wait())
+                    await first_of(_all(self.site.ready(), self._looked.wait()), stopped.wait())
                     on_ready()
-                    await _first(*(event.wait() for event in (stopped, polling, sensing, recording, feeding)))
+                    await first_of(*(event.wait() for event in (stopped, polling, sensing, recording, feeding)))
                 finally:
                     looking.cancel()
                     await asyncio.wait([looking])
@@ -223,16 +224,6 @@ async def _kept(work: Coroutine[Any, Any, None], ended: asyncio.Event) -> Any:
         await asyncio.wait([task])
     if not task.cancelled():
         task.result()
-
-
-async def _first(*waits: Coroutine[Any, Any, object]) -> None:
-    tasks = [asyncio.ensure_future(wait) for wait in waits]
-    try:
-        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 async def _all(*waits: Coroutine[Any, Any, object]) -> None:

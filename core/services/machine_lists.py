@@ -25,6 +25,7 @@ from core.language import _
 from core.records import Machine
 from core.services.machine_fields import DEFAULT_PORT, BadFieldError, check_name, parse_address, parse_port
 from core.services.spreadsheet import NotASpreadsheetError, sheet_rows
+from core.services.text_files import text_of
 
 COLUMNS = ("name", "address", "port", "groups", "notes", "reference", "price_before_tax", "vat_rate_percent")
 LARGEST_FILE = 64 << 20
@@ -126,7 +127,7 @@ def _entries(content: str | bytes, suffix: str) -> Iterator[tuple[int, str, _Fou
         except NotASpreadsheetError as error:
             yield 1, "", error
         return
-    text = _decoded(content) if isinstance(content, bytes) else content.removeprefix("\ufeff")
+    text = text_of(content) if isinstance(content, bytes) else content.removeprefix("\ufeff")
     if suffix == ".json":
         yield from _json_entries(text)
         return
@@ -139,17 +140,6 @@ def _entries(content: str | bytes, suffix: str) -> Iterator[tuple[int, str, _Fou
     for number, line in enumerate(text.splitlines(), 1):
         if line.strip() and not line.lstrip().startswith("#"):
             yield number, line.strip(), _taken(_simple, line)
-
-
-def _decoded(content: bytes) -> str:
-    """Text of a file written by a Unix tool, or by a spreadsheet of a French Windows."""
-    for mark, encoding in ((b"\xef\xbb\xbf", "utf-8-sig"), (b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16")):
-        if content.startswith(mark):
-            return content.decode(encoding, "replace")
-    try:
-        return content.decode("utf-8")
-    except UnicodeDecodeError:
-        return content.decode("cp1252", "replace")
 
 
 def _numbered(rows: Iterator[list[str]]) -> Iterator[tuple[int, list[str]]]:

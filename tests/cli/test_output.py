@@ -6,7 +6,8 @@ import json
 
 import pytest
 
-from core.cli.output import bytes_text, iso_time, print_json, print_table
+from core.cli.output import bytes_text, print_json, print_table
+from core.times import iso_time
 
 
 def test_times_are_utc_with_milliseconds_and_z() -> None:
