@@ -24,9 +24,12 @@ def open_window(options: argparse.Namespace) -> int:
 
 def main() -> int:
     """Exit status of the command line."""
-    from core.cli.app import main as run_command
+    try:
+        from core.cli.app import main as run_command
 
-    return run_command(open_window=open_window)
+        return run_command(open_window=open_window)
+    except KeyboardInterrupt:  # while the command was still being loaded
+        return 1
 
 
 if __name__ == "__main__":

@@ -75,3 +75,10 @@ def test_bad_usage_is_said_in_the_users_language(words, said, monkeypatch, capsy
     told = capsys.readouterr().err
     assert said in told
     assert "utilisation : beffroi" in told
+
+
+def test_ctrl_c_while_a_command_is_still_loaded_shows_no_traceback(tmp_path):
+    program = "import core.cli.app\ndef stopped(*_): raise KeyboardInterrupt\ncore.cli.app._parse = stopped\n"
+    program += PROGRAM.format(missing=[], home=str(tmp_path / "home"), words=["collect"])
+    ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert (ran.returncode, ran.stderr) == (1, "")
