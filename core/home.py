@@ -116,7 +116,7 @@ class Lock:
             else:
                 import msvcrt  # Windows has no flock
 
-                msvcrt.locking(handle, msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined,unused-ignore]
+                msvcrt.locking(handle, msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined,unused-ignore]  # Windows alone
         except OSError:
             os.close(handle)
             return False

@@ -28,11 +28,12 @@ from core.agent.pairing import Attempt, PairingDesk, PairingRefusedError
 from core.agent.policy import Policy
 from core.agent.statuses import SHORTEST_INTERVAL_S, Statuses
 from core.audit import AuditLog
-from core.errors import ConfigError, HostUnknownError, PortInUseError, TransportError
-from core.language import _
+from core.errors import ConfigError
 from core.protocol.messages import Hello, PairBegin, PairProof
 from core.records import Level, Process, Status
+from core.transport.address import shown_address
 from core.transport.identity import Identity, fingerprint_of_pem
+from core.transport.listener import open_listener
 from core.transport.tls import agent_context, trust
 
 log = logging.getLogger("beffroi.agent")
@@ -85,36 +86,7 @@ class AgentServer:
 
     async def listen(self, host: str, port: int) -> tuple[str, int]:
         """Bind; the address that consoles can reach. Raises PortInUseError, HostUnknownError, TransportError."""
-        try:
-            # Once, before anything is served; in a thread it would leave the thread behind.
-            # Octets need no IDNA, whose tables cost half a megabyte.
-            name = host.encode() if host.isascii() else host
-            found = socket.getaddrinfo(name, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
-        except (socket.gaierror, UnicodeError) as error:
-            raise HostUnknownError(_("{host} is not an address of this machine").format(host=host)) from error
-        family, kind, protocol, _name, address = found[0]
-        listener = socket.socket(family, kind, protocol)
-        try:
-            if os.name == "posix":
-                listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            if family == socket.AF_INET6:
-                listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
-            listener.setblocking(False)
-            listener.bind(address)
-            listener.listen(256)
-        except OSError as error:
-            listener.close()
-            shown = f"{host}:{port}"
-            if error.errno in (98, 48, 10048):  # EADDRINUSE of Linux, macOS and Windows
-                raise PortInUseError(
-                    _("another program listens on {address} already; choose another port with --listen").format(
-                        address=shown
-                    )
-                ) from error
-            raise TransportError(
-                _("{address} cannot be listened on: {reason}").format(address=shown, reason=error.strerror)
-            ) from error
-        self._listener = listener
+        self._listener = listener = open_listener(shown_address(host, port))
         bound_host, bound_port = listener.getsockname()[:2]
         return bound_host, bound_port
 

@@ -118,7 +118,7 @@ async def fetch(
 
 
 async def connect(target: CheckTarget, names: Names, progress: Progress) -> socket.socket:
-    """A connected socket; raises TransportError and its family. Each address has its share of 10 s at most."""
+    """A connected socket; raises TransportError and its family. Each address but the last has 2 s."""
     progress.at(N_("the name {host} is not found in time: the name server does not answer"), target.host)
     places = await names.addresses(target.host, target.port)
     progress.at(N_("{host} does not answer: switched off, no route to it, or a firewall between"), target.address)

@@ -24,7 +24,9 @@ def open_listener(address: str) -> socket.socket:
     if port < 0:
         raise UsageError(_("{text} is not an address; write HOST:PORT").format(text=address))
     try:
-        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+        # octets need no IDNA, whose tables cost an agent half a megabyte
+        name = host.encode() if host.isascii() else host
+        found = socket.getaddrinfo(name, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
     except (socket.gaierror, UnicodeError) as error:
         raise HostUnknownError(_("{host} is not an address of this machine").format(host=host)) from error
     family, kind, protocol, _name, place = found[0]
@@ -41,7 +43,7 @@ def open_listener(address: str) -> socket.socket:
         made.close()
         if error.errno in (errno.EADDRINUSE, 10048):  # 10048: of Windows
             raise PortInUseError(
-                _("another program listens on {address} already; choose another port with --listen").format(
+                _("another program listens on {address} already; choose another port (--listen, or in the settings)").format(
                     address=address
                 )
             ) from error

@@ -183,7 +183,7 @@ class PlotGroup(QObject):
         gap = self._joint(past, joint_s)
         middle = (np.array([(gap[0] + gap[1]) / 2]), np.array([math.nan]), np.array([math.nan])) if gap else None
         parts = [older, middle, live] if middle else [older, live]
-        return tuple(np.concatenate(columns) for columns in zip(*parts, strict=True))  # type: ignore[return-value]
+        return tuple(np.concatenate(columns) for columns in zip(*parts, strict=True))  # type: ignore[return-value]  # three columns
 
     def value_at(self, field: str, time_s: float) -> float | None:
         """The value nearest to a time, from memory or from the history."""
