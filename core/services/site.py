@@ -83,7 +83,7 @@ class Site:
         self._on_reload = on_reload
         self._clock = clock
         self._machines: list[Machine] = []
-        self._presence = Presence(lambda: self._made("room"))
+        self._presence = Presence(self._open_room)
         self._parts: dict[str, _Part] = {}
         self._failures: dict[type, str | None] = {}
         self._changing = asyncio.Lock()
@@ -159,7 +159,9 @@ class Site:
     async def handle(self, request: Request) -> None:
         """Do what is asked; raises BeffroiError where it cannot be done."""
         if isinstance(request, SayRequest):
-            room: ChatRoom = self._needed("room", _("the room is not open here; switch it on in Preferences"))
+            room = self._open_room()
+            if room is None:
+                raise UsageError(_("the room is not open here; switch it on in Preferences"))
             room.say(request.operator, request.room, request.text, request.link)
         elif isinstance(request, EnterRequest):
             if self._presence.has_window(request.operator):
@@ -219,6 +221,11 @@ class Site:
     def _listeners(self) -> list[_Part]:
         return [self._parts[name] for name in ("intake", "room") if name in self._parts]
 
+    def _open_room(self) -> ChatRoom | None:
+        """The room's server while it listens."""
+        room: ChatRoom | None = self._made("room")
+        return None if room is None or room.address is None else room
+
     def _made(self, name: str) -> Any:
         part = self._parts.get(name)
         return None if part is None else part.made
@@ -259,7 +266,7 @@ class Site:
         from core.services.chat_room import ChatRoom
         from core.services.chat_secret import room_secret
 
-        room = ChatRoom(
+        return ChatRoom(
             self._config.room,
             self._publish,
             operator=self._config.operator,
@@ -267,14 +274,12 @@ class Site:
             clock=self._clock,
             secret=room_secret(self._home),
         )
-        self._presence.fill(room)
-        return room
 
     def _new_posts(self) -> Any:
         from core.services.chat_posts import ChatPosts
 
         def post(*words: Any, **more: Any) -> None:
-            room: ChatRoom | None = self._made("room")
+            room = self._open_room()
             if room is not None:
                 room.post(*words, **more)
 
@@ -297,6 +302,8 @@ class Site:
                 return
             self._failures[type(record)] = failure
         self._publish_on(record)
+        if isinstance(record, RoomReport):
+            self._presence.follow()
 
     def _tell(self, name: str, text: str) -> None:
         self._publish_on(

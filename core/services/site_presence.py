@@ -18,11 +18,12 @@ MOST_ROOMS = 200
 class Presence:
     """An operator is in the general room while a window of theirs is open, and in each room they entered since.
 
-    `room` gives the room's server, None while there is none: who is where outlives it.
+    `room` gives the room's server while it listens: who is where outlives it.
     """
 
     def __init__(self, room: Callable[[], ChatRoom | None]) -> None:
         self._room = room
+        self._filled: ChatRoom | None = None
         self._windows: Counter[str] = Counter()
         self._rooms: dict[str, dict[str, None]] = {}
 
@@ -58,8 +59,12 @@ class Presence:
         """True while a window of `operator` is open."""
         return self._windows[operator] > 0
 
-    def fill(self, room: ChatRoom) -> None:
-        """Let all be where they are in a room's server that is new."""
+    def follow(self) -> None:
+        """Let all be where they are in a server that listens since a moment ago."""
+        room = self._room()
+        if room is None or room is self._filled:
+            return
+        self._filled = room
         for operator, names in self._rooms.items():
             for name in names:
                 room.enter(operator, name)

@@ -43,9 +43,9 @@ def open_listener(address: str) -> socket.socket:
         made.close()
         if error.errno in (errno.EADDRINUSE, 10048):  # 10048: of Windows
             raise PortInUseError(
-                _("another program listens on {address} already; choose another port (--listen, or in the settings)").format(
-                    address=address
-                )
+                _(
+                    "another program listens on {address} already; choose another port (--listen, or in the settings)"
+                ).format(address=address)
             ) from error
         raise TransportError(
             _("{address} cannot be listened on: {reason}").format(address=address, reason=error.strerror or error)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from PyQt5.QtCore import QSysInfo, pyqtSignal
+from PyQt5.QtGui import QResizeEvent
 from PyQt5.QtWidgets import QGridLayout, QLineEdit, QMenu, QPushButton, QWidget
 
 from core.language import _, ngettext
@@ -10,6 +11,8 @@ from core.site_records import ListenerState, RoomReport
 from gui import numbers
 from gui.widgets.card import GAP
 from gui.widgets.listener_line import ListenerLine, is_loopback
+
+_NARROW_PX = 1000
 
 
 class ChatHeader(QWidget):
@@ -39,13 +42,15 @@ class ChatHeader(QWidget):
         self.menu_button.setAccessibleName(_("Room"))
         self.menu_button.setMenu(QMenu(self))
         self.menu_button.menu().aboutToShow.connect(self._fill_menu)
-        layout = QGridLayout(self)
+        self._is_apart: bool | None = None
+        self._layout = layout = QGridLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setHorizontalSpacing(GAP)
+        layout.setVerticalSpacing(6)
         layout.setColumnStretch(0, 3)
-        layout.setColumnStretch(2, 2)
         for column, widget in enumerate((self.line, self.open_button, self.search, self.menu_button)):
             layout.addWidget(widget, 0, column)
+        self._place()
 
     @property
     def is_open(self) -> bool:
@@ -64,6 +69,22 @@ class ChatHeader(QWidget):
         else:
             self.line.apply(report.state, report.address, report.error, detail)
         self.open_button.setVisible(not self.is_open)
+        self._place()
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Where there is little width, what is wrong has a line of its own."""
+        super().resizeEvent(event)
+        self._place()
+
+    def _place(self) -> None:
+        has_failed = self._report is not None and self._report.state is ListenerState.FAILED
+        is_apart = has_failed and self.width() < _NARROW_PX
+        if is_apart == self._is_apart:
+            return
+        self._is_apart = is_apart
+        self._layout.addWidget(self.line, *((1, 0, 1, 4) if is_apart else (0, 0, 1, 1)))
+        self._layout.setColumnStretch(2, 0 if is_apart else 2)
+        self._layout.addWidget(self.search, 0, 0 if is_apart else 2)
 
     def how_to_join(self) -> str:
         """The line that others type, empty while the room is not open."""

@@ -21,7 +21,16 @@ from core.services.chat_secret import room_secret
 from core.services.hub import Hub
 from core.services.recorder import Recorder
 from core.services.site import Site
-from core.site_records import ChatLine, CheckResult, IntakeReport, ListenerState, Record, RoomReport, SensorBatch
+from core.site_records import (
+    ChatKind,
+    ChatLine,
+    CheckResult,
+    IntakeReport,
+    ListenerState,
+    Record,
+    RoomReport,
+    SensorBatch,
+)
 from core.store.history import History
 
 SENSORS = SensorsSettings(enabled=True, listen="127.0.0.1:0")
@@ -111,6 +120,24 @@ def test_a_part_whose_port_is_taken_is_said_once_and_comes_up_when_it_is_free(ho
                 assert [report.state for report in heard.of(IntakeReport)] == [ListenerState.FAILED]
                 taken.close()
                 await heard.until(lambda: heard.of(IntakeReport)[-1].state is ListenerState.LISTENING)
+
+    asyncio.run(promise())
+
+
+def test_nobody_joins_or_speaks_in_a_room_whose_port_is_taken(home: Home) -> None:
+    async def promise() -> None:
+        with socket.create_server(("127.0.0.1", 0)) as taken:
+            listen = "127.0.0.1:{}".format(taken.getsockname()[1])
+            config = Config(operator="ann", room=RoomSettings(enabled=True, listen=listen))
+            async with running(home, config) as (site, heard):
+                site.enter("ann")
+                with pytest.raises(UsageError, match="not open"):
+                    await site.handle(SayRequest(room="general", text="hello", operator="ann"))
+                await asyncio.sleep(0.4)  # it is tried again meanwhile
+                assert heard.of(ChatLine) == []
+                taken.close()
+                await heard.until(lambda: heard.of(RoomReport)[-1].present == {"general": ("ann",)})
+                assert [line.kind for line in heard.of(ChatLine)] == [ChatKind.JOINED]
 
     asyncio.run(promise())
 
