@@ -146,6 +146,13 @@ class Services(QObject):
                 return
         self.answers.when(self._share.ask(request), lambda _done: None, failed or self._on_refused)
 
+    def take_config(self, config: Config) -> None:
+        """Work by these settings; who collects is told by a ReloadRequest."""
+        self.config = config
+        self._share.set_config(config)
+        if self.pool is not None and self._is_collecting:
+            self.pool.set_intervals(config.polling.interval_s, config.polling.visible_interval_s)
+
     def set_machines(self, machines: Sequence[Machine]) -> None:
         """The machines of this home: they are polled while this window collects, and commands go to them."""
         self._machines = list(machines)
@@ -358,13 +365,6 @@ class Services(QObject):
             self.pool.set_sections(())
         self.pool.set_machines(self._machines)
         self.pool.set_visible(self._visible if self._is_collecting else frozenset())
-
-    def take_config(self, config: Config) -> None:
-        """Work by these settings; who collects is told by a ReloadRequest."""
-        self.config = config
-        self._share.set_config(config)
-        if self.pool is not None and self._is_collecting:
-            self.pool.set_intervals(config.polling.interval_s, config.polling.visible_interval_s)
 
     def _publish_polled(self, record: Record) -> None:
         """From the threads of the pollers: beside a `collect` what they see of machines is not news, but commands are.
