@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, func, select
+from sqlalchemy import Connection, Row, Select, delete, func, select, update
 
 from core.site_records import CheckResult, CheckState
-from core.store.schema import check_results, checks
+from core.store.schema import check_quarters, check_results, checks
 
 _NAME = "INSERT INTO checks (name, target) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET target = excluded.target"
 _INSERT = (
@@ -37,6 +37,22 @@ def _values(result: CheckResult) -> tuple[Any, ...]:
         result.error,
         result.check,
     )
+
+
+def rename(connection: Connection, old: str, new: str) -> None:
+    """Let all that is kept of `old` be that of `new`, inside the caller's transaction; what `new` has already stays."""
+    number = connection.scalar(select(checks.c.id).where(checks.c.name == old))
+    other = connection.scalar(select(checks.c.id).where(checks.c.name == new))
+    if number is None or number == other:
+        return
+    if other is None:
+        connection.execute(update(checks).where(checks.c.id == number).values(name=new))
+        return
+    for table in (check_results, check_quarters):
+        own = table.c.check_id == number
+        connection.execute(update(table).where(own).values(check_id=other).prefix_with("OR IGNORE"))
+        connection.execute(delete(table).where(own))
+    connection.execute(delete(checks).where(checks.c.id == number))
 
 
 def _results() -> Select[Any]:

@@ -63,6 +63,11 @@ class SiteHistory:
         with one_moment(self._connection):
             return sensors.is_simulated(self._connection, series, start_s)
 
+    def rename_check(self, old: str, new: str) -> None:
+        """What is kept of a check goes on under its new name, also what came under that one meanwhile."""
+        with one_batch(self._connection):
+            checks.rename(self._connection, old, new)
+
     def last_checks(self) -> list[CheckResult]:
         """The newest result of each check that ever ran, by name."""
         with one_moment(self._connection):

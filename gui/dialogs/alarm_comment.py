@@ -42,9 +42,17 @@ class AlarmCommentDialog(FormDialog):
         self.add_wide(plain_label(what, wrap=True))
         self.add_wide(
             plain_label(
-                _("They do not ring again until their condition is over, and are kept with your name.")
+                ngettext(
+                    "It does not ring again until its condition is over, and is kept with your name.",
+                    "They do not ring again until their condition is over, and are kept with your name.",
+                    len(alarms),
+                )
                 if is_ignored
-                else _("They stay open until their condition is over, and are kept with your name."),
+                else ngettext(
+                    "It stays open until its condition is over, and is kept with your name.",
+                    "They stay open until their condition is over, and are kept with your name.",
+                    len(alarms),
+                ),
                 "dim",
                 wrap=True,
             )

@@ -100,6 +100,7 @@ class AlarmDesk(QObject):
         if not alarms:
             return
         self._take(alarms)
+        self._show_counts()
         self.bell.put(alarm for alarm in alarms if alarm.changed_s >= self._began_s - _OLD_S)
 
     def apply_maintenance(self, record: Maintenance) -> None:

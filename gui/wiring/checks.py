@@ -215,8 +215,19 @@ class CheckDesk(QObject):
         if before is not None and before.name != check.name:
             remove_table(self._services.home, "check", before.name)
         self._reload()  # one that is new or changed is run at once
+        if before is not None and before.name != check.name:
+            self._rename(before.name, check.name)
         if self._window is not None:
             self._window.machine_list.select_check(check.name)
+
+    def _rename(self, old: str, new: str) -> None:
+        """The history of a check goes with it."""
+
+        def read(history: History) -> list[CheckResult]:
+            history.rename_check(old, new)
+            return history.last_checks()
+
+        self._services.query(read, self._on_last, self._on_no_history)
 
     def _free_name(self, target: str) -> str:
         """`example.org` for `https://example.org/`, with a number behind where it is taken."""

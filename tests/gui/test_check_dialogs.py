@@ -168,13 +168,16 @@ def test_a_password_is_kept_and_shown_nowhere(services, window, desk):
     assert "s3cret" not in services.home.config_path.read_text()
 
 
-def test_a_check_gets_another_name(services, window, desk):
+def test_a_check_gets_another_name_and_keeps_its_history(services, window, desk):
     add(desk, "https://wiki.example/", "wiki")
+    with History.open(services.home.database_path) as history:
+        history.write([result(30, CheckState.FAILED, error="down")])
     dialog = desk.open_edit("wiki")
     dialog.name.setText("library")
     dialog.on_accept()
     assert [one.name for one in services.config.checks] == ["library"]
     assert shown_names(window) == ["library"]
+    assert window.model.check("library").result.error == "down"
 
 
 def test_it_is_tried_at_once_and_the_result_is_shown(qtbot, services, desk):

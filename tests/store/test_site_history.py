@@ -173,6 +173,22 @@ def test_measures_are_folded_into_quarters_and_stay_one_curve(history: History) 
     assert history.sensors() == []
 
 
+def test_a_check_under_another_name_keeps_its_results(history: History) -> None:
+    def result(name: str, time_s: float, latency_ms: float) -> CheckResult:
+        return CheckResult(check=name, target="x", state=CheckState.OK, time_s=time_s, latency_ms=latency_ms)
+
+    history.write([result("web", T0 - 900, 1.0), result("web", T0, 2.0)])
+    history.rename_check("web", "shop")
+    history.rename_check("never there", "shop")
+    history.rename_check("shop", "shop")
+    assert [one.latency_ms for one in history.check_results("shop", 0, T0 + 1)] == [1.0, 2.0]
+    # one that was under way came under the old name, another under the new one
+    history.write([result("web", T0 + 60, 3.0), result("web", T0, 9.0), result("shop", T0 + 120, 4.0)])
+    history.rename_check("web", "shop")
+    assert [one.latency_ms for one in history.check_results("shop", 0, T0 + 200)] == [1.0, 2.0, 3.0, 4.0]
+    assert [one.check for one in history.last_checks()] == ["shop"]
+
+
 def test_results_of_checks_are_kept_with_their_curve(history: History) -> None:
     good = CheckResult(
         check="web",
