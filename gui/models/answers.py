@@ -8,10 +8,11 @@ from collections.abc import Sequence
 from typing import Any
 
 import msgspec
-from PyQt5.QtCore import QAbstractTableModel, QModelIndex, QObject, Qt
+from PyQt5.QtCore import QModelIndex, QObject, Qt
 
 from core.language import N_, _, ngettext
 from core.records import CommandRequest, CommandResult, CommandRunSummary, CommandState
+from gui.models.rows import RowsModel
 from gui.numbers import NO_VALUE, duration, number
 from gui.theme import theme
 
@@ -190,7 +191,7 @@ def first_line(result: CommandResult) -> str:
     return ""
 
 
-class AnswersTable(QAbstractTableModel):
+class AnswersTable(RowsModel):
     """One row a machine: state, exit status, time, first line; sorted by `sort`."""
 
     HEADERS = (N_("Machine"), N_("State"), N_("Exit"), N_("Time"), N_("Answer"))
@@ -227,31 +228,13 @@ class AnswersTable(QAbstractTableModel):
         """Name of the machine of a row."""
         return self._rows[index.row()].machine
 
-    def rowCount(self, parent: QModelIndex = QModelIndex()) -> int:  # noqa: B008, the base class's own default
-        """Number of machines."""
-        return 0 if parent.isValid() else len(self._rows)
-
-    def columnCount(self, parent: QModelIndex = QModelIndex()) -> int:  # noqa: B008, the base class's own default
-        """Number of columns."""
-        return 0 if parent.isValid() else len(self.HEADERS)
-
-    def headerData(self, section: int, orientation: Qt.Orientation, role: int = Qt.DisplayRole) -> Any:
-        """Titles, aligned as their columns."""
-        if orientation != Qt.Horizontal:
-            return None
-        if role == Qt.DisplayRole:
-            return _(self.HEADERS[section])
-        if role == Qt.TextAlignmentRole:
-            return int((Qt.AlignRight if section in self.RIGHT else Qt.AlignLeft) | Qt.AlignVCenter)
-        return None
-
     def data(self, index: QModelIndex, role: int = Qt.DisplayRole) -> Any:
         """Text, alignment, colour and tool-tip of a cell."""
         result, column = self._rows[index.row()], index.column()
         if role == Qt.DisplayRole:
             return self._text(result, column)
         if role == Qt.TextAlignmentRole:
-            return int((Qt.AlignRight if column in self.RIGHT else Qt.AlignLeft) | Qt.AlignVCenter)
+            return self.alignment(column)
         if role == Qt.ForegroundRole:
             colour = MARKS[result.state][1] if column == 1 else "dim" if column in (2, 3) else "text"
             return theme().color(colour)

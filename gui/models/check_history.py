@@ -6,11 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from PyQt5.QtCore import QAbstractTableModel, QModelIndex, QObject, Qt
+from PyQt5.QtCore import QModelIndex, QObject, Qt
 
 from core.language import N_, _
 from core.site_records import CheckResult, CheckState
 from gui.models.check_row import state_words
+from gui.models.rows import RowsModel
 from gui.numbers import clock, duration, exact_time, number
 from gui.plain_text import one_line, plain_tip
 from gui.theme import theme
@@ -60,7 +61,7 @@ def _kind(result: CheckResult) -> tuple[object, ...]:
     return (result.state, result.status if result.state is not CheckState.OK else None, result.error)
 
 
-class PhaseModel(QAbstractTableModel):
+class PhaseModel(RowsModel):
     """The phases of a check, newest first."""
 
     HEADERS = (N_("Since"), N_("Lasted"), N_("State"), N_("What happened"))
@@ -80,24 +81,6 @@ class PhaseModel(QAbstractTableModel):
         self.beginResetModel()
         self._rows = rows
         self.endResetModel()
-
-    def rowCount(self, parent: QModelIndex = QModelIndex()) -> int:  # noqa: B008, the base class's own default
-        """Number of phases."""
-        return 0 if parent.isValid() else len(self._rows)
-
-    def columnCount(self, parent: QModelIndex = QModelIndex()) -> int:  # noqa: B008, the base class's own default
-        """Number of columns."""
-        return 0 if parent.isValid() else len(self.HEADERS)
-
-    def headerData(self, section: int, orientation: Qt.Orientation, role: int = Qt.DisplayRole) -> Any:
-        """Titles."""
-        if orientation != Qt.Horizontal:
-            return None
-        if role == Qt.DisplayRole:
-            return _(self.HEADERS[section])
-        if role == Qt.TextAlignmentRole:
-            return int(Qt.AlignLeft | Qt.AlignVCenter)
-        return None
 
     def data(self, index: QModelIndex, role: int = Qt.DisplayRole) -> Any:
         """Text, colour and tool-tip of a cell."""

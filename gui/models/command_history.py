@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from PyQt5.QtCore import QAbstractTableModel, QModelIndex, QObject, Qt
+from PyQt5.QtCore import QModelIndex, QObject, Qt
 
 from core.language import N_, _
 from core.records import CommandRunSummary, CommandState
 from gui.models.answers import WORDS, counted
 from gui.models.command_line import label_of
+from gui.models.rows import RowsModel
 from gui.numbers import clock, exact_time, number
 from gui.plain_text import plain_tip
 from gui.theme import theme
@@ -45,7 +46,7 @@ def outcome(summary: CommandRunSummary) -> tuple[str, str]:
     return _("{done} of {total}").format(done=number(ok), total=number(total)), "warning"
 
 
-class CommandHistoryModel(QAbstractTableModel):
+class CommandHistoryModel(RowsModel):
     """When, command and result of each run."""
 
     HEADERS = (N_("When"), N_("Command"), N_("Result"))
@@ -88,24 +89,6 @@ class CommandHistoryModel(QAbstractTableModel):
     def row_of(self, run_id: str) -> int:
         """Row of a run, -1 where it is not shown."""
         return next((row for row, summary in enumerate(self._rows) if summary.id == run_id), -1)
-
-    def rowCount(self, parent: QModelIndex = QModelIndex()) -> int:  # noqa: B008, the base class's own default
-        """Number of runs."""
-        return 0 if parent.isValid() else len(self._rows)
-
-    def columnCount(self, parent: QModelIndex = QModelIndex()) -> int:  # noqa: B008, the base class's own default
-        """Number of columns."""
-        return 0 if parent.isValid() else len(self.HEADERS)
-
-    def headerData(self, section: int, orientation: Qt.Orientation, role: int = Qt.DisplayRole) -> Any:
-        """Titles."""
-        if orientation != Qt.Horizontal:
-            return None
-        if role == Qt.DisplayRole:
-            return _(self.HEADERS[section])
-        if role == Qt.TextAlignmentRole:
-            return int(Qt.AlignLeft | Qt.AlignVCenter)
-        return None
 
     def data(self, index: QModelIndex, role: int = Qt.DisplayRole) -> Any:
         """Text, colour and tool-tip of a cell."""

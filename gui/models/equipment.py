@@ -6,15 +6,14 @@ from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any
 
-from PyQt5.QtCore import QAbstractTableModel, QModelIndex, QObject, Qt
+from PyQt5.QtCore import QModelIndex, QObject, Qt
 
 from core.equipment import Totals, price_with_tax, sort_key
 from core.language import N_, _
 from core.records import Machine
+from gui.models.rows import RowsModel
 from gui.numbers import number
 from gui.plain_text import one_line, plain_tip
-
-_RIGHT = (3, 4, 5)
 
 
 def money(amount: Decimal | None) -> str:
@@ -55,7 +54,7 @@ _SORTS = {0: "name", 1: "address", 2: "reference", 5: "price"}
 """What a column is sorted by, in the words of `core.equipment.sort_key`."""
 
 
-class EquipmentModel(QAbstractTableModel):
+class EquipmentModel(RowsModel):
     """A row for each machine whose name, address, reference or notes hold the filter."""
 
     HEADERS = (
@@ -67,6 +66,7 @@ class EquipmentModel(QAbstractTableModel):
         N_("With tax"),
         N_("Notes"),
     )
+    RIGHT = frozenset((3, 4, 5))
 
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
@@ -127,29 +127,13 @@ class EquipmentModel(QAbstractTableModel):
                 return machine.notes.casefold()
         return sort_key(machine, _SORTS[self._by])
 
-    def rowCount(self, parent: QModelIndex = QModelIndex()) -> int:  # noqa: B008 -- Qt's own signature
-        """One for each machine shown."""
-        return 0 if parent.isValid() else len(self._rows)
-
-    def columnCount(self, parent: QModelIndex = QModelIndex()) -> int:  # noqa: B008 -- Qt's own signature
-        """Those of HEADERS."""
-        return 0 if parent.isValid() else len(self.HEADERS)
-
-    def headerData(self, section: int, orientation: Qt.Orientation, role: int = Qt.DisplayRole) -> Any:
-        """Names of the columns."""
-        if role == Qt.DisplayRole and orientation == Qt.Horizontal:
-            return _(self.HEADERS[section])
-        if role == Qt.TextAlignmentRole:
-            return int(Qt.AlignVCenter | (Qt.AlignRight if section in _RIGHT else Qt.AlignLeft))
-        return None
-
     def data(self, index: QModelIndex, role: int = Qt.DisplayRole) -> Any:
         """Texts as they are; amounts in the user's own form."""
         machine, column = self._rows[index.row()], index.column()
         if role == Qt.DisplayRole:
             return self._text(machine, column)
         if role == Qt.TextAlignmentRole:
-            return int(Qt.AlignVCenter | (Qt.AlignRight if column in _RIGHT else Qt.AlignLeft))
+            return self.alignment(column)
         if role == Qt.ToolTipRole and column == 6:
             return plain_tip(machine.notes)
         return None
