@@ -25,6 +25,7 @@ from core.protocol.chat_text import NAME_LETTERS, clean_name, clean_text, clock_
 from core.records import StoreReport
 from core.site_records import ChatKind, ChatLine, Record
 from core.times import iso_time
+from core.transport.address import parse_address, shown_address
 
 DEFAULT_PORT = 17453
 LAST_WORD_S = 3.0
@@ -75,7 +76,9 @@ def serve_room(options: argparse.Namespace) -> int:
     config, warnings = load_config(options.home)
     for warning in warnings:
         print_problem(warning)
-    settings = replace(config.room, listen=options.listen or config.room.listen)
+    settings = config.room
+    if options.listen is not None:
+        settings = replace(settings, listen=shown_address(*parse_address(options.listen, DEFAULT_PORT)))
     secret = room_secret(options.home)
     location = database_location(config, options.home)
 
@@ -213,7 +216,6 @@ class _Talk:
     async def run(self) -> int:
         """Talk; the exit status."""
         from core.services.waiting import first_of
-        from core.transport.address import parse_address
 
         host, port = parse_address(self._options.address, DEFAULT_PORT)
         client = await self._services.ChatClient.connect(

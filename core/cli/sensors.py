@@ -22,17 +22,18 @@ from core.cli.output import local_time, measured, print_json, print_problem, pri
 from core.cli.parser import number, whole_number
 from core.config import Config, database_location, load_config
 from core.config.settings import SensorsSettings
-from core.errors import TransportError, UsageError
+from core.errors import StoreError, TransportError, UsageError
 from core.home import Home
 from core.language import _, ngettext
 from core.services.sensor_client import Simulator, TcpSensor
 from core.services.sensor_door import DEFAULT_LISTEN, DEFAULT_PORT
+from core.services.sensor_file import SensorFile
 from core.services.sensor_intake import SensorIntake
 from core.services.sensor_threads import TcpServer
 from core.site_records import IntakeReport, Record, SensorMeasure
 from core.store.history import History
 from core.times import iso_time
-from core.transport.address import parse_address
+from core.transport.address import parse_address, shown_address
 
 SIMULATED_AT_MOST = 1000
 FIRST_ANSWER_S = 10.0
@@ -136,8 +137,9 @@ def _serve_in_loop(settings: SensorsSettings, keeper: _Keeper) -> int:
         intake = SensorIntake(settings, save, _teller())
         running = asyncio.ensure_future(intake.run())
         try:
-            await intake.ready()
-            print(f"listening on {intake.address}", flush=True)
+            await _first_of(running, intake.ready(), signalled.wait())
+            if intake.address is not None:
+                print(f"listening on {intake.address}", flush=True)
             await _first_of(running, signalled.wait())
         finally:
             await _ended(running)
@@ -214,6 +216,8 @@ def list_sensors(options: argparse.Namespace) -> int:
 
 def send(options: argparse.Namespace) -> int:
     """Send one temperature; 0 once it is acknowledged, 1 where it is not."""
+    if not options.id.strip():
+        raise UsageError(_("a sensor needs a name; give it with --id"))
     if not math.isfinite(options.temperature):
         raise UsageError(_("{value} is no temperature").format(value=options.temperature))
 
@@ -301,13 +305,22 @@ def _settings(options: argparse.Namespace, config: Config) -> SensorsSettings:
     home: Home = options.home
     settings = config.sensors
     if options.listen is not None:
-        parse_address(options.listen, DEFAULT_PORT)
-        settings = replace(
-            settings, listen=options.listen if ":" in options.listen else f"{options.listen}:{DEFAULT_PORT}"
-        )
+        settings = replace(settings, listen=shown_address(*parse_address(options.listen, DEFAULT_PORT)))
     if options.file is not None:
+        _check_file(options.file.absolute())
         return replace(settings, file=str(options.file.absolute()))
     return settings if settings.file is None else replace(settings, file=str(home.path / settings.file))
+
+
+def _check_file(path: Path) -> None:
+    """Make the file where it is missing; raises UsageError where measures could not be written to it."""
+    file = SensorFile(path)
+    try:
+        file.append(())
+    except StoreError as error:
+        raise UsageError(str(error)) from error
+    finally:
+        file.close()
 
 
 def _teller() -> Callable[[Record], None]:

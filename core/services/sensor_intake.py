@@ -17,7 +17,7 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 from pathlib import Path
 
 from core.config.settings import SensorsSettings
-from core.errors import BeffroiError, StoreError, TransportError
+from core.errors import BeffroiError, StoreError
 from core.language import N_
 from core.protocol.sensor_messages import Refusal
 from core.services.sensor_door import Guests
@@ -126,7 +126,7 @@ class SensorIntake:
         self._failing_since_s: float | None = None
         self._last_try_s = math.inf
         self._started = asyncio.Event()
-        self._failure: TransportError | None = None
+        self._failure: BeffroiError | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
 
     async def ready(self) -> None:
@@ -138,12 +138,13 @@ class SensorIntake:
     async def run(self) -> None:
         """Take measures until cancelled, then save and answer those that have come.
 
-        Raises PortInUseError, HostUnknownError or TransportError where it cannot listen, after a report that says so.
+        Raises UsageError, PortInUseError, HostUnknownError or TransportError where it cannot listen, after a report
+        that says so.
         """
         self._loop = asyncio.get_running_loop()
         try:
             listener = open_listener(self._settings.listen)
-        except TransportError as error:
+        except BeffroiError as error:
             self._failure = error
             self._tally.error = str(error)
             self._tell(ListenerState.FAILED)

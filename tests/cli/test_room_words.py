@@ -130,7 +130,8 @@ def test_a_port_that_is_taken_says_so(home, capsys):
         (["join", "127.0.0.1:1", "Anne"], 1, "nothing listens at 127.0.0.1:1; is the room open there"),
         (["join", "127.0.0.1:x", "Anne"], 2, "is not an address"),
         (["join", "127.0.0.1:1", "\u200f"], 2, "is no name that can be shown"),
-        (["serve", "--listen", "nonsense"], 2, "is not an address"),
+        (["serve", "--listen", "nonsense:x"], 2, "is not an address"),
+        (["serve", "--listen", "nonsense.invalid"], 1, "nonsense.invalid is not an address of this machine"),
     ],
 )
 def test_what_goes_wrong_is_said(home, capsys, typed, status, message):

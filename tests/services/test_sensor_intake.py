@@ -14,7 +14,7 @@ import pytest
 from sensor_site import OK, FakeStore, site, until
 
 from core.config.settings import SensorsSettings
-from core.errors import ConfigError, PortInUseError, StoreError, StoreFullError, StoreLockedError
+from core.errors import ConfigError, PortInUseError, StoreError, StoreFullError, StoreLockedError, UsageError
 from core.services import sensor_intake, sensor_link, sensor_stream
 from core.services.sensor_file import SensorFile
 from core.services.sensor_intake import SensorIntake
@@ -507,6 +507,22 @@ def test_an_intake_that_stops_while_the_database_fails_says_what_is_not_saved(mo
             answers = [json.loads(line) for line in (await reader.read()).splitlines()]
             assert [answer["ok"] for answer in answers] == [False, False]
             assert "not saved: held by another program" in answers[0]["error"]
+
+    asyncio.run(scene())
+
+
+@pytest.mark.parametrize("listen", ["127.0.0.1:", "127.0.0.1", "127.0.0.1:99999", "no host:1"])
+def test_an_address_that_is_none_is_reported_and_raised_and_nobody_waits_for_ever(listen):
+    async def scene():
+        published = []
+        intake = SensorIntake(SensorsSettings(listen=listen), FakeStore().save, published.append)
+        running = asyncio.ensure_future(intake.run())
+        async with asyncio.timeout(5):
+            with pytest.raises(UsageError, match="is not an address"):
+                await intake.ready()
+        with pytest.raises(UsageError):
+            await running
+        assert [report.state for report in published] == [ListenerState.FAILED]
 
     asyncio.run(scene())
 
