@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from PyQt5.QtCore import QByteArray, QSettings, QSize, Qt, QTimer, pyqtSignal
+from PyQt5.QtCore import QByteArray, QPoint, QSettings, QSize, Qt, QTimer, pyqtSignal
 from PyQt5.QtGui import QCloseEvent, QGuiApplication, QPaintEvent
 from PyQt5.QtWidgets import (
     QSplitter,
@@ -186,6 +186,10 @@ class MainWindow(MenuWindow):
             return
         self.restoreGeometry(self._settings.value("layout/geometry", QByteArray(), QByteArray))
         self._fit(self.size())
+        room, corner = QGuiApplication.primaryScreen().availableGeometry(), self.pos()
+        if room.contains(corner):
+            most = room.bottomRight() - QPoint(self.width() - 1, self.height() - 1)
+            self.move(max(room.left(), min(corner.x(), most.x())), max(room.top(), min(corner.y(), most.y())))
         self._splitter.restoreState(self._settings.value("layout/splitter", QByteArray(), QByteArray))
         selected = self._settings.value("layout/selected", [])
         self._selected_before = [selected] if isinstance(selected, str) else list(selected or [])

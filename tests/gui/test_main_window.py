@@ -208,5 +208,7 @@ def test_a_window_is_never_larger_than_the_screen_it_opens_on(qtbot, settings):
         window = MainWindow(settings, MachineModel())
         qtbot.addWidget(window)
         assert window.size().boundedTo(room.expandedTo(window.minimumSize())) == window.size()
+        assert window.y() + window.height() <= max(room.height(), window.minimumHeight())
         window.resize(room * 2)
+        window.move(30, 30)
         window.keep_layout()
