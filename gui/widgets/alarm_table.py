@@ -48,7 +48,7 @@ _WIDTHS = {
     COMMENT: 120,
 }
 """What the text of the alarm leaves to the others, in pixels."""
-_HIDDEN_BELOW = {LIMIT: 1240, OPERATOR: 1240, COMMENT: 1060, VALUE: 900, LASTS: 760}
+_HIDDEN_BELOW = {LIMIT: 1240, OPERATOR: 1240, COMMENT: 1060, VALUE: 900, LASTS: 760, SOURCE: 720}
 """Columns that give way to the text where the table is narrower; the pane below and the tool-tips say the same."""
 _MARGIN_PX = 9
 _SHAPE_PX = 10

@@ -77,6 +77,8 @@ class CheckDesk(QObject):
         names = {check.name for check in checks}
         self._results = {name: result for name, result in self._results.items() if name in names}
         self._window.model.apply_checks(self._results.values())
+        if self._detail is not None and self._detail.name not in names:
+            self._detail.close()
 
     def apply(self, results: Sequence[CheckResult]) -> None:
         """What checks have found."""
@@ -214,20 +216,26 @@ class CheckDesk(QObject):
         save_table(self._services.home, "check", check)
         if before is not None and before.name != check.name:
             remove_table(self._services.home, "check", before.name)
+        is_open = before is not None and self._detail is not None and self._detail.name == before.name
         self._reload()  # one that is new or changed is run at once
         if before is not None and before.name != check.name:
-            self._rename(before.name, check.name)
+            self._rename(before.name, check.name, is_open=is_open)
         if self._window is not None:
             self._window.machine_list.select_check(check.name)
 
-    def _rename(self, old: str, new: str) -> None:
+    def _rename(self, old: str, new: str, *, is_open: bool) -> None:
         """The history of a check goes with it."""
 
         def read(history: History) -> list[CheckResult]:
             history.rename_check(old, new)
             return history.last_checks()
 
-        self._services.query(read, self._on_last, self._on_no_history)
+        def done(results: list[CheckResult]) -> None:
+            self._on_last(results)
+            if is_open:
+                self.open_detail(new)
+
+        self._services.query(read, done, self._on_no_history)
 
     def _free_name(self, target: str) -> str:
         """`example.org` for `https://example.org/`, with a number behind where it is taken."""

@@ -172,12 +172,17 @@ def test_a_check_gets_another_name_and_keeps_its_history(services, window, desk)
     add(desk, "https://wiki.example/", "wiki")
     with History.open(services.home.database_path) as history:
         history.write([result(30, CheckState.FAILED, error="down")])
+    before = desk.open_detail("wiki")
     dialog = desk.open_edit("wiki")
     dialog.name.setText("library")
     dialog.on_accept()
     assert [one.name for one in services.config.checks] == ["library"]
     assert shown_names(window) == ["library"]
     assert window.model.check("library").result.error == "down"
+    assert not before.isVisible()
+    assert desk._detail.name == "library"
+    desk.remove(["library"], is_agreed=True)
+    assert desk._detail is None
 
 
 def test_it_is_tried_at_once_and_the_result_is_shown(qtbot, services, desk):
