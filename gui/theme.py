@@ -186,7 +186,6 @@ QLineEdit:focus, QPlainTextEdit:focus, QSpinBox:focus, QDoubleSpinBox:focus, QDa
 QComboBox:focus { border: 1px solid $accent; }
 QComboBox::drop-down { width: 22px; border: 0; }
 QFileDialog QToolButton { padding: 3px; }
-QComboBox QAbstractItemView { background: $card; border: 1px solid $line; }
 QPushButton, QToolButton { background: $card; border: 1px solid $line; border-radius: 4px; padding: 6px 14px; }
 QPushButton:hover, QToolButton:hover { background: $raised; }
 QPushButton:focus, QToolButton:focus { border: 1px solid $accent; }
@@ -207,7 +206,10 @@ QLineEdit#chip-entry { background: transparent; border: 0; padding: 0 4px; }
 QPlainTextEdit#answers { background: transparent; border: 0; padding: 0; }
 QToolButton::menu-indicator { image: none; }
 QPushButton::menu-indicator { image: none; width: 0; }
-QTableView, QTreeView, QListView, QScrollArea, QTextBrowser { background: transparent; border: 0; outline: 0; }
+QListView { background: $card; border: 1px solid $line; outline: 0; }
+QTableView, QTreeView, QScrollArea, QTextBrowser, QWidget QListView {
+    background: transparent; border: 0; outline: 0; }
+QComboBox QAbstractItemView { background: $card; border: 1px solid $line; }
 QTableView::item, QTreeView::item { padding: 2px 6px; border: 0; }
 QTableView::item:selected, QTreeView::item:selected, QListView::item:selected {
     background: $raised; color: $text; }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from PyQt5.QtCore import pyqtSignal
+from PyQt5.QtCore import QModelIndex, pyqtSignal
 from PyQt5.QtWidgets import QCheckBox, QHeaderView, QWidget
 
 from core.equipment import Totals
@@ -42,6 +42,11 @@ class ImportDialog(FormDialog):
         header.setSectionResizeMode(QHeaderView.Interactive)
         header.setStretchLastSection(True)
         self.add_wide(self.table)
+        self.reason = plain_label("", "critical", wrap=True, selectable=True)
+        self.reason.hide()
+        self.add_wide(self.reason)
+        self.table.selectionModel().currentRowChanged.connect(self._on_current)
+        self.model.modelReset.connect(self.reason.hide)
         self.refused_only = QCheckBox(_("Show only what is refused"))
         self.refused_only.toggled.connect(self.model.set_refused_only)
         self.refused_only.hide()
@@ -60,6 +65,10 @@ class ImportDialog(FormDialog):
             counts[row.state] += 1
         self._taken = counts[NEW] + counts[CHANGED]
         self.model.set_rows(rows)
+        self._hide_empty(rows)
+        refused = next((place for place, row in enumerate(rows) if row.state == REFUSED), None)
+        if refused is not None:
+            self.table.setCurrentIndex(self.model.index(refused, 0))
         self.counts.setText(
             _("{new} new, {changed} changed, {same} as they were, {refused} refused").format(
                 new=number(counts[NEW]),
@@ -81,6 +90,22 @@ class ImportDialog(FormDialog):
         )
         self.accept_button.setEnabled(self._taken > 0)
         self.say("")
+
+    def _hide_empty(self, rows: Sequence[ImportRow]) -> None:
+        """Columns that this list has nothing for leave their room to the reasons."""
+        for column, is_used in (
+            (3, any(row.address for row in rows)),
+            (4, any(row.groups for row in rows)),
+            (5, any(row.reference for row in rows)),
+            (6, any(row.with_tax is not None for row in rows)),
+        ):
+            self.table.setColumnHidden(column, not is_used)
+
+    def _on_current(self, current: QModelIndex, _before: QModelIndex) -> None:
+        """Why the line that is chosen is refused, in full."""
+        words = [str(self.model.index(current.row(), at).data() or "") for at in (0, len(self.model.HEADERS))]
+        self.reason.setText(_("line {line}: {reason}").format(line=words[0], reason=words[1]))
+        self.reason.setVisible(current.isValid() and bool(words[1]))
 
     def apply_failed(self, error: BaseException) -> None:
         """The file cannot be read, or the machines cannot be saved."""

@@ -71,6 +71,16 @@ def test_the_preview_says_what_each_line_would_do(show):
     assert not dialog.isVisible()
 
 
+def test_the_reason_of_a_refused_line_is_read_in_full_and_empty_columns_make_room(show):
+    dialog = show(ImportDialog("list.csv"))
+    dialog.apply_plan(ROWS[2:], totals([]))
+    assert dialog.reason.isVisible()
+    assert dialog.reason.text() == "line 5: '10.0.0.300' is not an address"
+    assert [dialog.table.isColumnHidden(column) for column in range(3, 7)] == [False, True, True, True]
+    dialog.table.selectRow(0)
+    assert not dialog.reason.isVisible()
+
+
 def test_a_list_that_gives_nothing_cannot_be_taken(show):
     dialog = show(ImportDialog("list.csv"))
     dialog.apply_plan(ROWS[2:], totals([]))
