@@ -45,6 +45,7 @@ class AlarmsPage(QWidget):
         self.filter = AlarmFilter()
         self.filter.changed.connect(self._on_choice)
         self.filter.settled.connect(self._on_words)
+        self.filter.field.returnPressed.connect(self._on_entered)
         self.table = AlarmTable(self.model)
         self.table.chosen.connect(self._on_chosen)
         self.table.opened.connect(lambda index: self.go_wanted.emit(self.model.at(index.row())))
@@ -192,6 +193,14 @@ class AlarmsPage(QWidget):
     def _on_words(self, text: str) -> None:
         self.model.set_filter(text)
         self._on_rows()
+
+    def _on_entered(self) -> None:
+        """Enter in the filter goes to what it found."""
+        self._on_words(self.filter.field.text())
+        if self.model.rowCount():
+            if not self.table.chosen_alarms():
+                self.table.choose([self.model.at(0).id])
+            self.table.setFocus(Qt.ShortcutFocusReason)
 
     def _on_rows(self) -> None:
         shown = self.model.rowCount()

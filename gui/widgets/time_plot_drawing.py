@@ -177,15 +177,18 @@ class Drawing(pg.GraphicsObject):
             painter.setRenderHint(QPainter.Antialiasing, True)
             painter.drawPolygon(QPolygonF([QPointF(x, tip), QPointF(x - 5, far), QPointF(x + 5, far)]))
             painter.setRenderHint(QPainter.Antialiasing, False)
-            text_width = metrics.horizontalAdvance(mark.text)
+            text = metrics.elidedText(mark.text, Qt.ElideRight, max(x, width - x) - 11)
+            text_width = metrics.horizontalAdvance(text)
             middle = (tip + far) / 2
             for limit in map(self.y, self._frame.limits):
                 # Words beyond a limit would lie on its line: they stand on the near side of it.
                 if abs(middle - limit) < metrics.height():
                     middle = limit + (-1 if down else 1) * (metrics.height() / 2 + 1)
             top = middle - metrics.height() / 2
-            sides = [x + 9, x - 9 - text_width] if x + 9 + text_width < width else [x - 9 - text_width]
-            places = [QRectF(left, top, text_width, metrics.height()) for left in sides]
+            sides = [x + 9, x - 9 - text_width]
+            places = [
+                QRectF(left, top, text_width, metrics.height()) for left in sides if 0 <= left < width - text_width
+            ]
             places = [place for place in places if not any(place.intersects(other) for other in taken)]
             if places:
                 clear = next((place for place in places if not self._is_crossed(place)), None)
@@ -193,7 +196,7 @@ class Drawing(pg.GraphicsObject):
                 if clear is None:  # a curve passes on both sides: the words stay readable over it
                     painter.fillRect(place.adjusted(-2, 0, 2, 0), colours.color("card", 210))
                 painter.setPen(colours.color(mark.role))
-                painter.drawText(place, Qt.AlignCenter, mark.text)
+                painter.drawText(place, Qt.AlignCenter, text)
                 taken.append(place)
         if self._frame.message:
             painter.setPen(colours.color("dim"))

@@ -239,3 +239,14 @@ def test_the_button_says_that_the_bell_is_silenced(page):
     assert (page.silence_button.isChecked(), page.silence_button.text()) == (True, "Silenced")
     page.set_silent(False)
     assert (page.silence_button.isChecked(), page.silence_button.text()) == (False, "Silence")
+
+
+def test_enter_in_the_filter_goes_to_what_it_found(page, qtbot):
+    page.apply([alarm(1), alarm(2, source="check/www")])
+    page.activateWindow()
+    qtbot.waitUntil(page.isActiveWindow)
+    page.focus_filter()
+    QTest.keyClicks(page.filter.field, "www")
+    QTest.keyClick(page.filter.field, Qt.Key_Return)
+    assert page.table.hasFocus()
+    assert [one.id for one in page.table.chosen_alarms()] == [2]
