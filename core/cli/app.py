@@ -29,11 +29,11 @@ GROUPS = {
     "processes": "core.cli.status",
     "run": "core.cli.run",
     "meter": "core.cli.meter",
+    "sensors": "core.cli.sensors",
     "room": "core.cli.room",
+    "check": "core.cli.check",
     "alarms": "core.cli.alarms",
     "history": "core.cli.history",
-    "sensors": "core.cli.sensors",
-    "check": "core.cli.check",
     "audit": "core.cli.audit",
     "collect": "core.cli.collect",
 }
@@ -58,6 +58,7 @@ def main(words: Sequence[str] | None = None, open_window: Callable[[argparse.Nam
 
     `open_window` is called for `beffroi` and `beffroi console`; `main.py` gives it, since core knows no window.
     """
+    _hold_closed_streams()
     use_language()
     typed = list(sys.argv[1:] if words is None else words)
     options = _parse(typed)
@@ -94,6 +95,16 @@ def main(words: Sequence[str] | None = None, open_window: Callable[[argparse.Nam
         return 1
 
 
+def _hold_closed_streams() -> None:
+    """Put the null device where standard streams are closed: else the database would get their numbers, and be written
+    into by what is printed.
+    """
+    for number, name, mode in ((0, "stdin", "r"), (1, "stdout", "w"), (2, "stderr", "w")):
+        if getattr(sys, name) is None:
+            handle = os.open(os.devnull, os.O_RDWR)  # the lowest number that is free, so this one
+            setattr(sys, name, open(handle, mode, encoding="utf-8", closefd=False))  # noqa: SIM115 -- for good
+
+
 def _print_empty(options: argparse.Namespace) -> None:
     """With --json something is printed even when a command fails before it has anything to tell."""
     document = getattr(options, "empty_document", None)
@@ -105,7 +116,10 @@ def _parse(words: list[str]) -> argparse.Namespace:
     common = Parser(add_help=False)
     common.add_argument("--home", default=argparse.SUPPRESS, metavar="DIR", help=_("folder of keys, settings, history"))
     common.add_argument("--json", action="store_true", default=argparse.SUPPRESS, help=_("print one JSON document"))
-    parser = Parser(prog="beffroi", description=_("Supervise a site: its machines and its electricity meter."))
+    parser = Parser(
+        prog="beffroi",
+        description=_("Supervise a site: machines, electricity meters, sensors; checks, a room to talk, alarms."),
+    )
     parser.add_argument("--home", default=None, metavar="DIR", help=_("folder of keys, settings and history"))
     parser.add_argument("--json", action="store_true", default=False, help=_("print one JSON document on stdout"))
     parser.add_argument(

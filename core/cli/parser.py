@@ -40,6 +40,14 @@ class Formatter(argparse.HelpFormatter):
     def __init__(self, prog: str) -> None:
         super().__init__(prog, width=_terminal_columns() - 2)
 
+    def add_argument(self, action: argparse.Action) -> None:
+        """Reckon with the indent of commands, which argparse forgets: the longest would get a line of its own."""
+        super().add_argument(action)
+        if action.help is not argparse.SUPPRESS:
+            for command in self._iter_indented_subactions(action):
+                length = len(self._format_action_invocation(command)) + self._current_indent
+                self._action_max_length = max(self._action_max_length, length)
+
 
 class Parser(argparse.ArgumentParser):
     """Says what is wrong with the words on stderr and ends with status 2."""

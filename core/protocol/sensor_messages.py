@@ -234,6 +234,12 @@ def _of_text(text: str) -> list[Message]:
             is_last=True,
             example=EXAMPLE,
         )
+    if text.startswith("Hello|"):
+        raise Refusal(
+            N_("this port takes measures of sensors, it is no room to talk in; send {example}"),
+            is_last=True,
+            example=EXAMPLE,
+        )
     measures = text_measures(text)
     if not measures or len(measures) > VALUES:
         raise Refusal(N_("this is neither JSON nor a line such as “temperature:16.37”: {text}"), text=excerpt(text))

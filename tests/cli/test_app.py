@@ -1,11 +1,16 @@
 """What the command line says where only a part of the program is installed."""
 
+import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
-from core.cli.app import main
+from core.cli.app import GROUPS, main
+from core.home import Home
+
+ROOT = Path(__file__).resolve().parents[2]
 
 PROGRAM = """
 import sys
@@ -82,3 +87,28 @@ def test_ctrl_c_while_a_command_is_still_loaded_shows_no_traceback(tmp_path):
     program += PROGRAM.format(missing=[], home=str(tmp_path / "home"), words=["collect"])
     ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
     assert (ran.returncode, ran.stderr) == (1, "")
+
+
+@pytest.mark.skipif(os.name != "posix", reason="a shell that closes streams")
+@pytest.mark.parametrize("closed", [">&-", "<&- >&-", "<&- >&- 2>&-"])
+def test_a_command_whose_streams_are_closed_does_its_work(home: Home, closed: str) -> None:
+    line = f'exec "$0" main.py --home "$1" machines list {closed}'
+    ran = subprocess.run(
+        ["sh", "-c", line, sys.executable, str(home.path)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert (ran.returncode, ran.stderr) == (0, "")
+    assert not home.log_path.exists()
+
+
+def test_the_help_names_each_command_beside_what_it_does(capsys: pytest.CaptureFixture[str], monkeypatch) -> None:
+    monkeypatch.setenv("COLUMNS", "100")
+    with pytest.raises(SystemExit):
+        main(["--help"])
+    lines = [line.split() for line in capsys.readouterr().out.splitlines()]
+    for command in GROUPS:
+        assert any(line[:1] == [command] and len(line) > 2 for line in lines), command

@@ -153,6 +153,14 @@ def test_a_request_to_a_web_server_ends_the_link():
     assert "no web pages" in refused.value.english
 
 
+def test_who_looks_for_the_room_here_is_told_and_no_sensor_is_made_of_him():
+    (found, *_extension) = JsonObjects().receive_data(b'Hello|Zoe||{"beffroi": 1, "id": "4fe5"}')
+    with pytest.raises(Refusal) as refused:
+        messages_of(found)
+    assert refused.value.is_last
+    assert "no room" in refused.value.english
+
+
 def test_the_wire_speaks_english_whatever_the_language_of_the_user_is():
     refusal = Refusal("{name} is {value}, not a number", name="temperature", value="true")
     use_language("fr")
