@@ -76,8 +76,11 @@ def _item(row: SensorRow, now_s: float, *, is_marked: bool) -> BarItem:
     name = row.title() if row.is_alone else f"{row.title()} · {quantity_words(row.quantity)}"
     if is_marked:
         name += " · " + _("simulated")
+    short = words
+    if row.is_quiet(now_s) and row.time_s is not None:
+        short = _("since {time}").format(time=numbers.clock(row.time_s))
     low, high = row.limits()
     percent = None
     if low is not None and high is not None and row.value is not None:
         percent = min(100.0, max(2.0, 100 * (row.value - low) / (high - low)))
-    return BarItem(name, f"{value}  {words}" if words else value, percent, role, short=words)
+    return BarItem(name, f"{value}  {words}" if words else value, percent, role, short=short)
