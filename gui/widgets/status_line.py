@@ -10,7 +10,7 @@ from PyQt5.QtWidgets import QStatusBar, QToolButton, QWidget
 
 from core.language import _, ngettext
 from core.records import MeterReport, MeterState, StoreReport
-from core.site_records import AlarmSeverity, FeedReport
+from core.site_records import AlarmSeverity, FeedReport, SensorBatch
 from gui.models import alarm_words
 from gui.models.machines import Counts
 from gui.numbers import age, number
@@ -28,6 +28,7 @@ class StatusLine(QStatusBar):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._store: StoreReport | None = None
+        self._measured = (0, 0.0)
         self._store_error: str | None = None
         self._probes: dict[str, MeterReport] = {}
         self._links = plain_label("", "dim")
@@ -99,6 +100,11 @@ class StatusLine(QStatusBar):
         )
         set_role(self._collecting, "warning" if report.error is not None else "dim")
 
+    def apply_measures(self, batch: SensorBatch) -> None:
+        """Measures of sensors, which are on the disk before they are told, and not by the recorder's batches."""
+        if batch.measures:
+            self._measured = (self._measured[0] + len(batch.measures), batch.measures[-1].time_s)
+
     def apply_lost(self, count: int) -> None:
         """Records that did not fit; nothing is said while there are none."""
         self._dropped.setText(
@@ -157,9 +163,9 @@ class StatusLine(QStatusBar):
             set_role(self._database, "critical")
             return
         set_role(self._database, "dim")
-        written = age(time.time() - self._store.time_s)
+        written = age(time.time() - max(self._store.time_s, self._measured[1]))
         self._database.setText(_("database: written {age}").format(age=written))
-        rows = self._store.rows_written
+        rows = self._store.rows_written + self._measured[0]
         self._database.setToolTip(
             plain_tip(
                 ngettext("{count} row since the start", "{count} rows since the start", rows).format(count=number(rows))

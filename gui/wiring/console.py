@@ -181,6 +181,8 @@ class Console(QObject):
                 self.commands.apply(record)
             elif isinstance(record, SensorBatch | IntakeReport):
                 self.sensors.apply(record)
+                if isinstance(record, SensorBatch):
+                    window.status_line.apply_measures(record)
             elif isinstance(record, ChatLine | RoomReport | Alarm):
                 self.room.apply(record)
             elif isinstance(record, Maintenance):

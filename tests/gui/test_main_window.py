@@ -5,6 +5,7 @@ from machine_records import machine, report
 from PyQt5.QtCore import Qt
 from PyQt5.QtGui import QGuiApplication
 from PyQt5.QtWidgets import QAction
+from site_records import batch, measure
 
 from core.records import MachineState, MeterReport, MeterState, StoreReport
 from gui.main_window import PAGES, MainWindow
@@ -131,6 +132,10 @@ def test_the_status_line_tells_links_probe_database_and_losses(qtbot, open_windo
     assert line._probe.text() == "probe E450: reading"
     window.apply_store(StoreReport(time_s=time.time() - 3, rows_waiting=0, rows_written=5, rows_dropped=0))
     assert line._database.text() == "database: written 3 s ago"
+    line.apply_measures(batch(measure(time_s=time.time() - 1)))
+    line._tell_age()
+    assert line._database.text() == "database: written 1 s ago"
+    assert "6 rows" in line._database.toolTip()
     window.apply_store(
         StoreReport(time_s=time.time(), rows_waiting=9, rows_written=5, rows_dropped=0, error="the disk is full")
     )
