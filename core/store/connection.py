@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -34,6 +35,7 @@ _WRITE_FAILURES = {
 
 _REFUSAL = "refusal"
 _FILE = "file"
+_PAUSE_S = 0.02
 
 
 class UnwritableError(StoreError):
@@ -54,7 +56,7 @@ def open_connection(location: Path | str, *, create: bool, busy_timeout_s: float
         if create:
             _make_file(path)
         engine = create_engine(url, poolclass=pool.NullPool, connect_args={"timeout": busy_timeout_s})
-        connection = _connection(engine, path)
+        connection = _patient_connection(engine, path, busy_timeout_s)
         connection.info[_FILE] = _file_at(path)
         return connection
     except (StoreFullError, StoreReadOnlyError) as error:
@@ -63,6 +65,18 @@ def open_connection(location: Path | str, *, create: bool, busy_timeout_s: float
         if isinstance(error, StoreReadOnlyError):
             error = _read_only(path)
         return _reading_connection(url, path, error)
+
+
+def _patient_connection(engine: Engine, path: Path, timeout_s: float) -> Connection:
+    """Wait for another program that makes the database: SQLite itself does not while the log is begun."""
+    give_up_s = time.monotonic() + timeout_s
+    while True:
+        try:
+            return _connection(engine, path)
+        except StoreLockedError:
+            if time.monotonic() >= give_up_s:
+                raise
+        time.sleep(_PAUSE_S)
 
 
 def _connection(engine: Engine, path: Path) -> Connection:

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tempfile
 import textwrap
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -39,6 +40,17 @@ def path(tmp_path: Path) -> Path:
     with History.open(location) as history:
         history.write([telegram(1)])
     return location
+
+
+def test_one_that_another_program_is_making_is_waited_for(tmp_path: Path) -> None:
+    location = tmp_path / "beffroi.db"
+    other = sqlite3.connect(location, isolation_level=None, check_same_thread=False)
+    other.execute("BEGIN IMMEDIATE")
+    ending = threading.Timer(0.3, other.close)
+    ending.start()
+    with History.open(location) as history:
+        assert history.refusal is None
+    ending.join()
 
 
 def test_locked_by_another_program(path: Path) -> None:
