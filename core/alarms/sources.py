@@ -124,6 +124,10 @@ class Sources:
                 source.pace.last_s += seconds
             for bell in source.bells.values():
                 bell.condition.shift(seconds)
+                if bell.calm_s is not None:
+                    bell.calm_s += seconds
+                if bell.over_s is not None and seconds < 0:  # else it says truly when it was over
+                    bell.over_s += seconds
         self.down = {bell: since_s + seconds for bell, since_s in self.down.items()}
 
     def _rules_of(self, name: str) -> list[AlarmRule]:

@@ -369,6 +369,17 @@ def test_a_value_that_dances_rings_twice_then_waits_for_calm_and_counts():
     assert "rang 150 times" in over.text
 
 
+def test_an_unsteady_alarm_is_over_in_time_though_the_clock_is_set_back():
+    site = Site(temperature_rule())
+    for second in range(20):
+        site.tell(T0 + second, measure(T0 + second, 31.0 if second % 2 else 29.0))
+    site.tell(T0 + 20, measure(T0 + 20, 29.0))
+    site.engine.skip(-86_400.0)
+    back_s = T0 + 20 - 86_400.0
+    assert site.tick(back_s + FLAP_S - 1) == []
+    assert [one.state for one in site.tick(back_s + FLAP_S)] == [RESOLVED]
+
+
 def test_an_acknowledged_alarm_that_comes_back_soon_stays_acknowledged():
     site = Site(temperature_rule())
     site.tell(T0, measure(T0, 31.0))

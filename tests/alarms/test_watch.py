@@ -268,13 +268,14 @@ def test_too_many_records_lose_the_oldest_and_are_told(tmp_path):
     assert event.text == "15 values came too fast and were not looked at for alarms"
 
 
-def test_our_own_sleep_does_not_ring(tmp_path):
+@pytest.mark.parametrize("skipped_s", [7200.0, -7200.0, -86_400.0 * 365], ids=["sleep", "set back", "a year back"])
+def test_our_own_sleep_and_a_clock_that_is_set_do_not_ring_and_what_follows_does(tmp_path, skipped_s):
     site = Site(tmp_path / "h.db", sensors=(SensorConfig(id="s", name="Cold room", silent_after_s=30.0),))
 
     async def story() -> None:
         site.watch.put(measure(NOW, 1.0, "s"))
         await site.settle()
-        site.now_s += 7200.0
+        site.now_s += skipped_s
         await site.settle()
         assert site.alarms == []
         for _second in range(35):
