@@ -154,7 +154,7 @@ class Recorder:
             return True
         if self._waiting:
             return False
-        if now_s >= self._retention_due_s and self._try(partial(self._clean, now_s)):
+        if not 0 < self._retention_due_s - now_s <= RETENTION_S and self._try(partial(self._clean, now_s)):
             return self._cleaning is None
         return True
 

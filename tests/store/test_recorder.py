@@ -485,6 +485,22 @@ def test_retention_runs_at_the_start(site: Site) -> None:
     assert site.count("measurement_quarters") == 1
 
 
+def test_retention_goes_on_when_the_clock_is_set_back(site: Site) -> None:
+    site.now_s = NOW + 365 * 86400
+    with History.open(site.path) as history:
+        history.write([telegram(NOW)])
+
+    async def story() -> None:
+        await site.until(lambda: site.count("measurement_quarters") == 1)
+        await asyncio.sleep(0.1)
+        site.now_s = NOW
+        with History.open(site.path) as history:
+            history.write([telegram(NOW - 40 * 86400)])
+        await site.until(lambda: site.count("measurement_quarters") == 2)
+
+    site.run(story)
+
+
 CHILD = """
 import asyncio, signal, sys, time
 from core.config import Retention
