@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import os
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -29,7 +30,8 @@ from core.times import iso_time
 
 STATE_WORDS = {CheckState.OK: N_("ok"), CheckState.FAILED: N_("failed"), CheckState.TIMEOUT: N_("timeout")}
 
-_BAR = 30
+_BAR, _SHORTEST_BAR = 30, 5
+_TARGET_COLUMNS = 60
 
 
 def register(commands: Any, common: argparse.ArgumentParser) -> None:
@@ -191,11 +193,16 @@ async def _once(checks: _Round, has_bad_lines: bool, signalled: asyncio.Event) -
 
 
 async def _watch(checks: _Round, interval_s: float, signalled: asyncio.Event) -> int:
+    state_width = max(len(_(word)) for word in STATE_WORDS.values())
+    target_width = min(_TARGET_COLUMNS, max(len(check.target) for check in checks.checks))
+
     def done(result: CheckResult) -> None:
         if checks.is_json:
             print_json(check_document(result))
         else:
-            print_text("  ".join((local_time(result.time_s), *_cells(result))).rstrip())
+            cells = _cells(result)
+            padded = (cells[0].ljust(state_width), cells[1].ljust(target_width), *cells[2:])
+            print_text("  ".join((local_time(result.time_s), *padded)).rstrip())
 
     async def rounds() -> None:
         loop = asyncio.get_running_loop()
@@ -239,6 +246,8 @@ def _milliseconds(latency_ms: float) -> str:
 def _print_results(results: Sequence[CheckResult], elapsed_s: float) -> None:
     headers = (_("State"), _("Target"), _("Status"), _("Time"), _("Certificate"), _("What happened"))
     print_table(headers, [_cells(result) for result in results])
+    if len(results) <= 1:
+        return
     ok = sum(result.state is CheckState.OK for result in results)
     summed_s = sum(result.latency_ms or 0.0 for result in results) / 1000
     print_text(
@@ -260,16 +269,18 @@ class _ProgressBar:
         """So many are through."""
         if not self._is_shown:
             return
-        filled = _BAR * done // max(1, self._total)
+        columns = _columns()
         words = _("{done} of {total}, {failed} failed").format(done=done, total=self._total, failed=failed)
-        line = f"[{'#' * filled}{'-' * (_BAR - filled)}] {words}"
-        self._write(line + " " * (self._width - len(line)))
+        size = min(_BAR, columns - len(words) - 3)
+        filled = size * done // max(1, self._total)
+        line = f"[{'#' * filled}{'-' * (size - filled)}] {words}" if size >= _SHORTEST_BAR else words[:columns]
+        self._write(line + " " * (min(self._width, columns) - len(line)))
         self._width = len(line)
 
     def clear(self) -> None:
         """Leave the line empty for what is printed next."""
         if self._is_shown:
-            self._write(" " * self._width)
+            self._write(" " * min(self._width, _columns()))
             self._write("")
 
     @staticmethod
@@ -277,3 +288,11 @@ class _ProgressBar:
         encoding = sys.stderr.encoding or "utf-8"
         sys.stderr.write("\r" + line.encode(encoding, "replace").decode(encoding, "replace"))
         sys.stderr.flush()
+
+
+def _columns() -> int:
+    """What one line of the terminal on stderr holds, without its last column: a line that fills it goes to the next."""
+    try:
+        return max(1, (os.get_terminal_size(sys.stderr.fileno()).columns or 80) - 1)
+    except (OSError, ValueError):
+        return 79

@@ -211,6 +211,42 @@ def test_a_bar_is_drawn_where_stderr_is_a_terminal(home: Home, url: str, monkeyp
     assert drawn[-2].strip() == "", "the line is left empty"
 
 
+@pytest.mark.parametrize(("columns", "drawn"), [(200, "[" + "#" * 30 + "] "), (40, "] "), (20, "2 of 2"), (4, "2 o")])
+def test_a_bar_never_leaves_its_line(
+    home: Home, url: str, monkeypatch: pytest.MonkeyPatch, columns: int, drawn: str
+) -> None:
+    class Terminal(io.StringIO):
+        encoding = "utf-8"
+
+        def isatty(self) -> bool:
+            return True
+
+        def fileno(self) -> int:
+            return 2
+
+    terminal = Terminal()
+    monkeypatch.setattr(sys, "stderr", terminal)
+    monkeypatch.setattr(os, "get_terminal_size", lambda *_handle: os.terminal_size((columns, 24)))
+    assert check(home, "--json", f"{url}/a", f"{url}/b") == 0
+    lines = terminal.getvalue().split("\r")
+    assert max(map(len, lines)) < columns
+    assert any(drawn in line for line in lines)
+    assert lines[-2].strip() == ""
+
+
+def test_lines_of_an_interval_stand_under_each_other(home: Home, url: str) -> None:
+    words = [sys.executable, "main.py", "--home", str(home.path), "check", "--interval", "0.2", url, "127.0.0.1:1"]
+    with subprocess.Popen(
+        words, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env={**os.environ, "LANGUAGE": "en"}
+    ) as running:
+        assert running.stdout is not None
+        lines = [running.stdout.readline() for _line in range(4)]
+        running.send_signal(signal.SIGINT)
+        _rest, problems = running.communicate(timeout=20)
+    assert (running.returncode, problems) == (0, "")
+    assert {line.index(target) for line in lines for target in (url, "127.0.0.1:1 ") if target in line} == {30}
+
+
 def test_with_an_interval_it_goes_on_a_line_each_until_it_is_stopped(home: Home, url: str) -> None:
     words = [sys.executable, "main.py", "--home", str(home.path), "check", "--json", "--interval", "0.2", f"{url}/a"]
     with subprocess.Popen(
