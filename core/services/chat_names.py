@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import secrets
 from collections import OrderedDict
 
 from core.protocol.chat_text import NAME_LETTERS, name_key
 
 REMEMBERED = 10_000
 """Ids of clients of ours that are known again when they come back."""
+
+_IN_ORDER = 100
 
 
 class Names:
@@ -20,11 +23,12 @@ class Names:
     def take(self, wanted: str, identity: str, *, is_reserved: bool = False) -> str:
         """`wanted`, or the first free one of `wanted-2`, `wanted-3`… where somebody else has it or it is reserved.
 
-        The name must be given back by `release`.
+        Where a hundred are taken it is one of six digits, so that a crowd of one name costs no more than others. The
+        name must be given back by `release`.
         """
         name, number = wanted, 1
         while (number == 1 and is_reserved) or self._owner(name) not in (None, identity):
-            number += 1
+            number = number + 1 if number < _IN_ORDER else 100_000 + secrets.randbelow(900_000)
             name = f"{wanted[: NAME_LETTERS - len(str(number)) - 1]}-{number}"
         key = name_key(name)
         self._owners[key] = (identity, self._owners.get(key, (identity, 0))[1] + 1)
