@@ -127,7 +127,7 @@ def test_a_part_whose_port_is_taken_is_said_once_and_comes_up_when_it_is_free(ho
 def test_nobody_joins_or_speaks_in_a_room_whose_port_is_taken(home: Home) -> None:
     async def promise() -> None:
         with socket.create_server(("127.0.0.1", 0)) as taken:
-            listen = "127.0.0.1:{}".format(taken.getsockname()[1])
+            listen = f"127.0.0.1:{taken.getsockname()[1]}"
             config = Config(operator="ann", room=RoomSettings(enabled=True, listen=listen))
             async with running(home, config) as (site, heard):
                 site.enter("ann")
