@@ -22,6 +22,9 @@ _LINES_SHOWN = 20
 QUIET_S, LONGEST_S = 1.0, 5.0
 """A burst is collected until so long nothing more came, and no longer than that."""
 
+OVER_QUIET_S, OVER_LONGEST_S = 5.0, 60.0
+"""The same for a burst in which all is over: machines come back in a minute, not at one stroke."""
+
 _MOST_WAITING = 10_000
 
 
@@ -106,6 +109,7 @@ def _by_rule(alarms: Sequence[Alarm]) -> str:
 class Digester:
     """Collects the alarms of a burst, those that begin to ring or are over, and gives their notices.
 
+    Where all of them are over nobody is in a hurry: two thousand machines that come back one by one are told at once.
     An alarm that only changes (counted once more, acknowledged) is not told again. `now_s` is of any clock.
     """
 
@@ -122,6 +126,7 @@ class Digester:
         self._waiting: dict[int, Alarm] = {}
         self._ringing: set[int] = set()
         self._first_s = self._last_s = 0.0
+        self._is_urgent = False
 
     def __len__(self) -> int:
         return len(self._waiting)
@@ -150,8 +155,9 @@ class Digester:
         if alarm.id not in self._waiting and len(self._waiting) >= _MOST_WAITING:
             self.lost += 1
             return False
-        if not self._waiting:
-            self._first_s = now_s
+        rings = alarm.state is AlarmState.ACTIVE
+        if not self._waiting or (rings and not self._is_urgent):
+            self._first_s, self._is_urgent = now_s, rings
         self._last_s = now_s
         self._waiting[alarm.id] = alarm
         return True
@@ -161,7 +167,11 @@ class Digester:
         """When the next notices are due; None while nothing waits."""
         if not self._waiting:
             return None
-        return min(self._last_s + self._quiet_s, self._first_s + self._longest_s)
+        if self._is_urgent:
+            return min(self._last_s + self._quiet_s, self._first_s + self._longest_s)
+        return min(
+            self._last_s + max(self._quiet_s, OVER_QUIET_S), self._first_s + max(self._longest_s, OVER_LONGEST_S)
+        )
 
     def take(self, now_s: float) -> list[AlarmNotice]:
         """The notices that are due now, mostly none."""

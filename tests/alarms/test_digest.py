@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from alarm_records import alarm
 
-from core.alarms.digest import Digester, digest
+from core.alarms.digest import OVER_QUIET_S, Digester, digest
 from core.site_records import AlarmSeverity, AlarmState
 
 LOST = [alarm(number) for number in range(1, 2001)]
@@ -67,6 +67,28 @@ def test_a_burst_without_an_end_is_told_all_the_same():
         digester.put(alarm(tenth), tenth / 10)
         told += digester.take(tenth / 10)
     assert [len(notice.alarms) for notice in told] == [51, 51]
+
+
+def test_machines_that_come_back_one_by_one_are_told_at_once():
+    digester = Digester()
+    notices = []
+    for number in range(600):
+        digester.put(over(number), number / 20)
+        notices += digester.take(number / 20)
+    assert notices == []
+    (notice,) = digester.take(30.0 + OVER_QUIET_S)
+    assert notice.title == "Over: 600 × Machine offline"
+
+
+def test_what_rings_while_others_come_back_waits_no_longer_for_that():
+    digester = Digester(quiet_s=1.0, longest_s=5.0)
+    digester.put(over(1), 0.0)
+    digester.put(alarm(2), 20.0)
+    digester.put(over(3), 20.5)
+    assert digester.take(21.4) == []
+    assert {one.alarms[0].id for one in digester.take(21.5)} == {1, 2, 3}
+    digester.put(over(4), 30.0)
+    assert digester.take(32.0) == []
 
 
 def test_an_alarm_that_only_changes_is_not_told_again():
