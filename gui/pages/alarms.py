@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from PyQt5.QtCore import QByteArray, QDataStream, QIODevice, QSize, Qt, QTimer, pyqtSignal
+from PyQt5.QtCore import QByteArray, QSize, Qt, QTimer, pyqtSignal
 from PyQt5.QtGui import QHideEvent, QShowEvent
 from PyQt5.QtWidgets import QHBoxLayout, QMenu, QPushButton, QSplitter, QStackedLayout, QVBoxLayout, QWidget
 
@@ -14,6 +14,7 @@ from core.site_records import Alarm, AlarmState
 from gui import numbers
 from gui.models import alarm_words as words
 from gui.models.alarms import AlarmModel
+from gui.widgets import split_layout
 from gui.widgets.alarm_detail import AlarmDetail
 from gui.widgets.alarm_filter import AlarmFilter
 from gui.widgets.alarm_table import AlarmTable
@@ -236,19 +237,11 @@ class AlarmsPage(QWidget):
 
     def layout_state(self) -> QByteArray:
         """Columns and splitter, for the next start."""
-        state = QByteArray()
-        stream = QDataStream(state, QIODevice.WriteOnly)
-        stream << self._splitter.saveState() << self.table.layout_state()
-        return state
+        return split_layout.layout_of(self._splitter, self.table)
 
     def restore_layout(self, state: QByteArray) -> None:
         """Take up what `layout_state` gave."""
-        stream = QDataStream(state, QIODevice.ReadOnly)
-        split, columns = QByteArray(), QByteArray()
-        stream >> split >> columns
-        if stream.status() == QDataStream.Ok:
-            self._splitter.restoreState(split)
-            self.table.restore_layout(columns)
+        split_layout.restore(self._splitter, self.table, state)
 
     def showEvent(self, event: QShowEvent) -> None:
         """Ages are counted while somebody looks."""

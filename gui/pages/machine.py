@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from PyQt5.QtCore import QByteArray, QDataStream, QIODevice, QSize, Qt, QTimer, pyqtSignal
+from PyQt5.QtCore import QByteArray, QSize, Qt, QTimer, pyqtSignal
 from PyQt5.QtGui import QHideEvent, QPaintEvent, QShowEvent
 from PyQt5.QtWidgets import (
     QGridLayout,
@@ -29,6 +29,7 @@ from gui import numbers
 from gui.models.alarm_marks import marks_of
 from gui.models.machine_words import disk_words, identity_words, memory_words, rate_words, state_words, total
 from gui.theme import scaled_font
+from gui.widgets import split_layout
 from gui.widgets.big_number import BigNumber
 from gui.widgets.card import GAP
 from gui.widgets.core_bars import CoreBars
@@ -193,19 +194,11 @@ class MachinePage(QWidget):
 
     def layout_state(self) -> QByteArray:
         """Columns of the process table and the splitter above it, for the next start."""
-        state = QByteArray()
-        stream = QDataStream(state, QIODevice.WriteOnly)
-        stream << self._splitter.saveState() << self.processes.layout_state()
-        return state
+        return split_layout.layout_of(self._splitter, self.processes)
 
     def restore_layout(self, state: QByteArray) -> None:
         """Take up what `layout_state` gave."""
-        stream = QDataStream(state, QIODevice.ReadOnly)
-        split, columns = QByteArray(), QByteArray()
-        stream >> split >> columns
-        if stream.status() == QDataStream.Ok:
-            self._splitter.restoreState(split)
-            self.processes.restore_layout(columns)
+        split_layout.restore(self._splitter, self.processes, state)
 
     def paintEvent(self, event: QPaintEvent) -> None:
         """Make the curves once the page has been seen."""
