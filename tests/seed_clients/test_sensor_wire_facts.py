@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import re
+import socket
 import sqlite3
+import time
 
 import pytest
 from plain_sensor import GreetedThread, SensorThread, exchange, send_once
@@ -78,6 +80,44 @@ def test_the_wire_facts(server, tmp_path):
     in_file = (tmp_path / "donnees.txt").read_text(encoding="utf-8").splitlines()
     assert len(in_file) == len(expected) + 1  # and the humidity
     assert all(re.match(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z;[^;]+;-?[\d.]+(;\w+)?$", line) for line in in_file)
+
+
+def test_what_is_no_temperature_is_refused_said_and_counted(server):
+    wrong = {
+        b'{"capteur_id": "c", "temperature": "23.5"}': "send a number without quotes",
+        b'{"capteur_id": "c", "temperature": Infinity}': "no number that can be kept",
+        b'{"capteur_id": "c", "temperature": false}': "false, not a number",
+        b'{"capteur_id": "c", "data": {"temperature": 1}}': "send its values beside the identifier",
+        b"{'capteur_id': 'c', 'temperature': 23.5}": "double quotes",
+        b'{"capteur_id": "c"}': "there is no value in it",
+        b"Hello|Zoe": "no room to talk in",
+    }
+    for sent, said in wrong.items():
+        (answer,) = exchange(server.port, sent).decode().splitlines()
+        told = json.loads(answer)
+        assert list(told) == ["ok", "error"]
+        assert told["ok"] is False
+        assert said in told["error"]
+    status, _out, err = server.stop()
+    assert status == 0
+    assert re.search(rf"refused \({len(wrong)} so far\)", err)
+    assert server.measures() == []
+
+
+def test_a_sensor_that_reads_no_answer_loses_nothing_and_is_no_error(server):
+    for number in range(20):
+        client = socket.create_connection(("127.0.0.1", server.port))
+        client.sendall(b'{"capteur_id": "c", "temperature": %d}' % number)
+        client.close()
+    for _closed_at_once in range(20):
+        socket.create_connection(("127.0.0.1", server.port)).close()
+    deadline_s = time.monotonic() + 10
+    while len(server.measures()) < 20 and time.monotonic() < deadline_s:
+        time.sleep(0.05)
+    assert server.stop() == (0, "", "")
+    assert sorted(value for _sensor, value in server.measures()) == [float(number) for number in range(20)]
+    log = server.home / "beffroi.log"
+    assert not log.exists() or " ERROR " not in log.read_text(encoding="utf-8")
 
 
 def test_another_program_may_hold_the_database_for_a_while(server):
