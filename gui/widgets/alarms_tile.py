@@ -22,10 +22,14 @@ from gui.widgets.labels import ElidedLabel
 from gui.widgets.state_shape import paint_shape
 
 SHOWN = 5
+_MOST_LINES = 3
 
 
 class AlarmLines(QWidget):
-    """As many alarms as fit, two lines each; a click, or Enter on the focused one, opens it."""
+    """As many alarms as fit, two lines each, more where a long text has room for it.
+
+    A click, or Enter on the focused one, opens it.
+    """
 
     opened = pyqtSignal(int)
 
@@ -60,17 +64,26 @@ class AlarmLines(QWidget):
         """Room for one."""
         return QSize(140, round(self._height()))
 
-    def _height(self) -> float:
-        return QFontMetrics(scaled_font(1.0)).height() + QFontMetrics(scaled_font(0.9)).height() + 7
+    def _height(self, title_lines: int = 1) -> float:
+        return title_lines * QFontMetrics(scaled_font(1.0)).height() + QFontMetrics(scaled_font(0.9)).height() + 7
+
+    def _title_lines(self) -> int:
+        """As many as the longest text needs, three at most, where all alarms have room like that."""
+        metrics = QFontMetrics(scaled_font(1.0, bold=True))
+        needed = max((len(_wrapped(alarm.text, metrics, self.width() - 28)) for alarm in self._alarms), default=1)
+        room = int((self.height() + 2) / max(1, len(self._alarms)) - self._height(0)) // max(1, metrics.height())
+        return max(1, min(needed, room, _MOST_LINES))
 
     def _line(self, at: int) -> QRectF:
-        return QRectF(0, at * self._height(), self.width(), self._height())
+        height = self._height(self._title_lines())
+        return QRectF(0, at * height, self.width(), height)
 
     def paintEvent(self, _event: QPaintEvent) -> None:
         """Shape, text, and below it severity, state and age."""
         painter = QPainter(self)
         colours = theme()
         font, small = scaled_font(1.0, bold=True), scaled_font(0.9)
+        title_lines = self._title_lines()
         for at, alarm in enumerate(self._alarms):
             area = self._line(at)
             if area.bottom() > self.height() + 2:
@@ -85,7 +98,7 @@ class AlarmLines(QWidget):
             font.setBold(alarm.state is AlarmState.ACTIVE)
             painter.setFont(font)
             painter.setPen(colours.color("text"))
-            text = QFontMetrics(font).elidedText(one_line(alarm.text), Qt.ElideRight, int(inner.width()))
+            text = "\n".join(_wrapped(alarm.text, QFontMetrics(font), int(inner.width()), title_lines))
             painter.drawText(inner, int(Qt.AlignLeft | Qt.AlignTop), text)
             painter.setFont(small)
             painter.setPen(colours.color("dim"))
@@ -125,6 +138,22 @@ class AlarmLines(QWidget):
 
     def _at(self, event: QMouseEvent) -> int:
         return next((at for at in range(len(self._alarms)) if self._line(at).contains(event.localPos())), -1)
+
+
+def _wrapped(text: str, metrics: QFontMetrics, width: int, most: int = _MOST_LINES) -> list[str]:
+    """`text` in `most` lines or fewer, broken between words, the last one shortened where it must be."""
+    lines = [""]
+    parts = one_line(text).split(" ")
+    for at, part in enumerate(parts):
+        longer = f"{lines[-1]} {part}".lstrip()
+        if not lines[-1] or metrics.horizontalAdvance(longer) <= width:
+            lines[-1] = longer
+        elif len(lines) < most:
+            lines.append(part)
+        else:
+            lines[-1] = " ".join([lines[-1], *parts[at:]])
+            break
+    return [metrics.elidedText(line, Qt.ElideRight, width) for line in lines]
 
 
 class AlarmsTile(Card):

@@ -6,7 +6,7 @@ from PyQt5.QtCore import Qt
 from PyQt5.QtWidgets import QHBoxLayout, QWidget
 
 from gui.theme import scaled_font
-from gui.widgets.labels import plain_label, set_role
+from gui.widgets.labels import ElidedLabel, plain_label, set_role
 
 
 class BigNumber(QWidget):
@@ -18,14 +18,14 @@ class BigNumber(QWidget):
         self._number.setFont(scaled_font(2.1, bold=True))
         self._unit = plain_label("", "dim")
         self._unit.setFont(scaled_font(1.1))
-        self._detail = plain_label("", "dim")
+        self._detail = ElidedLabel("dim")
+        self._detail.setAlignment(Qt.AlignRight | Qt.AlignBottom)
         layout = QHBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(6)
         layout.addWidget(self._number, 0, Qt.AlignBottom)
         layout.addWidget(self._unit, 0, Qt.AlignBottom)
-        layout.addStretch(1)
-        layout.addWidget(self._detail, 0, Qt.AlignBottom)
+        layout.addWidget(self._detail, 1)
         for label in (self._unit, self._detail):
             label.setContentsMargins(0, 0, 0, 4)
 
@@ -37,7 +37,11 @@ class BigNumber(QWidget):
 
     def set_detail(self, text: str) -> None:
         """Words at the right."""
-        self._detail.setText(text)
+        self._detail.set_text(text)
+
+    def detail(self) -> str:
+        """The words at the right, whole."""
+        return self._detail.accessibleName()
 
     def set_stale(self, is_stale: bool) -> None:
         """Grey the number while it is old."""

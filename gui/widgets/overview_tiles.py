@@ -175,7 +175,8 @@ class EnergyTile(Card):
         volts = [measured.voltage_l1_v, measured.voltage_l2_v, measured.voltage_l3_v]
         if any(value is not None for value in volts):
             text = "   ".join(numbers.number(value, 1) for value in volts if value is not None)
-            lines.append(BarItem(_("Voltage"), f"{text} V", None))
+            short = "   ".join(numbers.number(value, 0) for value in volts if value is not None)
+            lines.append(BarItem(_("Voltage"), f"{text} V", None, short=f"{short} V"))
         amperes = [measured.current_l1_a, measured.current_l2_a, measured.current_l3_a]
         if any(value is not None for value in amperes):
             text = "   ".join(numbers.number(value, 2) for value in amperes if value is not None)

@@ -6,6 +6,7 @@ import pytest
 from alarm_shown import alarm
 from msgspec.structs import replace
 from PyQt5.QtCore import QPoint, Qt
+from PyQt5.QtGui import QFontMetrics
 from PyQt5.QtTest import QTest
 
 from core.series import SeriesBook
@@ -14,6 +15,7 @@ from gui.models.alarm_marks import marks_of
 from gui.models.machines import MachineModel
 from gui.pages.machine import MachinePage
 from gui.pages.overview import OverviewPage
+from gui.widgets.alarms_tile import AlarmLines, _wrapped
 from gui.widgets.status_line import StatusLine
 
 
@@ -111,3 +113,23 @@ def test_a_mark_moves_when_its_alarm_changes(page):
     page.set_alarms({"machine/web-01": [rung]})
     page.set_alarms({"machine/web-01": [replace(rung, value=99.0)]})
     assert marks(page, "cpu")[0][2] == 99.0
+
+
+def test_a_long_text_takes_more_lines_where_there_is_room(qtbot):
+    lines = AlarmLines()
+    qtbot.addWidget(lines)
+    lines.resize(230, 120)
+    text = "Température de capteur_1 au-dessus de 8 °C (19,5 °C)"
+    lines.set_alarms([alarm(1, text=text)])
+    assert lines._title_lines() > 1
+    lines.set_alarms([alarm(number, text=text) for number in range(4)])
+    assert lines._title_lines() == 1
+    lines.set_alarms([alarm(1, text="short")])
+    assert lines._title_lines() == 1
+    metrics = QFontMetrics(lines.font())
+    assert " ".join(_wrapped(text, metrics, 10_000)) == text
+    for most in (1, 2, 3):
+        wrapped = _wrapped(text, metrics, 100, most)
+        assert len(wrapped) == most
+        assert wrapped[-1].endswith("…")
+        assert all(metrics.horizontalAdvance(line) <= 100 for line in wrapped)
