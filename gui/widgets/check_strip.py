@@ -68,7 +68,7 @@ class CheckStrip(QWidget):
         self._shown = state
         self._add.setVisible(not rows)
         self._chips.setVisible(bool(rows))
-        self._counts.set_text(self._words() if rows else _("No check yet: it watches a page, a port or a host."))
+        self._counts.set_text(self._words() if rows else _("No check yet: a page, a port or a host."))
         self._show(rows[:most])
         left = len(rows) - most
         self._more.setText("" if left <= 0 else _("and {count} more").format(count=number(left)))
