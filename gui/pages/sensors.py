@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 TICK_MS = 500
 _OFTEN_SORTED = 1_000
-_TILES_SHARE = 0.55
+_TILES_SHARE = 0.58
 _DEFAULT_ADDRESS = "127.0.0.1:17452"
 
 
@@ -337,7 +337,7 @@ class SensorsPage(QWidget):
         """As much for the tiles as they need, a bit over half of the page at most, until somebody moves the border."""
         if self.curves is None or self._is_split_by_hand:
             return
-        height = self._splitter.height()
+        height = self._splitter.height() - self._splitter.handleWidth()
         tiles_px = min(self.tiles.wanted_height(self._splitter.width()), round(_TILES_SHARE * height))
         self._splitter.setSizes([tiles_px, max(1, height - tiles_px)])
 

@@ -54,6 +54,7 @@ class SensorTiles(QListView):
         self.verticalScrollBar().setSingleStep(40)
         self.verticalScrollBar().rangeChanged.connect(self._on_range)
         self._on_range(0, 0)
+        self._on_range(0, 0)
         model.layoutChanged.connect(self._on_layout)
         self.selectionModel().selectionChanged.connect(self._on_selection)
         self.doubleClicked.connect(self._on_double_clicked)
