@@ -23,6 +23,7 @@ from core.records import Event, Level, Machine, MachineState, Severity
 from core.services.list_import import check_room_for_one, import_site
 from core.services.list_writing import write_list
 from core.services.machine_fields import check_name, parse_address
+from core.services.machine_lists import COLUMNS
 from core.services.site_pairing import pair_all, pair_one
 from core.times import iso_time
 
@@ -38,12 +39,20 @@ def register(commands: Any, common: argparse.ArgumentParser) -> None:
     )
     listing.set_defaults(handler=_list)
     add = verbs.add_parser("add", parents=[common], help=_("pair with the agent of one machine"))
-    add.add_argument("name", metavar="NAME")
-    add.add_argument("address", metavar="HOST[:PORT]")
+    add.add_argument("name", metavar="NAME", help=_("how it is called here"))
+    add.add_argument("address", metavar="HOST[:PORT]", help=_("where its agent listens"))
     add.add_argument("--code", required=True, help=_("the code that its agent shows"))
     add.add_argument("--group", action="append", default=[], metavar="G", help=_("a group it belongs to"))
     add.set_defaults(handler=_add)
-    importing = verbs.add_parser("import", parents=[common], help=_("take machines from a list"))
+    importing = verbs.add_parser(
+        "import",
+        parents=[common],
+        help=_("take machines from a list"),
+        description=_(
+            "A line is IP;PORT or IP,PORT or IP:PORT or an address alone or NAME,IP:PORT, or all stand in one line: "
+            "IP PORT IP PORT. With a first line of names the columns are: {columns}."
+        ).format(columns=", ".join(COLUMNS)),
+    )
     importing.add_argument("file", metavar="FILE", help=_("a text, csv, json or xlsx file"))
     importing.add_argument("--site-code", metavar="CODE", help=_("pair them all by this code"))
     importing.add_argument("--preview", action="store_true", help=_("show what would be taken, and save nothing"))
@@ -53,7 +62,7 @@ def register(commands: Any, common: argparse.ArgumentParser) -> None:
     exporting.set_defaults(handler=_export)
     remove = verbs.add_parser("remove", parents=[common], help=_("forget a machine; its history stays"))
     which = remove.add_mutually_exclusive_group(required=True)
-    which.add_argument("name", metavar="NAME", nargs="?")
+    which.add_argument("name", metavar="NAME", nargs="?", help=_("which machine"))
     which.add_argument("--reference", metavar="REF", help=_("all machines with this reference instead"))
     remove.set_defaults(handler=_remove)
     site_code = verbs.add_parser(

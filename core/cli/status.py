@@ -48,7 +48,7 @@ def register(commands: Any, common: argparse.ArgumentParser) -> None:
     )
     status.set_defaults(handler=_run_status, empty_document=[])
     processes = commands.add_parser("processes", parents=[common], help=_("the process table of a machine"))
-    processes.add_argument("machine", metavar="MACHINE")
+    processes.add_argument("machine", metavar="MACHINE", help=_("which machine"))
     processes.add_argument("--sort", choices=list(_SORTS), default="cpu", help=_("order of the table (default cpu)"))
     processes.add_argument("--limit", type=_limit, metavar="N", help=_("the first N alone"))
     processes.set_defaults(handler=_run_processes, empty_document=[])

@@ -83,6 +83,12 @@ def test_a_talk_by_pipes_is_kept_logged_and_ended_by_its_operator(home, tmp_path
     assert said == ["[2Jcoucou @Anne", "salut", "re"]
 
 
+def test_options_beat_the_configuration_file(home):
+    home.config_path.write_text('[room]\nlisten = "127.0.0.1:1"\n')
+    with serving(home) as server:
+        assert not server.address.endswith(":1")
+
+
 def test_a_signal_ends_the_server_with_0_and_its_clients_say_so_with_1(home):
     with serving(home) as server:
         command = words(home, "room", "join", server.address, "Anne")
