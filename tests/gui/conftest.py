@@ -2,7 +2,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from PyQt5.QtCore import QEvent, QSettings
+from PyQt5.QtCore import QEvent, QSettings, Qt
 
 from gui.theme import use_theme
 
@@ -39,3 +39,17 @@ def _held(qtbot, monkeypatch):
 @pytest.fixture
 def settings(tmp_path):
     return QSettings(str(tmp_path / "gui.ini"), QSettings.IniFormat)
+
+
+@pytest.fixture
+def show(qtbot):
+    """Show a dialog as the window does, and keep it until the end of the test."""
+
+    def shown(dialog):
+        dialog.setAttribute(Qt.WA_DeleteOnClose, False)
+        qtbot.addWidget(dialog)
+        dialog.show()
+        qtbot.waitExposed(dialog)
+        return dialog
+
+    return shown

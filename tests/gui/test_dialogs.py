@@ -1,4 +1,5 @@
 import pytest
+from dialog_parts import gather, words
 from machine_records import machine
 from PyQt5.QtCore import Qt
 from PyQt5.QtGui import QGuiApplication
@@ -20,30 +21,6 @@ from gui.dialogs.connect_probe import ConnectProbeDialog
 from gui.dialogs.edit_machine import EditMachineDialog
 from gui.dialogs.meter_key import KeyDialog
 from gui.dialogs.preferences import PreferencesDialog
-
-
-@pytest.fixture
-def show(qtbot):
-    """Show a dialog as the window does, and keep it until the end of the test."""
-
-    def shown(dialog):
-        dialog.setAttribute(Qt.WA_DeleteOnClose, False)
-        qtbot.addWidget(dialog)
-        dialog.show()
-        qtbot.waitExposed(dialog)
-        return dialog
-
-    return shown
-
-
-def words(dialog):
-    return dialog._words.text() if dialog._words.isVisible() else ""
-
-
-def gather(signal):
-    got = []
-    signal.connect(lambda *arguments: got.append(arguments))
-    return got
 
 
 def test_adding_a_machine_by_keyboard(qtbot, show):

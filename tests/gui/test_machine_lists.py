@@ -3,7 +3,7 @@
 import time
 from decimal import Decimal
 
-import pytest
+from dialog_parts import gather
 from machine_records import machine
 from PyQt5.QtCore import Qt
 
@@ -13,26 +13,6 @@ from gui.dialogs.edit_machine import EditMachineDialog
 from gui.dialogs.equipment import EquipmentDialog
 from gui.dialogs.import_machines import ImportDialog
 from gui.models.import_lines import CHANGED, NEW, REFUSED, SAME, ImportLinesModel, ImportRow
-
-
-@pytest.fixture
-def show(qtbot):
-    """Show a dialog as the window does, and keep it until the end of the test."""
-
-    def shown(dialog):
-        dialog.setAttribute(Qt.WA_DeleteOnClose, False)
-        qtbot.addWidget(dialog)
-        dialog.show()
-        qtbot.waitExposed(dialog)
-        return dialog
-
-    return shown
-
-
-def gather(signal):
-    got = []
-    signal.connect(lambda *arguments: got.append(arguments))
-    return got
 
 
 def shown(model):

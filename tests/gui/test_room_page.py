@@ -3,6 +3,7 @@
 import time
 
 import pytest
+from dialog_parts import gather
 from PyQt5.QtCore import QPoint, Qt
 from PyQt5.QtGui import QGuiApplication, QTextCursor
 from site_records import NOW_S, line, room
@@ -26,12 +27,6 @@ def open_page(page):
     page.apply_report(room(present={"general": ("ana", "Bruno", "Chloé")}))
     page.flush()
     return page
-
-
-def gather(signal):
-    got = []
-    signal.connect(lambda *arguments: got.append(arguments))
-    return got
 
 
 def say(page, *lines):

@@ -1,6 +1,7 @@
 """Dialogs of sensors and the room, and their tabs of Preferences: what is wrong is said in a sentence."""
 
 import pytest
+from dialog_parts import gather, words
 from PyQt5.QtCore import Qt
 
 from core.config import Config
@@ -16,28 +17,6 @@ from core.site_records import AlarmSeverity
 from gui.dialogs.edit_sensor import EditSensorDialog
 from gui.dialogs.listen import ListenDialog
 from gui.dialogs.preferences import PreferencesDialog
-
-
-@pytest.fixture
-def show(qtbot):
-    def shown(dialog):
-        dialog.setAttribute(Qt.WA_DeleteOnClose, False)
-        qtbot.addWidget(dialog)
-        dialog.show()
-        qtbot.waitExposed(dialog)
-        return dialog
-
-    return shown
-
-
-def words(dialog):
-    return dialog._words.text() if dialog._words.isVisible() else ""
-
-
-def gather(signal):
-    got = []
-    signal.connect(lambda *arguments: got.append(arguments))
-    return got
 
 
 def test_a_sensor_is_named_with_limits_in_the_users_decimals(qtbot, show):

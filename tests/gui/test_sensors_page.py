@@ -4,6 +4,7 @@ import time
 
 import pytest
 from alarm_shown import alarm
+from dialog_parts import gather
 from PyQt5.QtCore import Qt
 from PyQt5.QtGui import QGuiApplication
 from site_records import batch, intake, measure, points
@@ -24,12 +25,6 @@ def page(qtbot):
     made.show()
     qtbot.waitExposed(made)
     return made
-
-
-def gather(signal):
-    got = []
-    signal.connect(lambda *arguments: got.append(arguments))
-    return got
 
 
 def hour_of(sensor, value=20.0, **more):
