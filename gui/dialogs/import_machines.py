@@ -103,7 +103,7 @@ class ImportDialog(FormDialog):
 
     def _on_current(self, current: QModelIndex, _before: QModelIndex) -> None:
         """Why the line that is chosen is refused, in full."""
-        words = [str(self.model.index(current.row(), at).data() or "") for at in (0, len(self.model.HEADERS))]
+        words = [str(self.model.index(current.row(), at).data() or "") for at in (0, self.model.WHY)]
         self.reason.setText(_("line {line}: {reason}").format(line=words[0], reason=words[1]))
         self.reason.setVisible(current.isValid() and bool(words[1]))
 

@@ -7,12 +7,13 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterable
 from itertools import groupby
 
-from PyQt5.QtCore import QAbstractTableModel, QModelIndex, QObject, Qt, pyqtSignal
+from PyQt5.QtCore import QModelIndex, QObject, Qt, pyqtSignal
 
 from core.language import N_, _
 from core.site_records import Alarm, AlarmSeverity, AlarmState
 from gui import numbers
 from gui.models import alarm_words as words
+from gui.models.rows import RowsModel
 from gui.plain_text import one_line, plain_tip
 
 COLUMNS = (
@@ -36,8 +37,6 @@ MOST_CLOSED = 5_000
 _MOST_RUNS = 40
 """Rows that go are removed run by run; where there are more runs, they are brought together first."""
 
-_RIGHT = {VALUE, LIMIT, LASTS}
-_BIGGEST_FIRST = {SEVERITY, SINCE, LASTS}
 _STATE_ORDER = {state: place for place, state in enumerate(AlarmState)}
 _KEYS: dict[int, Callable[[Alarm], object]] = {
     SEVERITY: lambda alarm: alarm.severity.rank,
@@ -53,12 +52,16 @@ _KEYS: dict[int, Callable[[Alarm], object]] = {
 }
 
 
-class AlarmModel(QAbstractTableModel):
+class AlarmModel(RowsModel):
     """Rows keep their place and their selection by the number of the alarm.
 
     `apply` takes any number of news at once and tells the view of runs of rows, not of each; `counted` follows when
     the number of open alarms, or the worst of them, has changed.
     """
+
+    HEADERS = COLUMNS
+    RIGHT = frozenset({VALUE, LIMIT, LASTS})
+    BIGGEST_FIRST = frozenset({SEVERITY, SINCE, LASTS})
 
     counted = pyqtSignal()
 
@@ -171,26 +174,6 @@ class AlarmModel(QAbstractTableModel):
 
     # Qt's questions
 
-    def rowCount(self, parent: QModelIndex | None = None) -> int:
-        """Alarms shown."""
-        return 0 if parent is not None and parent.isValid() else len(self._rows)
-
-    def columnCount(self, parent: QModelIndex | None = None) -> int:
-        """Columns of an alarm."""
-        return 0 if parent is not None and parent.isValid() else len(COLUMNS)
-
-    def headerData(self, section: int, orientation: Qt.Orientation, role: int = Qt.DisplayRole) -> object:
-        """Titles, aligned as their columns."""
-        if orientation != Qt.Horizontal:
-            return None
-        if role == Qt.DisplayRole:
-            return _(COLUMNS[section])
-        if role == Qt.TextAlignmentRole:
-            return _alignment(section)
-        if role == Qt.InitialSortOrderRole:
-            return int(Qt.DescendingOrder if section in _BIGGEST_FIRST else Qt.AscendingOrder)
-        return None
-
     def data(self, index: QModelIndex, role: int = Qt.DisplayRole) -> object:
         """Text and alignment; exact times and whole texts in the tool-tip."""
         alarm = self._all[self._rows[index.row()]]
@@ -198,7 +181,7 @@ class AlarmModel(QAbstractTableModel):
         if role == Qt.DisplayRole:
             return self.text(alarm, column)
         if role == Qt.TextAlignmentRole:
-            return _alignment(column)
+            return self.alignment(column)
         if role == ALARM_ROLE:
             return alarm
         if role == Qt.ToolTipRole:
@@ -336,7 +319,3 @@ def _runs(rows: list[int]) -> list[tuple[int, int]]:
         run = [row for _place, row in members]
         runs.append((run[0], run[-1]))
     return runs
-
-
-def _alignment(column: int) -> int:
-    return int((Qt.AlignRight if column in _RIGHT else Qt.AlignLeft) | Qt.AlignVCenter)

@@ -7,9 +7,10 @@ from decimal import Decimal
 from typing import Any
 
 from msgspec import Struct
-from PyQt5.QtCore import QAbstractTableModel, QModelIndex, QObject, Qt
+from PyQt5.QtCore import QModelIndex, QObject, Qt
 
 from core.language import N_, _
+from gui.models.rows import RowsModel
 from gui.numbers import number
 from gui.plain_text import one_line, plain_tip
 from gui.theme import theme
@@ -34,11 +35,22 @@ class ImportRow(Struct, frozen=True, kw_only=True):
     reason: str = ""
 
 
-class ImportLinesModel(QAbstractTableModel):
+class ImportLinesModel(RowsModel):
     """Line, what it does, machine, equipment, and why not."""
 
-    HEADERS = (N_("Line"), N_("State"), N_("Name"), N_("Address"), N_("Groups"), N_("Reference"), N_("With tax"))
+    HEADERS = (
+        N_("Line"),
+        N_("State"),
+        N_("Name"),
+        N_("Address"),
+        N_("Groups"),
+        N_("Reference"),
+        N_("With tax"),
+        N_("Why not"),
+    )
+    RIGHT = frozenset({0, 6})
     NAME = 2
+    WHY = 7
 
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
@@ -61,22 +73,6 @@ class ImportLinesModel(QAbstractTableModel):
         self._rows = [row for row in self._all if row.state == REFUSED] if self._is_refused_only else self._all
         self.endResetModel()
 
-    def rowCount(self, parent: QModelIndex = QModelIndex()) -> int:  # noqa: B008 -- Qt's own signature
-        """One for each line."""
-        return 0 if parent.isValid() else len(self._rows)
-
-    def columnCount(self, parent: QModelIndex = QModelIndex()) -> int:  # noqa: B008 -- Qt's own signature
-        """Those of HEADERS, and the reason."""
-        return 0 if parent.isValid() else len(self.HEADERS) + 1
-
-    def headerData(self, section: int, orientation: Qt.Orientation, role: int = Qt.DisplayRole) -> Any:
-        """Names of the columns."""
-        if role == Qt.DisplayRole and orientation == Qt.Horizontal:
-            return _("Why not") if section == len(self.HEADERS) else _(self.HEADERS[section])
-        if role == Qt.TextAlignmentRole:
-            return int(Qt.AlignVCenter | (Qt.AlignRight if section in (0, 6) else Qt.AlignLeft))
-        return None
-
     def data(self, index: QModelIndex, role: int = Qt.DisplayRole) -> Any:
         """Texts as they are, and the colour of what they say."""
         row, column = self._rows[index.row()], index.column()
@@ -85,9 +81,9 @@ class ImportLinesModel(QAbstractTableModel):
         if role == Qt.ForegroundRole and column == 1:
             return theme().color(_ROLES[row.state])
         if role == Qt.ForegroundRole and row.state in (SAME, REFUSED):
-            return theme().color("dim" if row.state == SAME or column < len(self.HEADERS) else "text")
+            return theme().color("dim" if row.state == SAME or column != self.WHY else "text")
         if role == Qt.TextAlignmentRole:
-            return int(Qt.AlignVCenter | (Qt.AlignRight if column in (0, 6) else Qt.AlignLeft))
+            return self.alignment(column)
         if role == Qt.ToolTipRole:
             return plain_tip("\n".join(text for text in (row.text, row.reason) if text))
         return None

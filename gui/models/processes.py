@@ -6,18 +6,17 @@ import time
 from collections.abc import Callable
 from itertools import groupby
 
-from PyQt5.QtCore import QAbstractTableModel, QModelIndex, QObject, Qt
+from PyQt5.QtCore import QModelIndex, QObject, Qt
 
 from core.language import N_, _
 from core.records import Process, ProcessTable
 from gui import numbers
+from gui.models.rows import RowsModel
 from gui.plain_text import one_line, plain_tip
 
 Key = tuple[int, float]
 COLUMNS = (N_("PID"), N_("Name"), N_("User"), N_("CPU %"), N_("Memory"), N_("Since"), N_("Command line"))
 PID, NAME, USER, CPU, MEMORY, SINCE, COMMAND = range(len(COLUMNS))
-_RIGHT = {PID, CPU, MEMORY}
-_BIGGEST_FIRST = {CPU, MEMORY}
 _DAY_S = 86_400
 _SORT_KEYS: dict[int, Callable[[Process], object]] = {
     PID: lambda process: process.pid,
@@ -30,8 +29,12 @@ _SORT_KEYS: dict[int, Callable[[Process], object]] = {
 }
 
 
-class ProcessModel(QAbstractTableModel):
+class ProcessModel(RowsModel):
     """Rows keep their place and their selection by (pid, start): a pid that is used again is another row."""
+
+    HEADERS = COLUMNS
+    RIGHT = frozenset({PID, CPU, MEMORY})
+    BIGGEST_FIRST = frozenset({CPU, MEMORY})
 
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
@@ -85,27 +88,11 @@ class ProcessModel(QAbstractTableModel):
         """The process of a row."""
         return self._all[self._rows[row]]
 
-    def rowCount(self, parent: QModelIndex | None = None) -> int:
-        """Processes shown."""
-        return 0 if parent is not None and parent.isValid() else len(self._rows)
-
-    def columnCount(self, parent: QModelIndex | None = None) -> int:
-        """Columns of a process."""
-        return 0 if parent is not None and parent.isValid() else len(COLUMNS)
-
     def headerData(self, section: int, orientation: Qt.Orientation, role: int = Qt.DisplayRole) -> object:
-        """Titles, aligned as their columns."""
-        if orientation != Qt.Horizontal:
-            return None
-        if role == Qt.DisplayRole:
-            return _(COLUMNS[section])
-        if role == Qt.TextAlignmentRole:
-            return _alignment(section)
-        if role == Qt.InitialSortOrderRole:
-            return int(Qt.DescendingOrder if section in _BIGGEST_FIRST else Qt.AscendingOrder)
-        if role == Qt.ToolTipRole and section == CPU:
+        """Titles, and in the tool-tip what a percent is of."""
+        if orientation == Qt.Horizontal and role == Qt.ToolTipRole and section == CPU:
             return _("of one core, since the agent's previous look")
-        return None
+        return super().headerData(section, orientation, role)
 
     def data(self, index: QModelIndex, role: int = Qt.DisplayRole) -> object:
         """Text and alignment; in the tool-tip what does not fit."""
@@ -117,7 +104,7 @@ class ProcessModel(QAbstractTableModel):
         if role == Qt.DisplayRole:
             return self._text(key, process, column)
         if role == Qt.TextAlignmentRole:
-            return _alignment(column)
+            return self.alignment(column)
         if role == Qt.ToolTipRole:
             if column == SINCE:
                 return numbers.exact_time(process.started_s)
@@ -228,7 +215,3 @@ def _runs(rows: list[int]) -> list[tuple[int, int]]:
         run = [row for _place, row in members]
         runs.append((run[0], run[-1]))
     return runs
-
-
-def _alignment(column: int) -> int:
-    return int((Qt.AlignRight if column in _RIGHT else Qt.AlignLeft) | Qt.AlignVCenter)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 
-from PyQt5.QtCore import QAbstractTableModel, QModelIndex, QObject, Qt
+from PyQt5.QtCore import QModelIndex, QObject, Qt
 from PyQt5.QtGui import QColor
 
 from core.language import N_, _
 from core.records import Quality, Reading
 from gui import numbers
+from gui.models.rows import RowsModel
 from gui.plain_text import one_line, plain_tip
 from gui.theme import theme
 
@@ -47,50 +48,35 @@ def quantity_words(quantity: str | None) -> str:
     return (_(_QUANTITIES[name]) if name in _QUANTITIES else name) + suffix
 
 
-class ReadingsModel(QAbstractTableModel):
+class ReadingsModel(RowsModel):
     """One row for each reading."""
+
+    HEADERS = COLUMNS
+    RIGHT = frozenset({_VALUE})
 
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
-        self._readings: tuple[Reading, ...] = ()
+        self._rows: tuple[Reading, ...] = ()
 
     def apply(self, readings: tuple[Reading, ...]) -> None:
         """Show the values of one more telegram; rows stay where they are when its codes are the same."""
-        before = [reading.obis for reading in self._readings]
+        before = [reading.obis for reading in self._rows]
         if before == [reading.obis for reading in readings]:
-            self._readings = readings
+            self._rows = readings
             if readings:
                 self.dataChanged.emit(self.index(0, 0), self.index(len(readings) - 1, len(COLUMNS) - 1))
             return
         self.beginResetModel()
-        self._readings = readings
+        self._rows = readings
         self.endResetModel()
-
-    def rowCount(self, parent: QModelIndex | None = None) -> int:
-        """Readings."""
-        return 0 if parent is not None and parent.isValid() else len(self._readings)
-
-    def columnCount(self, parent: QModelIndex | None = None) -> int:
-        """Columns of a reading."""
-        return 0 if parent is not None and parent.isValid() else len(COLUMNS)
-
-    def headerData(self, section: int, orientation: Qt.Orientation, role: int = Qt.DisplayRole) -> object:
-        """Titles, aligned as their columns."""
-        if orientation != Qt.Horizontal:
-            return None
-        if role == Qt.DisplayRole:
-            return _(COLUMNS[section])
-        if role == Qt.TextAlignmentRole:
-            return _alignment(section)
-        return None
 
     def data(self, index: QModelIndex, role: int = Qt.DisplayRole) -> object:
         """Text, alignment, colour of doubtful values, and in the tool-tip the number before its scaler."""
-        reading = self._readings[index.row()]
+        reading = self._rows[index.row()]
         if role == Qt.DisplayRole:
             return one_line(self._text(reading, index.column()))
         if role == Qt.TextAlignmentRole:
-            return _alignment(index.column())
+            return self.alignment(index.column())
         if role == Qt.ForegroundRole and reading.quality is not Quality.GOOD:
             return QColor(theme().warning if reading.quality is Quality.WARNING else theme().critical)
         if role == Qt.ToolTipRole and reading.raw is not None:
@@ -119,7 +105,3 @@ def value_text(value: float | int | str | None) -> str:
         return numbers.NO_VALUE
     decimals = f"{value:.9f}".rstrip("0").partition(".")[2]
     return numbers.number(value, len(decimals))
-
-
-def _alignment(column: int) -> int:
-    return int((Qt.AlignRight if column == _VALUE else Qt.AlignLeft) | Qt.AlignVCenter)

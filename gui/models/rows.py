@@ -11,10 +11,14 @@ from core.language import _
 
 
 class RowsModel(QAbstractTableModel):
-    """A table of `_rows` under `HEADERS`, which are translated where they are shown; `RIGHT` are columns of numbers."""
+    """A table of `_rows` under `HEADERS`, which are translated where they are shown.
+
+    `RIGHT` are columns of numbers, `BIGGEST_FIRST` those whose first click sorts downwards.
+    """
 
     HEADERS: ClassVar[tuple[str, ...]] = ()
     RIGHT: ClassVar[frozenset[int]] = frozenset()
+    BIGGEST_FIRST: ClassVar[frozenset[int]] = frozenset()
     _rows: Sequence[Any] = ()
 
     def rowCount(self, parent: QModelIndex = QModelIndex()) -> int:  # noqa: B008, the base class's own default
@@ -33,6 +37,8 @@ class RowsModel(QAbstractTableModel):
             return _(self.HEADERS[section])
         if role == Qt.TextAlignmentRole:
             return self.alignment(section)
+        if role == Qt.InitialSortOrderRole:
+            return int(Qt.DescendingOrder if section in self.BIGGEST_FIRST else Qt.AscendingOrder)
         return None
 
     def alignment(self, column: int) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from PyQt5.QtCore import QAbstractTableModel, QModelIndex, QObject, Qt
+from PyQt5.QtCore import QModelIndex, QObject, Qt
 
 from core.alarms.rules import default_of, is_default
 from core.alarms.texts import duration_text, unit_of
@@ -12,6 +12,7 @@ from core.language import N_, _
 from core.site_records import AlarmRule, Maintenance, RuleKind
 from gui import numbers
 from gui.models import alarm_words as words
+from gui.models.rows import RowsModel
 from gui.plain_text import one_line, plain_tip
 from gui.theme import theme
 
@@ -70,24 +71,26 @@ def origin_words(rule: AlarmRule, *, is_configured: bool) -> str:
     return _("changed") if usual is not None and usual.source == rule.source else _("yours")
 
 
-class RuleModel(QAbstractTableModel):
+class RuleModel(RowsModel):
     """All rules that hold; one that is switched off is dim, and says so."""
+
+    HEADERS = COLUMNS
 
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
-        self._rules: list[AlarmRule] = []
+        self._rows: list[AlarmRule] = []
         self._configured: set[tuple[str, str]] = set()
 
     def set_rules(self, rules: Sequence[AlarmRule], configured: Sequence[AlarmRule]) -> None:
         """Show these; `configured` are those of the settings."""
         self.beginResetModel()
-        self._rules = list(rules)
+        self._rows = list(rules)
         self._configured = {(rule.name, rule.source) for rule in configured}
         self.endResetModel()
 
     def rule(self, row: int) -> AlarmRule:
         """The rule of a row."""
-        return self._rules[row]
+        return self._rows[row]
 
     def is_configured(self, rule: AlarmRule) -> bool:
         """True for a rule that the settings say."""
@@ -95,28 +98,12 @@ class RuleModel(QAbstractTableModel):
 
     def row_of(self, name: str, source: str) -> int | None:
         """The row of a rule by its name and source."""
-        found = (row for row, rule in enumerate(self._rules) if (rule.name, rule.source) == (name, source))
+        found = (row for row, rule in enumerate(self._rows) if (rule.name, rule.source) == (name, source))
         return next(found, None)
-
-    def rowCount(self, parent: QModelIndex | None = None) -> int:
-        """Rules."""
-        return 0 if parent is not None and parent.isValid() else len(self._rules)
-
-    def columnCount(self, parent: QModelIndex | None = None) -> int:
-        """Columns of a rule."""
-        return 0 if parent is not None and parent.isValid() else len(COLUMNS)
-
-    def headerData(self, section: int, orientation: Qt.Orientation, role: int = Qt.DisplayRole) -> object:
-        """Titles."""
-        if orientation == Qt.Horizontal and role == Qt.DisplayRole:
-            return _(COLUMNS[section])
-        if orientation == Qt.Horizontal and role == Qt.TextAlignmentRole:
-            return int(Qt.AlignLeft | Qt.AlignVCenter)
-        return None
 
     def data(self, index: QModelIndex, role: int = Qt.DisplayRole) -> object:
         """Words; dim where the rule is off."""
-        rule, column = self._rules[index.row()], index.column()
+        rule, column = self._rows[index.row()], index.column()
         if role == Qt.ForegroundRole:
             return None if rule.is_enabled else theme().color("dim")
         if role == Qt.DisplayRole:
