@@ -7,6 +7,7 @@ that an agent never loads a database. A handler takes the parsed options and ret
 from __future__ import annotations
 
 import argparse
+import errno
 import importlib
 import logging
 import os
@@ -38,6 +39,9 @@ GROUPS = {
     "collect": "core.cli.collect",
 }
 """First word of a command, and the module that knows it."""
+
+_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EIO})
+"""Why an output that is a file can take no more; an error about a named file is another matter."""
 
 log = logging.getLogger("beffroi")
 
@@ -76,7 +80,7 @@ def main(words: Sequence[str] | None = None, open_window: Callable[[argparse.Nam
         sys.stdout.flush()
         return status
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _print_nowhere()
         return 1
     except KeyboardInterrupt:
         return 1
@@ -85,7 +89,11 @@ def main(words: Sequence[str] | None = None, open_window: Callable[[argparse.Nam
             _print_empty(options)
         print(f"beffroi: {error}", file=sys.stderr)
         return error.exit_status
-    except Exception:
+    except Exception as error:
+        if isinstance(error, OSError) and error.errno in _FULL and error.filename is None:
+            _print_nowhere()
+            print(_("beffroi: the output cannot be written: {reason}").format(reason=error.strerror), file=sys.stderr)
+            return 1
         log.exception("command %s failed", typed[:2])
         _print_empty(options)
         print(
@@ -93,6 +101,11 @@ def main(words: Sequence[str] | None = None, open_window: Callable[[argparse.Nam
             file=sys.stderr,
         )
         return 1
+
+
+def _print_nowhere() -> None:
+    """What is still to be printed goes to the null device: nobody reads it, or there is no room for it."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _hold_closed_streams() -> None:

@@ -113,3 +113,14 @@ def test_the_help_names_each_command_beside_what_it_does(capsys: pytest.CaptureF
     lines = [line.split() for line in capsys.readouterr().out.splitlines()]
     for command in GROUPS:
         assert any(line[:1] == [command] and len(line) > 2 for line in lines), command
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="this system has no device that is always full")
+def test_an_output_without_room_is_said_in_words(home: Home) -> None:
+    with open("/dev/full", "w", encoding="utf-8") as full:
+        command = [sys.executable, str(ROOT / "main.py"), "--home", str(home.path), "machines", "list", "--json"]
+        ran = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert ran.returncode == 1
+    assert "the output cannot be written" in ran.stderr
+    assert "should not happen" not in ran.stderr
+    assert "Traceback" not in ran.stderr
