@@ -287,6 +287,7 @@ class Reading(Struct, frozen=True, kw_only=True):
     """One value of a meter. `time` is the meter's own clock as it gives it (ISO 8601 where it can be), or None.
 
     `raw` is the number before the scaler; `scaler_source` is `meter`, `preset`, `user` or None where none applies.
+    `label` names a value that has no code, in lower case with its unit, such as `volume_m3` or `flow_temperature_c`.
     """
 
     obis: str | None
@@ -297,6 +298,7 @@ class Reading(Struct, frozen=True, kw_only=True):
     time: str | None = None
     quality: Quality = Quality.GOOD
     scaler_source: str | None = None
+    label: str | None = None
 
 
 class Measurement(Struct, frozen=True, kw_only=True):
@@ -332,6 +334,9 @@ class Measurement(Struct, frozen=True, kw_only=True):
     active_energy_import_t2_wh: float | None = None
     active_energy_import_t3_wh: float | None = None
     active_energy_import_t4_wh: float | None = None
+    power_factor_l1: float | None = None
+    power_factor_l2: float | None = None
+    power_factor_l3: float | None = None
     quality: Quality = Quality.GOOD
 
 
@@ -365,7 +370,8 @@ class MeterState(Enum):
 class MeterReport(Struct, frozen=True, kw_only=True):
     """State of a probe in words: `text` says what is tried, found or missing, in the user's language.
 
-    `line` is such as `9600 8N1`; `period_s` the measured time between telegrams; `needs_key` asks for the key dialog;
+    `line` is such as `9600 8N1`; `period_s` the measured time between telegrams; `needs_key` asks for the key dialog,
+    `needs_password` for the password (none is ever tried again by itself);
     `is_problem` tells that `text` is about octets that were not taken, whatever the state; `is_trying` that an attempt
     failed and the next one follows by itself; `is_ended` that nobody reads the meter any more, by somebody's will.
     """
@@ -385,6 +391,7 @@ class MeterReport(Struct, frozen=True, kw_only=True):
     is_problem: bool = False
     is_trying: bool = False
     is_ended: bool = False
+    needs_password: bool = False
 
 
 class Severity(Enum):
@@ -441,7 +448,8 @@ class CommandRunSummary(Struct, frozen=True, kw_only=True):
 class SeriesPoints:
     """Points of one series, oldest first; all arrays are `array("d")` of shape (n,).
 
-    Raw samples have the same array as minimum, mean and maximum. A gap is a NaN between two points.
+    Raw samples have the same array as minimum, mean and maximum. A gap is a NaN between two points. `filled` are the
+    spans whose points were not read as they came but fetched later from the meter's own load profile.
     """
 
     name: str
@@ -450,3 +458,4 @@ class SeriesPoints:
     minimum: array[float]
     mean: array[float]
     maximum: array[float]
+    filled: tuple[tuple[float, float], ...] = ()

@@ -65,7 +65,44 @@ class MeterReadRequest(Struct, frozen=True, kw_only=True, tag="meter_read"):
     operator: str = ""
 
 
+class RegistersRequest(Struct, frozen=True, kw_only=True, tag="registers"):
+    """Read all registers that a meter lists; what comes is published as `RegisterList`."""
+
+    meter: str
+    operator: str = ""
+
+
+class ProfileRequest(Struct, frozen=True, kw_only=True, tag="profile"):
+    """Read the load profile of a meter from `start_s` to before `end_s`; published as `ProfilePart`, kept in gaps.
+
+    `obis` None is the meter's first load profile (1-0:99.1.0).
+    """
+
+    meter: str
+    start_s: float
+    end_s: float
+    obis: str | None = None
+    operator: str = ""
+
+
+class LineWatchRequest(Struct, frozen=True, kw_only=True, tag="line_watch"):
+    """Publish the octets of a meter's line as `LineOctets` from now on, or stop that (`is_wanted` False)."""
+
+    meter: str
+    is_wanted: bool = True
+    operator: str = ""
+
+
 Request = (
-    SayRequest | EnterRequest | AlarmRequest | MaintenanceRequest | CheckRequest | ReloadRequest | MeterReadRequest
+    SayRequest
+    | EnterRequest
+    | AlarmRequest
+    | MaintenanceRequest
+    | CheckRequest
+    | ReloadRequest
+    | MeterReadRequest
+    | RegistersRequest
+    | ProfileRequest
+    | LineWatchRequest
 )
 """What a site can be asked."""

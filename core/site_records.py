@@ -10,6 +10,7 @@ from enum import Enum
 
 from msgspec import Struct
 
+from core.meter_records import MeterRecord
 from core.records import (
     CommandOutput,
     CommandProgress,
@@ -275,5 +276,6 @@ Record = (
     | Alarm
     | Maintenance
     | FeedReport
+    | MeterRecord
 )
 """What a hub publishes."""

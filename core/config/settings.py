@@ -48,11 +48,15 @@ class MachinesSettings(Struct, frozen=True, kw_only=True):
 
 
 class MeterConfig(Struct, frozen=True, kw_only=True):
-    """One `[[meter]]`; None leaves the choice to the reader. Files are relative to the home."""
+    """One `[[meter]]`; None leaves the choice to the reader. Files are relative to the home.
+
+    `usb_serial` finds the probe again on whatever port it is plugged in; `address` is that of the meter on its line (a
+    server address in DLMS, a primary or secondary address in M-Bus); `total` counts it in the site's total.
+    """
 
     name: Annotated[str, Meta(min_length=1, max_length=64, pattern=r"^[^/\x00-\x1f]+$")]
     port: Annotated[str, Meta(min_length=1, max_length=1024)]
-    protocol: Literal["auto", "push", "iec62056-21"] = "auto"
+    protocol: Literal["auto", "push", "iec62056-21", "dlms", "mbus"] = "auto"
     baud: Annotated[int, Meta(ge=50, le=4_000_000)] | None = None
     parity: Literal["N", "E", "O"] | None = None
     client: Annotated[int, Meta(ge=0, le=16383)] | None = None
@@ -60,6 +64,14 @@ class MeterConfig(Struct, frozen=True, kw_only=True):
     key_file: Text | None = None
     auth_key_file: Text | None = None
     preset: Text | None = None
+    usb_serial: Annotated[str, Meta(min_length=1, max_length=128)] | None = None
+    address: Annotated[str, Meta(max_length=64)] = ""
+    framing: Literal["hdlc", "wrapper"] | None = None
+    system_title: Annotated[str, Meta(pattern=r"^[0-9A-Fa-f]{16}$")] | None = None
+    interval_s: Annotated[float, Meta(ge=0.2, le=86_400)] | None = None
+    total: bool = True
+    tariff: Annotated[str, Meta(min_length=1, max_length=64)] | None = None
+    subscribed_power_w: Annotated[float, Meta(gt=0, le=100_000_000)] | None = None
 
 
 class SensorsSettings(Struct, frozen=True, kw_only=True):

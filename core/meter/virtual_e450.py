@@ -59,6 +59,12 @@ class VirtualMoment:
         """Signed total of the reactive power."""
         return sum(self.reactive_power_var)
 
+    def phase_power_factor(self, phase: int) -> float:
+        """Power factor of phase 0, 1 or 2."""
+        active = self.active_power_w[phase]
+        apparent = math.hypot(active, self.reactive_power_var[phase])
+        return abs(active) / apparent if apparent else 1.0
+
     @property
     def apparent_va(self) -> float:
         """Apparent power of the three phases together."""

@@ -52,6 +52,7 @@ def readout(meter: VirtualE450, time_s: float) -> bytes:
             f"{code + 2}.7.0({max(0.0, -power):06.3f}*kW)",
             f"{code + 12}.7.0({now.voltage_v[phase]:05.1f}*V)",
             f"{code + 11}.7.0({now.current_a[phase]:06.2f}*A)",
+            f"{code + 13}.7.0({now.phase_power_factor(phase):05.3f})",
         ]
     lines += [
         f"14.7.0({now.frequency_hz:05.2f}*Hz)",

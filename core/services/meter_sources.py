@@ -22,7 +22,9 @@ class MeterSource:
 
     `name` as configured (else the meter's serial number, else the port); `interval_s` between readouts of a meter
     that is asked, `period_s` between the pushes of a slow one, where it is known; `home` holds the user's presets
-    and what was found on each port before.
+    and what was found on each port before. `client` is the DLMS client's address, `password` the one of low security
+    or of the programming mode, `framing` is `hdlc` or `wrapper`; `codes` are those that are asked for (`is_all`: every
+    one that the meter lists), else those of the usual quantities.
     """
 
     port: str
@@ -38,6 +40,11 @@ class MeterSource:
     preset: str | None = None
     address: str = ""
     home: Path | None = None
+    client: int | None = None
+    password: bytes | None = None
+    framing: str = "hdlc"
+    codes: tuple[str, ...] = ()
+    is_all: bool = False
 
     @property
     def first_line(self) -> LineSettings:
