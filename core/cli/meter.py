@@ -6,11 +6,12 @@ import argparse
 import asyncio
 import contextlib
 import sys
-from collections.abc import Callable, Coroutine
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
 from core.cli.meter_decode import add_decode, add_keys, given_keys, octets_of_option
+from core.cli.meter_options import baud, kept, seconds
+from core.cli.meter_simulate import add_simulate
 from core.cli.output import local_time, measured, print_json, print_problem, print_table, print_text
 from core.config import Config, database_location, load_config
 from core.errors import UsageError, WrongKeyError
@@ -25,8 +26,6 @@ from core.store.history import History
 from core.times import iso_time
 
 PROTOCOLS = ("auto", "push", "iec62056-21")
-_CIPHERED = (b"\xdb\x08", b"\xdf\x08")
-"""How a ciphered message begins: its tag and the length of the system title."""
 _GOING_ON = (MeterState.SEARCHING, MeterState.READING)
 LAST_WORD_S = 3.0
 """How long the end of a command waits for the history."""
@@ -53,51 +52,20 @@ def register(commands: Any, common: argparse.ArgumentParser) -> None:
     for parser in (read, watch):
         _add_source(parser)
     add_decode(parsers, common)
-    _add_simulate(parsers, common)
+    add_simulate(parsers, common)
 
 
 def _add_source(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("name", nargs="?", metavar="NAME", help=_("a meter of config.toml"))
     parser.add_argument("--port", metavar="URL", help=_("a serial device, or socket://HOST:PORT"))
     parser.add_argument("--protocol", choices=PROTOCOLS, help=_("what the meter speaks (found by itself)"))
-    parser.add_argument("--baud", type=_baud, metavar="N", help=_("speed of a meter that pushes"))
+    parser.add_argument("--baud", type=baud, metavar="N", help=_("speed of a meter that pushes"))
     parser.add_argument("--parity", choices=("N", "E", "O"), help=_("parity of a meter that pushes"))
     parser.add_argument(
-        "--interval", type=_seconds, metavar="S", help=_("seconds between two readouts, or two pushes of a slow meter")
+        "--interval", type=seconds, metavar="S", help=_("seconds between two readouts, or two pushes of a slow meter")
     )
     parser.add_argument("--address", default="", metavar="TEXT", help=_("address of the meter on a shared line"))
     add_keys(parser)
-
-
-def _add_simulate(parsers: Any, common: argparse.ArgumentParser) -> None:
-    parser = parsers.add_parser("simulate", parents=[common], help=_("simulate an E450, or replay a capture"))
-    place = parser.add_mutually_exclusive_group(required=True)
-    place.add_argument("--link", type=Path, metavar="PATH", help=_("make a serial port under this name"))
-    place.add_argument("--listen", metavar="HOST:PORT", help=_("serve over TCP; port 0 picks one"))
-    parser.add_argument("--protocol", choices=PROTOCOLS[1:], default="push", help=_("how the meter speaks"))
-    parser.add_argument("--layout", type=int, choices=(1, 2, 3, 4), default=2, help=_("form of a push"))
-    parser.add_argument("--baud", type=_baud, metavar="N", help=_("speed of the line (9600)"))
-    parser.add_argument("--key", metavar="HEX", help=_("cipher the pushes with this key"))
-    parser.add_argument("--auth-key", metavar="HEX", help=_("and authenticate them with this one"))
-    parser.add_argument("--seed", type=int, default=1, metavar="N", help=_("which meter; the same seed, the same day"))
-    parser.add_argument("--interval", type=_seconds, default=5.0, metavar="S", help=_("seconds between two pushes"))
-    parser.add_argument("--replay", type=Path, metavar="FILE", help=_("send this capture instead, again and again"))
-    parser.add_argument("--once", action="store_true", help=_("send the capture once, then end"))
-    parser.set_defaults(handler=_simulate)
-
-
-def _baud(text: str) -> int:
-    number = int(text)
-    if not 50 <= number <= 4_000_000:
-        raise argparse.ArgumentTypeError(_("a speed lies between 50 and 4000000"))
-    return number
-
-
-def _seconds(text: str) -> float:
-    number = float(text)
-    if not 0.05 <= number <= 86_400:
-        raise argparse.ArgumentTypeError(_("seconds lie between 0.05 and 86400"))
-    return number
 
 
 def _ports(options: argparse.Namespace) -> int:
@@ -229,7 +197,7 @@ def _run_reader(options: argparse.Namespace, *, is_once: bool) -> _Listener:
         reader = MeterReader(source, listener.publish)
         recording = asyncio.create_task(recorder.run())
         try:
-            await first_of(_kept(reader.run(), failures), listener.ended.wait(), signalled.wait())
+            await first_of(kept(reader.run(), failures), listener.ended.wait(), signalled.wait())
             listener.ended.set()
         finally:
             recording.cancel()
@@ -300,57 +268,3 @@ def _document(readings: MeterReadings) -> dict[str, object]:
         ],
         "errors": list(readings.errors),
     }
-
-
-def _simulate(options: argparse.Namespace) -> int:
-    from core.cli.console import run_until_signalled
-    from core.services.decode import octets_of
-    from core.services.meter_simulator import MeterSimulator, Simulation
-    from core.services.waiting import first_of
-
-    replay = None
-    if options.replay is not None:
-        try:
-            replay = octets_of(options.replay.read_bytes())
-        except OSError as error:
-            raise UsageError(
-                _("{path} cannot be read: {reason}").format(path=options.replay, reason=error.strerror)
-            ) from error
-    if replay is not None and not options.once and any(start in replay for start in _CIPHERED):
-        print_problem(
-            _("the capture is ciphered and its counter stands still: a reader takes it once and refuses it afterwards")
-        )
-    simulator = MeterSimulator(
-        Simulation(
-            protocol=options.protocol,
-            link=options.link,
-            listen=options.listen,
-            layout=options.layout,
-            baud=options.baud,
-            key=octets_of_option("--key", options.key, (16, 32)),
-            auth_key=octets_of_option("--auth-key", options.auth_key, (16, 32)),
-            seed=options.seed,
-            interval_s=options.interval,
-            replay=replay,
-            is_once=options.once,
-        )
-    )
-    failures: list[Exception] = []
-
-    async def main(signalled: asyncio.Event) -> int:
-        simulating = simulator.run(lambda place: print(f"listening on {place}", flush=True))
-        await first_of(_kept(simulating, failures), signalled.wait())
-        return 0
-
-    run_until_signalled(main)
-    if failures:
-        raise failures[0]
-    return 0
-
-
-async def _kept(work: Coroutine[Any, Any, None], failures: list[Exception]) -> None:
-    """Await `work` and keep what it raises for the end of the command."""
-    try:
-        await work
-    except Exception as error:
-        failures.append(error)

@@ -1,0 +1,33 @@
+"""What the commands of `meter` share: types of their options, and an error kept for the end."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Coroutine
+from typing import Any
+
+from core.language import _
+
+
+def baud(text: str) -> int:
+    """A speed of a line, for argparse."""
+    number = int(text)
+    if not 50 <= number <= 4_000_000:
+        raise argparse.ArgumentTypeError(_("a speed lies between 50 and 4000000"))
+    return number
+
+
+def seconds(text: str) -> float:
+    """A length of time, for argparse."""
+    number = float(text)
+    if not 0.05 <= number <= 86_400:
+        raise argparse.ArgumentTypeError(_("seconds lie between 0.05 and 86400"))
+    return number
+
+
+async def kept(work: Coroutine[Any, Any, None], failures: list[Exception]) -> None:
+    """Await `work` and keep what it raises for the end of the command."""
+    try:
+        await work
+    except Exception as error:
+        failures.append(error)
