@@ -13,7 +13,7 @@ for what cannot be asked in this protocol.
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Sequence
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from core.meter_records import ProfilePart, RegisterValue
 from core.protocol.session import Rejected, SetLine
@@ -60,6 +60,15 @@ class Dialogue(Protocol):
 
     async def close(self) -> None:
         """Say good-bye, in CLOSE_S at most; never raises."""
+
+
+@runtime_checkable
+class PacedDialogue(Protocol):
+    """A Dialogue that may read faster than it was asked to, such as one that asks for live registers one by one."""
+
+    @property
+    def pace_s(self) -> float | None:
+        """Seconds from the beginning of a read to the next, while that is better than the source's interval."""
 
 
 class NewDialogue(Protocol):
