@@ -19,8 +19,12 @@ from gui import numbers
 from gui.theme import scaled_font, theme
 
 _SECONDS = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1_800, 3_600, 7_200, 10_800, 21_600, 43_200)
-_DAYS = (1, 2, 7, 14, 31, 91, 183, 366)
+_DAYS = (1, 2, 7, 14)
+_MONTHS = (1, 2, 3, 6, 12, 24, 60, 120)
 _DAY_S = 86_400
+_MONTH_S = 30.5 * _DAY_S
+_WEEKDAYS_UP_TO_S = 10 * _DAY_S
+"""A span of days up to this long names the days of the week too."""
 FONT_FACTOR = 0.9
 EDGE_PX = 6
 """Room that a plot leaves at its right; the last label of time may reach into it, and is never cut."""
@@ -35,13 +39,17 @@ class Tick:
 
 
 def time_ticks(start_s: float, end_s: float, most: int) -> list[Tick]:
-    """At most about `most` ticks at round local times; midnight carries the date."""
+    """At most about `most` ticks at round local times: midnight carries the date, a Monday a week, a first a month."""
     length_s = end_s - start_s
     wanted_s = length_s / max(1, most)
     step_s = next((step for step in _SECONDS if step >= wanted_s), None)
     if step_s is None:
-        days = next((count for count in _DAYS if count * _DAY_S >= wanted_s), _DAYS[-1])
-        return [Tick(at_s, _date(at_s)) for at_s in _midnights(start_s, end_s, days)]
+        days = next((count for count in _DAYS if count * _DAY_S >= wanted_s), None)
+        if days is None:
+            months = next((count for count in _MONTHS if count * _MONTH_S >= wanted_s), _MONTHS[-1])
+            return [Tick(at_s, _month(at_s)) for at_s in _firsts(start_s, end_s, months)]
+        pattern = "ddd d MMM" if length_s <= min(_WEEKDAYS_UP_TO_S, most * _DAY_S) else "d MMM"
+        return [Tick(at_s, _date(at_s, pattern)) for at_s in _midnights(start_s, end_s, days)]
     if step_s > 3_600:
         places = [
             at_s
@@ -101,13 +109,17 @@ class Axis(pg.AxisItem):
         super().__init__(orientation)
         self._ticks: list[Tick] = []
         self._span = (0.0, 1.0)
+        self._unit = ""
+        self._role = "dim"
         self._font = scaled_font(FONT_FACTOR)
         self.on_theme_changed()
 
-    def show_ticks(self, ticks: list[Tick], low: float, high: float) -> None:
-        """Paint these ticks on the span [low, high]."""
+    def show_ticks(self, ticks: list[Tick], low: float, high: float, unit: str = "", role: str = "dim") -> None:
+        """Paint these ticks on the span [low, high], a unit above them, in the colour of `role`."""
         self._ticks = ticks
         self._span = (low, high)
+        self._unit = unit
+        self._role = role
         self.update()
 
     def on_theme_changed(self) -> None:
@@ -183,6 +195,25 @@ def _at_hour(midnight_s: float, hour: int) -> float:
     return time.mktime((local.tm_year, local.tm_mon, local.tm_mday, hour, 0, 0, 0, 0, -1))
 
 
-def _date(at_s: float) -> str:
+def _firsts(start_s: float, end_s: float, every_months: int) -> list[float]:
+    """Local midnights of the first days of months within the span, every so many months counted from January."""
+    local = time.localtime(start_s)
+    number = (local.tm_year * 12 + local.tm_mon - 1) // every_months * every_months
+    found = []
+    while True:
+        at_s = time.mktime((number // 12, number % 12 + 1, 1, 0, 0, 0, 0, 0, -1))
+        if at_s > end_s:
+            return found
+        if at_s >= start_s:
+            found.append(at_s)
+        number += every_months
+
+
+def _month(at_s: float) -> str:
+    """`Mar`; January carries the year."""
+    return _date(at_s, "MMM yyyy" if time.localtime(at_s).tm_mon == 1 else "MMM")
+
+
+def _date(at_s: float, pattern: str = "d MMM") -> str:
     local = time.localtime(at_s)
-    return QLocale(language()).toString(QDate(local.tm_year, local.tm_mon, local.tm_mday), "d MMM")
+    return QLocale(language()).toString(QDate(local.tm_year, local.tm_mon, local.tm_mday), pattern)

@@ -39,11 +39,16 @@ class Mark:
 
 @dataclass(frozen=True, slots=True)
 class Band:
-    """A span in a colour, such as the time in which an alarm would have rung."""
+    """A span in a colour, such as the time in which an alarm would have rung, and what it is where that is to be said.
+
+    A `quiet` one lies behind the curves and has no edge of its own.
+    """
 
     start_s: float
     end_s: float
     role: str
+    text: str = ""
+    is_quiet: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +153,11 @@ class Drawing(pg.GraphicsObject):
         for band in self._frame.bands:
             left, right = self.x(band.start_s), self.x(band.end_s)
             painter.fillRect(QRectF(left, 0, max(2.0, right - left), height), colours.color(band.role, 30))
-            painter.fillRect(QRectF(left, 0, max(2.0, right - left), 3), colours.color(band.role))
+            if band.is_quiet:
+                painter.setPen(QPen(colours.color(band.role, 130), 1, Qt.DashLine))
+                painter.drawLine(QPointF(left, 1), QPointF(max(left + 2.0, right), 1))
+            else:
+                painter.fillRect(QRectF(left, 0, max(2.0, right - left), 3), colours.color(band.role))
         painter.setBrush(Qt.NoBrush)
         for limit in self._frame.limits:
             painter.setPen(QPen(colours.color("warning"), 1, Qt.DashLine))
@@ -207,13 +216,15 @@ class Drawing(pg.GraphicsObject):
         metrics = QFontMetricsF(label_font())
         unsaid: list[Gap] = []
         self._reasons = []
-        for gap in reversed([gap for gap in self._frame.gaps if gap.text]):
+        named = [Gap(band.start_s, band.end_s, band.text) for band in self._frame.bands if band.text]
+        for gap in reversed([gap for gap in [*named, *self._frame.gaps] if gap.text]):
             for place in self._places_for(gap, metrics):
                 if not any(place.adjusted(-8, 0, 8, 0).intersects(other) for other, _text in self._reasons):
                     self._reasons.append((place, gap.text))
                     break
             else:
-                unsaid.append(gap)
+                if gap not in named:
+                    unsaid.append(gap)
         return unsaid
 
     def _places_for(self, gap: Gap, metrics: QFontMetricsF) -> list[QRectF]:

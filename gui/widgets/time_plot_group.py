@@ -17,7 +17,8 @@ from gui import numbers
 from gui.models.alarm_marks import AlarmMark
 from gui.theme import notifier
 from gui.widgets.time_plot import Points, TimePlot
-from gui.widgets.time_plot_drawing import Gap
+from gui.widgets.time_plot_drawing import Band, Gap
+from gui.widgets.time_plot_past import Past
 from gui.widgets.time_range import TimeRange, next_request_id
 
 FRAME_MS = 100
@@ -25,20 +26,11 @@ _ASK_AFTER_MS = 150
 _HISTORY_PERIOD_S = {"meter": 3.0, "machine": 60.0, "sensor": 3.0}
 """The history keeps readings and measures as they come, and a row a minute of each machine."""
 _SPARSE_COLUMNS = 4
+_RENEW_S = 120.0
+_RENEW_PIXELS = 2.0
+"""History is asked for again when memory has dropped this much, in time and on the screen."""
 _FINEST_RATIO = 4.0
 """History is asked for anew when it was asked for a span this many times as long as the one shown."""
-
-
-class _Past:
-    """Points of one series from the history: arrays of shape (n,), NaN between two points in a gap."""
-
-    def __init__(self, points: SeriesPoints) -> None:
-        self.time_s, self.low, self.mean, self.high = (
-            np.frombuffer(column, np.float64) if len(column) else np.empty(0)
-            for column in (points.time_s, points.minimum, points.mean, points.maximum)
-        )
-        distances = np.diff(self.time_s)
-        self.period_s = float(np.median(distances)) if len(distances) else 0.0
 
 
 class PlotGroup(QObject):
@@ -57,7 +49,7 @@ class PlotGroup(QObject):
         self.owner: str | None = None
         self._kind = kind
         self._book: SeriesBook | None = None
-        self._past: dict[str, _Past] = {}
+        self._past: dict[str, Past] = {}
         self._asked: tuple[int, float, float] | None = None
         self._answered_id: int | None = None
         self._drawn_as: tuple[object, ...] | None = None
@@ -125,8 +117,13 @@ class PlotGroup(QObject):
         if self._asked is None or request_id != self._asked[0]:
             return
         self._answered_id = request_id
-        self._past = {found.name: _Past(found) for found in points}
+        self._past = {found.name: Past(found) for found in points}
         self._touch()
+
+    def renew(self) -> None:
+        """Ask for the history again: it has learned something about this owner."""
+        self._asked = None
+        self._ask_timer.start()
 
     def start(self) -> None:
         """Redraw at screen rate from now on."""
@@ -153,9 +150,11 @@ class PlotGroup(QObject):
         self._drawn_as = state
         gaps = self._gaps(start_s, end_s)
         message = self._message()
+        bands = self._filled(start_s, end_s)
         for index, plot in enumerate(shown):
             alarms = self._marks_of(plot, is_first=index == 0)
-            unsaid = plot.redraw(self, start_s, end_s, gaps, "" if index else message, alarms=alarms)
+            unsaid = plot.redraw(self, start_s, end_s, gaps, "" if index else message, alarms=alarms, bands=bands)
+            bands = [replace(band, text="") for band in bands]
             gaps = [gap if gap in unsaid else Gap(gap.start_s, gap.end_s) for gap in gaps]
         self._show_cursors(shown)
         self._renew_history(start_s, end_s)
@@ -192,16 +191,7 @@ class PlotGroup(QObject):
             found = self._book.at(name, time_s)
             return found[1] if found else None
         past = self._past.get(name)
-        if past is None or not len(past.time_s):
-            return None
-        after = int(np.searchsorted(past.time_s, time_s))
-        nearest = min(
-            (index for index in (after - 1, after) if 0 <= index < len(past.time_s)),
-            key=lambda index: abs(float(past.time_s[index]) - time_s),
-        )
-        value = float(past.mean[nearest])
-        is_near = abs(float(past.time_s[nearest]) - time_s) <= max(SHORTEST_GAP_S, 1.5 * past.period_s)
-        return value if is_near and math.isfinite(value) else None
+        return past.value_at(time_s) if past is not None else None
 
     def last_value(self, field: str) -> float | None:
         """The newest value in memory."""
@@ -278,7 +268,7 @@ class PlotGroup(QObject):
         first_s = self._book.first_s(self._name(field)) if self._book else None
         return math.inf if first_s is None else first_s
 
-    def _joint(self, past: _Past, joint_s: float) -> tuple[float, float] | None:
+    def _joint(self, past: Past, joint_s: float) -> tuple[float, float] | None:
         """The gap between the history and what memory holds, where there is one."""
         end = int(np.searchsorted(past.time_s, joint_s))
         older = past.time_s[:end][np.isfinite(past.mean[:end])]
@@ -319,6 +309,17 @@ class PlotGroup(QObject):
             gaps.append(Gap(last_s, min(now_s, end_s), words))
         return gaps
 
+    def _filled(self, start_s: float, end_s: float) -> list[Band]:
+        """Where points come from the meter's own load profile; the longest of them says so."""
+        spans = sorted({span for field in self.fields() for span in self._filled_of(field, start_s, end_s)})
+        longest = max(spans, key=lambda span: span[1] - span[0], default=None)
+        words = _("from the meter")
+        return [Band(*span, role="unknown", text=words if span == longest else "", is_quiet=True) for span in spans]
+
+    def _filled_of(self, field: str, start_s: float, end_s: float) -> list[tuple[float, float]]:
+        past = self._past.get(self._name(field))
+        return past.filled_between(start_s, min(end_s, self._live_from(field))) if past is not None else []
+
     def _message(self) -> str:
         if self.owner is None:
             return ""
@@ -356,7 +357,8 @@ class PlotGroup(QObject):
         if self._asked is None or field is None or self._ask_timer.isActive():
             return
         first_s = self._live_from(field)
-        if math.isfinite(first_s) and start_s < first_s and first_s - self._asked[2] > 120:
+        dropped_s = max(_RENEW_S, _RENEW_PIXELS * (end_s - start_s) / max(plot.canvas.columns for plot in self.plots))
+        if math.isfinite(first_s) and start_s < first_s and first_s - self._asked[2] > dropped_s:
             self._asked = None
             self._ask_timer.start()
 

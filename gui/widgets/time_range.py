@@ -11,13 +11,20 @@ from PyQt5.QtWidgets import QButtonGroup, QHBoxLayout, QPushButton, QSizePolicy,
 
 from core.language import N_, _
 
-FOLLOWED_S = {"live": 120.0, "hour": 3_600.0, "day": 86_400.0}
+FOLLOWED_S = {"live": 120.0, "hour": 3_600.0, "day": 86_400.0, "week": 7 * 86_400.0, "year": 365 * 86_400.0}
 """Ranges that end now, and their lengths."""
 FREE = "free"
 SHORTEST_S = 5.0
 LONGEST_S = 3 * 366 * 86_400.0
 
-_TITLES = {"live": N_("Live"), "hour": N_("1 h"), "day": N_("24 h")}
+_TITLES = {
+    "live": (N_("Live"), N_("The last 2 minutes")),
+    "hour": (N_("1 h"), N_("The last hour")),
+    "day": (N_("24 h"), N_("The last 24 hours")),
+    "week": (N_("7 d"), N_("The last 7 days")),
+    "year": (N_("1 y"), N_("The last 365 days")),
+}
+"""Words on the button of each followed range, and in its tool-tip."""
 _MOST_STEPS_BACK = 32
 
 _request_ids = itertools.count(1)
@@ -29,7 +36,7 @@ def next_request_id() -> int:
 
 
 class TimeRange(QObject):
-    """A span that follows the clock (`live`, `hour`, `day`) or stands still (`free`), shared by the plots of a page."""
+    """A span that follows the clock (a key of FOLLOWED_S) or stands still (`free`), shared by the plots of a page."""
 
     changed = pyqtSignal()
     cursor_moved = pyqtSignal()
@@ -46,7 +53,7 @@ class TimeRange(QObject):
 
     @property
     def mode(self) -> str:
-        """`live`, `hour`, `day` or `free`."""
+        """`live`, `hour`, `day`, `week`, `year` or `free`."""
         return self._mode
 
     @property
@@ -76,7 +83,7 @@ class TimeRange(QObject):
         return now_s - FOLLOWED_S[self._mode], now_s
 
     def follow(self, mode: str) -> None:
-        """Show the last 2 minutes, hour or day from now on."""
+        """Show the last 2 minutes, hour, day, week or year from now on."""
         if mode != self._mode:
             self._past.clear()
             self._mode = mode
@@ -128,8 +135,10 @@ class RangeBar(QWidget):
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(6)
         self.buttons: dict[str, QPushButton] = {}
-        for mode, title in _TITLES.items():
+        for mode, (title, tip) in _TITLES.items():
             button = QPushButton(_(title))
+            button.setToolTip(_(tip))
+            button.setAccessibleName(_(tip))
             button.setCheckable(True)
             button.clicked.connect(self._on_clicked)
             self._group.addButton(button)
@@ -139,9 +148,6 @@ class RangeBar(QWidget):
         self.back_button.setToolTip(_("Return to the time shown before (Backspace)"))
         self.back_button.clicked.connect(time_range.back)
         layout.addWidget(self.back_button)
-        self.buttons["live"].setToolTip(_("The last 2 minutes"))
-        self.buttons["hour"].setToolTip(_("The last hour"))
-        self.buttons["day"].setToolTip(_("The last 24 hours"))
         time_range.changed.connect(self._on_range_changed)
         self._on_range_changed()
 

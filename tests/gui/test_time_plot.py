@@ -20,7 +20,8 @@ from gui.theme import theme, use_theme
 from gui.widgets.time_axis import nice_range, time_ticks, value_ticks
 from gui.widgets.time_plot import Curve, Scale, TimePlot
 from gui.widgets.time_plot_export import csv_text, picture, unit_of
-from gui.widgets.time_plot_group import PlotGroup, _Past
+from gui.widgets.time_plot_group import PlotGroup
+from gui.widgets.time_plot_past import Past
 from gui.widgets.time_range import RangeBar, TimeRange
 
 NOW_S = 1_763_715_600.0
@@ -440,7 +441,7 @@ def test_an_axis_holds_its_values_with_room_for_words_and_begins_at_zero():
 def test_rows_of_a_minute_are_a_line_of_means_and_columns_that_are_near_keep_their_extremes(page: Page):
     minutes = [NOW_S - 3600 + 60 * index for index in range(60)]
     low, mean, high = (array("d", [value] * 60) for value in (0.0, 10.0, 90.0))
-    page.group._past = {"meter/E450/p_w": _Past(SeriesPoints("", None, array("d", minutes), low, mean, high))}
+    page.group._past = {"meter/E450/p_w": Past(SeriesPoints("", None, array("d", minutes), low, mean, high))}
     for span_s, wanted in ((3600, (10.0, 10.0)), (86_400, (0.0, 90.0))):
         _time, bottom, top = page.group.points("p_w", NOW_S - span_s, NOW_S, 800)
         assert (float(np.nanmin(bottom)), float(np.nanmax(top))) == wanted

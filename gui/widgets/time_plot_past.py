@@ -1,0 +1,44 @@
+"""Points of one series as the history gave them, beside those that memory holds."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from core.records import SeriesPoints
+from core.series import SHORTEST_GAP_S
+
+
+class Past:
+    """Points of one series from the history: arrays of shape (n,), NaN between two points in a gap."""
+
+    def __init__(self, points: SeriesPoints) -> None:
+        self.time_s, self.low, self.mean, self.high = (
+            np.frombuffer(column, np.float64) if len(column) else np.empty(0)
+            for column in (points.time_s, points.minimum, points.mean, points.maximum)
+        )
+        self.filled = points.filled
+        distances = np.diff(self.time_s)
+        self.period_s = float(np.median(distances)) if len(distances) else 0.0
+
+    def value_at(self, time_s: float) -> float | None:
+        """The value nearest to a time; None where none is near."""
+        if not len(self.time_s):
+            return None
+        after = int(np.searchsorted(self.time_s, time_s))
+        nearest = min(
+            (index for index in (after - 1, after) if 0 <= index < len(self.time_s)),
+            key=lambda index: abs(float(self.time_s[index]) - time_s),
+        )
+        value = float(self.mean[nearest])
+        is_near = abs(float(self.time_s[nearest]) - time_s) <= max(SHORTEST_GAP_S, 1.5 * self.period_s)
+        return value if is_near and math.isfinite(value) else None
+
+    def filled_between(self, start_s: float, end_s: float) -> list[tuple[float, float]]:
+        """The spans within, whose points came from the load profile of the meter."""
+        return [
+            (max(begin_s, start_s), min(until_s, end_s))
+            for begin_s, until_s in self.filled
+            if begin_s < end_s and until_s > start_s
+        ]
