@@ -9,23 +9,21 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-from core.cli.meter_decode import add_decode, add_keys, given_keys, octets_of_option
-from core.cli.meter_options import baud, kept, seconds
+from core.cli.meter_decode import add_decode
+from core.cli.meter_options import kept
 from core.cli.meter_simulate import add_simulate
+from core.cli.meter_source import add_source, source_of_options
 from core.cli.output import local_time, measured, print_json, print_problem, print_table, print_text
-from core.config import Config, database_location, load_config
-from core.errors import UsageError, WrongKeyError
-from core.home import Home
+from core.config import database_location, load_config
+from core.errors import WrongKeyError
 from core.language import _
 from core.records import MeterReadings, MeterReport, MeterState, Reading, StoreReport
 from core.services.meter_reader import MeterReader
-from core.services.meter_sources import READOUT_INTERVAL_S, MeterSource
 from core.services.recorder import Recorder
 from core.site_records import Record
 from core.store.history import History
 from core.times import iso_time
 
-PROTOCOLS = ("auto", "push", "iec62056-21")
 _GOING_ON = (MeterState.SEARCHING, MeterState.READING)
 LAST_WORD_S = 3.0
 """How long the end of a command waits for the history."""
@@ -50,22 +48,9 @@ def register(commands: Any, common: argparse.ArgumentParser) -> None:
     watch = parsers.add_parser("watch", parents=[common], help=_("show every reading of a meter as it comes"))
     watch.set_defaults(handler=_watch)
     for parser in (read, watch):
-        _add_source(parser)
+        add_source(parser)
     add_decode(parsers, common)
     add_simulate(parsers, common)
-
-
-def _add_source(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("name", nargs="?", metavar="NAME", help=_("a meter of config.toml"))
-    parser.add_argument("--port", metavar="URL", help=_("a serial device, or socket://HOST:PORT"))
-    parser.add_argument("--protocol", choices=PROTOCOLS, help=_("what the meter speaks (found by itself)"))
-    parser.add_argument("--baud", type=baud, metavar="N", help=_("speed of a meter that pushes"))
-    parser.add_argument("--parity", choices=("N", "E", "O"), help=_("parity of a meter that pushes"))
-    parser.add_argument(
-        "--interval", type=seconds, metavar="S", help=_("seconds between two readouts, or two pushes of a slow meter")
-    )
-    parser.add_argument("--address", default="", metavar="TEXT", help=_("address of the meter on a shared line"))
-    add_keys(parser)
 
 
 def _ports(options: argparse.Namespace) -> int:
@@ -82,46 +67,6 @@ def _ports(options: argparse.Namespace) -> int:
     else:
         print_text(_("no serial port was found; plug the probe in and look again"))
     return 0
-
-
-def _source(options: argparse.Namespace, config: Config) -> MeterSource:
-    """What to read, from the configuration and the options, which count more."""
-    home: Home = options.home
-    if (options.name is None) == (options.port is None):
-        if options.name is not None:
-            raise UsageError(_("give either the NAME of a meter or --port"))
-        if len(config.meters) != 1:
-            raise UsageError(_("name a meter of config.toml, or give --port; “beffroi meter ports” lists the ports"))
-        options.name = config.meters[0].name
-    key, auth_key = given_keys(options)
-    given = {
-        "protocol": options.protocol,
-        "baud": options.baud,
-        "parity": options.parity,
-        "interval_s": options.interval,
-        "period_s": options.interval,
-        "key": key,
-        "auth_key": auth_key,
-        "system_title": octets_of_option("--system-title", options.system_title, (8,)),
-        "preset": options.preset,
-        "address": options.address or None,
-    }
-    chosen = {name: value for name, value in given.items() if value is not None}
-    if options.name is None:
-        known = next((meter for meter in config.meters if meter.port == options.port), None)
-        return MeterSource(port=options.port, name=known.name if known else None, home=home.path, **chosen)
-    meter = config.meter(options.name)
-    if meter is None:
-        raise UsageError(
-            _("there is no meter “{name}” in {path}; known are: {names}").format(
-                name=options.name, path=home.config_path, names=", ".join(one.name for one in config.meters) or "-"
-            )
-        )
-    from dataclasses import replace
-
-    from core.services.meter_sources import source_of
-
-    return replace(source_of(meter, home, interval_s=options.interval or READOUT_INTERVAL_S), **chosen)
 
 
 class _Listener:
@@ -185,7 +130,7 @@ def _run_reader(options: argparse.Namespace, *, is_once: bool) -> _Listener:
     config, warnings = load_config(options.home)
     for warning in warnings:
         print_problem(warning)
-    source = _source(options, config)
+    source = source_of_options(options, config)
     location = database_location(config, options.home)
     listeners: list[_Listener] = []
     failures: list[Exception] = []

@@ -48,7 +48,7 @@ class MachinesSettings(Struct, frozen=True, kw_only=True):
 
 
 class MeterConfig(Struct, frozen=True, kw_only=True):
-    """One `[[meter]]`; None leaves the choice to the reader. Files are relative to the home.
+    """One `[[meter]]`; None leaves the choice to the reader. Files are relative to the home, `keyring:NAME` is none.
 
     `usb_serial` finds the probe again on whatever port it is plugged in; `address` is that of the meter on its line (a
     server address in DLMS, a primary or secondary address in M-Bus); `total` counts it in the site's total.

@@ -35,8 +35,8 @@ from core.protocol.push import PushSession, PushTelegram
 from core.protocol.session import Finished, Rejected, SetLine, Told
 from core.records import Event, MeterIdentity, MeterReadings, MeterReport, MeterState, Severity
 from core.services.meter_line import conversation
-from core.services.meter_sources import MeterSource
-from core.services.probe_search import PUSH_LINES, SIGN_ON_LINE, RememberedLines, search
+from core.services.meter_sources import PUSH_LINES, SIGN_ON_LINE, MeterSource
+from core.services.probe_search import RememberedLines, search
 from core.site_records import Record
 from core.transport.line import LineSettings, Port
 from core.transport.serial_port import open_port
@@ -51,6 +51,7 @@ RETRY_S = 2.0
 WANTED_S = 0.2
 """Between two looks whether a readout is wanted at once."""
 SEARCH_PAUSE_S = 5.0
+READOUT_INTERVAL_S = 15.0
 PROBES_FILE = "probes.json"
 
 
@@ -93,6 +94,7 @@ class MeterReader:
         self._period_s: float | None = None
         self._highest_baud = 19200
         self._is_wanted = False
+        self._interval_s = source.interval_s or READOUT_INTERVAL_S
 
     @property
     def name(self) -> str:
@@ -211,13 +213,13 @@ class MeterReader:
         self._line = None
         if first is not None:
             self._take_readout(first)
-            await self._rest(port, self._source.interval_s)
+            await self._rest(port, self._interval_s)
         while True:
             began_s = loop.time()
             if self._state in (None, MeterState.SEARCHING, MeterState.DISCONNECTED):
                 self._tell_search(_("signing on with /?! at {line}…").format(line=SIGN_ON_LINE), SIGN_ON_LINE)
             is_read = await self._read_out_once(port)
-            pause_s = began_s + self._source.interval_s - loop.time() if is_read else RETRY_S
+            pause_s = began_s + self._interval_s - loop.time() if is_read else RETRY_S
             await self._rest(port, max(pause_s, 0.5))
 
     async def _read_out_once(self, port: Port) -> bool:
@@ -276,7 +278,7 @@ class MeterReader:
             if self._period_s is None or not 0.8 < period_s / max(self._period_s, 0.001) < 1.25:
                 self._period_s = period_s  # a new one only where it is another: jitter is not worth a report
         if self._protocol == "iec62056-21":
-            due_s = self._source.interval_s + SILENT_S
+            due_s = self._interval_s + SILENT_S
         elif self._period_s is not None:
             due_s = max(LEAST_SILENCE_S, min(STALE_PERIODS * self._period_s, self._period_s + SILENT_S))
         else:

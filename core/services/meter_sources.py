@@ -2,29 +2,31 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from core.config import MeterConfig, read_secret, secret_path
-from core.errors import ConfigError
+from core.config import MeterConfig
 from core.home import Home
-from core.language import _
 from core.protocol.push import PushSession
-from core.services.probe_search import PUSH_LINES, SIGN_ON_LINE
+from core.services.secrets import file_secret, keyring_name, octets_of_secret
 from core.transport.line import LineSettings
 
-READOUT_INTERVAL_S = 15.0
+PUSH_LINES = (LineSettings(9600), LineSettings(2400, 8, "E"))
+"""Lines of an E450 that pushes: the optical port of Austrian ones, the wired port of all."""
+SIGN_ON_LINE = LineSettings(300, 7, "E")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MeterSource:
     """What is read and how; None leaves it to the reader.
 
-    `name` as configured (else the meter's serial number, else the port); `interval_s` between readouts of a meter
-    that is asked, `period_s` between the pushes of a slow one, where it is known; `home` holds the user's presets
-    and what was found on each port before. `client` is the DLMS client's address, `password` the one of low security
-    or of the programming mode, `framing` is `hdlc` or `wrapper`; `codes` are those that are asked for (`is_all`: every
-    one that the meter lists), else those of the usual quantities.
+    `name` as configured (else the meter's serial number, else the port); `interval_s` between two readings of a meter
+    that is asked (None: as fast as is sensible for its protocol), `period_s` between the pushes of a slow one, where it
+    is known; `home` holds the user's presets and what was found on each port before. `usb_serial` is that of the probe,
+    which counts more than `port`. `client` is the DLMS client's address, `password` the one of low security or of the
+    programming mode, `framing` is `hdlc` or `wrapper`; `codes` are those that are asked for (`is_all`: every one that
+    the meter lists), else those of the usual quantities. `keyring` names secrets that are yet to be taken from the
+    keyring of the desktop, which may have to ask its user: (field, name) each. Secrets are never part of the repr.
     """
 
     port: str
@@ -32,25 +34,29 @@ class MeterSource:
     protocol: str = "auto"
     baud: int | None = None
     parity: str | None = None
-    interval_s: float = READOUT_INTERVAL_S
+    interval_s: float | None = None
     period_s: float | None = None
-    key: bytes | None = None
-    auth_key: bytes | None = None
+    key: bytes | None = field(default=None, repr=False)
+    auth_key: bytes | None = field(default=None, repr=False)
     system_title: bytes | None = None
     preset: str | None = None
     address: str = ""
     home: Path | None = None
     client: int | None = None
-    password: bytes | None = None
+    password: bytes | None = field(default=None, repr=False)
     framing: str = "hdlc"
     codes: tuple[str, ...] = ()
     is_all: bool = False
+    usb_serial: str | None = None
+    keyring: tuple[tuple[str, str], ...] = ()
 
     @property
     def first_line(self) -> LineSettings:
         """The line to begin with."""
         if self.protocol == "iec62056-21":
             return SIGN_ON_LINE
+        if self.protocol == "mbus":
+            return LineSettings(self.baud or 2400, 8, self.parity or "E")
         if self.baud is None:
             return PUSH_LINES[0]
         return LineSettings(self.baud, 8, self.parity or ("E" if self.baud == 2400 else "N"))
@@ -61,29 +67,34 @@ class MeterSource:
 
 
 def source_of(meter: MeterConfig, home: Home, *, interval_s: float | None = None) -> MeterSource:
-    """What a reader needs for `meter`; raises ConfigError for a file of keys that cannot be read or is none."""
+    """What a reader needs for `meter`; raises ConfigError for a file of keys that cannot be read or is none.
+
+    What is kept in the keyring is only named: `core.services.secrets.with_secrets` takes it from there.
+    """
+    files = {"key": meter.key_file, "auth_key": meter.auth_key_file, "password": meter.password_file}
+    places = {field: place for field, place in files.items() if place is not None}
+    kept = {field: name for field, place in places.items() if (name := keyring_name(place)) is not None}
+    read = {
+        field: octets_of_secret(field, *file_secret(home, place))
+        for field, place in places.items()
+        if field not in kept
+    }
     return MeterSource(
         port=meter.port,
         name=meter.name,
         protocol=meter.protocol,
         baud=meter.baud,
         parity=meter.parity,
-        interval_s=interval_s or READOUT_INTERVAL_S,
-        key=_key(home, meter.key_file),
-        auth_key=_key(home, meter.auth_key_file),
+        interval_s=interval_s or meter.interval_s,
+        key=read.get("key"),
+        auth_key=read.get("auth_key"),
+        password=read.get("password"),
+        system_title=bytes.fromhex(meter.system_title) if meter.system_title is not None else None,
         preset=meter.preset,
+        address=meter.address,
         home=home.path,
+        client=meter.client,
+        framing=meter.framing or "hdlc",
+        usb_serial=meter.usb_serial,
+        keyring=tuple(kept.items()),
     )
-
-
-def _key(home: Home, file: str | None) -> bytes | None:
-    if file is None:
-        return None
-    path = secret_path(home, file)
-    try:
-        key = bytes.fromhex(read_secret(path))
-    except ValueError:
-        key = b""
-    if len(key) not in (16, 32):
-        raise ConfigError(_("{path} must hold a key of 32 hexadecimal digits on its first line").format(path=path))
-    return key

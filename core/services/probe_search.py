@@ -22,13 +22,11 @@ from core.protocol.mode_c import ReadoutSession
 from core.protocol.push import PushSession
 from core.protocol.session import Told
 from core.services.meter_line import conversation
+from core.services.meter_sources import PUSH_LINES, SIGN_ON_LINE
 from core.transport.line import LineSettings, Port
 
 LISTEN_S = 12.0
 """How long one speed is listened to."""
-PUSH_LINES = (LineSettings(9600), LineSettings(2400, 8, "E"))
-"""Lines of an E450 that pushes: the optical port of Austrian ones, the wired port of all."""
-SIGN_ON_LINE = LineSettings(300, 7, "E")
 BURST_GAP_S = 0.15
 NOISY_BURSTS = 2
 NOISY_OCTETS = 2500

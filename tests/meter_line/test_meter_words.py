@@ -117,7 +117,7 @@ def test_bad_usage_ends_with_2(home, capsys, words):
 
 
 @pytest.mark.parametrize(
-    "words", [("meter", "read", "--protocol", "dlms"), ("meter", "read", "--baud", "x"), ("meter",)]
+    "words", [("meter", "read", "--protocol", "modbus"), ("meter", "read", "--baud", "x"), ("meter",)]
 )
 def test_words_that_do_not_exist_end_with_2(home, words):
     with pytest.raises(SystemExit) as ended:
