@@ -133,8 +133,8 @@ class Axis(pg.AxisItem):
         self.update()
 
     def boundingRect(self) -> QRectF:
-        """A little more than the axis: the outermost label of time reaches over its end."""
-        return QRectF(self.rect()).adjusted(-30, -8, 30, 8)
+        """A little more than the axis: the outermost label of time reaches over its end, the unit stands above."""
+        return QRectF(self.rect()).adjusted(-30, -24, 30, 8)
 
     def paint(self, painter: QPainter, option: QStyleOptionGraphicsItem, widget: QWidget | None = None) -> None:
         """Axis line and labels."""
@@ -143,11 +143,20 @@ class Axis(pg.AxisItem):
         colours = theme()
         painter.setRenderHint(QPainter.Antialiasing, False)
         painter.setPen(QPen(colours.color("line"), 1))
-        is_time = self.orientation == "bottom"
-        painter.drawLine(*(area.topLeft(), area.topRight()) if is_time else (area.topRight(), area.bottomRight()))
-        painter.setPen(colours.color("dim"))
+        is_time, is_right = self.orientation == "bottom", self.orientation == "right"
+        if is_time:
+            painter.drawLine(area.topLeft(), area.topRight())
+        elif is_right:
+            painter.drawLine(area.topLeft(), area.bottomLeft())
+        else:
+            painter.drawLine(area.topRight(), area.bottomRight())
+        painter.setPen(colours.color(self._role))
         painter.setFont(self._font)
         metrics = QFontMetricsF(self._font)
+        side = (Qt.AlignLeft if is_right else Qt.AlignRight) | Qt.AlignVCenter
+        if self._unit:
+            place = QRectF(area.left() - 20, area.top() - metrics.height() - 6, area.width() + 13, metrics.height())
+            painter.drawText(place.translated(27 if is_right else 0, 0), side, self._unit)
         taken = -math.inf
         for tick in self._ticks:
             share = (tick.value - low) / ((high - low) or 1.0)
@@ -163,11 +172,8 @@ class Axis(pg.AxisItem):
                 painter.drawText(QPointF(left, area.top() + metrics.ascent() + 4), tick.label)
             else:
                 y = area.bottom() - share * area.height()
-                painter.drawText(
-                    QRectF(area.left() - 20, y - metrics.height() / 2, area.width() + 13, metrics.height()),
-                    Qt.AlignRight | Qt.AlignVCenter,
-                    tick.label,
-                )
+                place = QRectF(area.left() - 20, y - metrics.height() / 2, area.width() + 13, metrics.height())
+                painter.drawText(place.translated(27 if is_right else 0, 0), side, tick.label)
 
 
 def label_font() -> QFont:

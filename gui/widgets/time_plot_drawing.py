@@ -17,6 +17,8 @@ from PyQt5.QtWidgets import QStyleOptionGraphicsItem, QWidget
 from gui.theme import theme
 from gui.widgets.time_axis import Tick, label_font
 
+_DOT_PX = 4.0
+
 
 @dataclass(frozen=True, slots=True)
 class Gap:
@@ -52,14 +54,41 @@ class Band:
 
 
 @dataclass(frozen=True, slots=True)
+class Note:
+    """A span with a word at the lower edge, such as values that came from the load profile of the meter."""
+
+    start_s: float
+    end_s: float
+    text: str
+    role: str
+
+
+@dataclass(frozen=True, slots=True)
+class AxisSpan:
+    """One more axis beside the first: what it spans, its unit, and the role it is written in."""
+
+    low: float
+    high: float
+    unit: str
+    role: str = "dim"
+
+
+@dataclass(frozen=True, slots=True)
 class Stroke:
-    """One curve ready to be laid out: arrays of shape (n,), NaN in its gaps, in the units of the axis."""
+    """One curve ready to be laid out: arrays of shape (n,), NaN in its gaps, in the units of the axis.
+
+    With a `mean` the curve is that, and what lies between `low` and `high` a band behind it. `axis` is the number of
+    its axis, 0 that of the frame; `has_dots` marks each point.
+    """
 
     role: str
     is_filled: bool
     time_s: NDArray[np.float64]
     low: NDArray[np.float64]
     high: NDArray[np.float64]
+    mean: NDArray[np.float64] | None = None
+    axis: int = 0
+    has_dots: bool = False
 
 
 @dataclass(slots=True)
@@ -76,6 +105,14 @@ class Frame:
     marks: list[Mark] = field(default_factory=list)
     bands: list[Band] = field(default_factory=list)
     message: str = ""
+    unit: str = ""
+    role: str = "dim"
+    more: list[AxisSpan] = field(default_factory=list)
+    notes: list[Note] = field(default_factory=list)
+
+    def span_of(self, axis: int) -> tuple[float, float]:
+        """Low and high end of an axis."""
+        return (self.low, self.high) if axis == 0 else (self.more[axis - 1].low, self.more[axis - 1].high)
 
 
 class Drawing(pg.GraphicsObject):
@@ -88,6 +125,8 @@ class Drawing(pg.GraphicsObject):
         self._frame = Frame()
         self._lines: list[tuple[str, QPolygonF]] = []
         self._fills: list[tuple[str, QPolygonF]] = []
+        self._envelopes: list[tuple[str, QPolygonF]] = []
+        self._dots: list[tuple[str, QPolygonF]] = []
         self._grid: list[QLineF] = []
         self._reasons: list[tuple[QRectF, str]] = []
         self._size = (1.0, 1.0)
@@ -101,15 +140,20 @@ class Drawing(pg.GraphicsObject):
         self.prepareGeometryChange()
         self._frame = frame
         width, height = self._size = (max(1.0, self._box.width()), max(1.0, self._box.height()))
-        self._lines, self._fills = [], []
+        self._lines, self._fills, self._envelopes, self._dots = [], [], [], []
         zero = min(max(self.y(0.0), 0.0), height)
         bottom_y = height - 1  # a curve along the lower end is painted inside
         for stroke in frame.strokes:
             x = (stroke.time_s - frame.start_s) * (width / ((frame.end_s - frame.start_s) or 1.0))
-            scale = height / ((frame.high - frame.low) or 1.0)
+            low_end, high_end = frame.span_of(stroke.axis)
+            scale = height / ((high_end - low_end) or 1.0)
             top, bottom = (
-                np.minimum(height - (values - frame.low) * scale, bottom_y) for values in (stroke.high, stroke.low)
+                np.minimum(height - (values - low_end) * scale, bottom_y) for values in (stroke.high, stroke.low)
             )
+            if stroke.mean is not None:
+                middle = np.minimum(height - (stroke.mean - low_end) * scale, bottom_y)
+                self._lay_out_mean(stroke, x, top, middle, bottom)
+                continue
             for run in _runs(stroke.high):
                 xs, ys = _zigzag(x[run], top[run], bottom[run])
                 if len(xs) == 1:
@@ -125,15 +169,35 @@ class Drawing(pg.GraphicsObject):
         self.update()
         return unsaid
 
+    def _lay_out_mean(
+        self,
+        stroke: Stroke,
+        x: NDArray[np.float64],
+        top: NDArray[np.float64],
+        middle: NDArray[np.float64],
+        bottom: NDArray[np.float64],
+    ) -> None:
+        """The line of the means, and the band between the least and the greatest where they are apart."""
+        to_polygon = pg.functions.arrayToQPolygonF
+        for run in _runs(middle):
+            xs, ys = x[run], middle[run]
+            if stroke.has_dots or len(xs) == 1:
+                self._dots.append((stroke.role, to_polygon(xs, ys)))
+            if len(xs) > 1:
+                self._lines.append((stroke.role, to_polygon(xs, ys)))
+                if not np.array_equal(top[run], bottom[run]):
+                    around = np.concatenate((xs, xs[::-1])), np.concatenate((top[run], bottom[run][::-1]))
+                    self._envelopes.append((stroke.role, to_polygon(*around)))
+
     def x(self, time_s: float) -> float:
         """Pixel of a time."""
         frame = self._frame
         return (time_s - frame.start_s) / ((frame.end_s - frame.start_s) or 1.0) * self._size[0]
 
-    def y(self, value: float) -> float:
-        """Pixel of a value."""
-        frame = self._frame
-        return self._size[1] - (value - frame.low) / ((frame.high - frame.low) or 1.0) * self._size[1]
+    def y(self, value: float, axis: int = 0) -> float:
+        """Pixel of a value on an axis."""
+        low, high = self._frame.span_of(axis)
+        return self._size[1] - (value - low) / ((high - low) or 1.0) * self._size[1]
 
     def paint(self, painter: QPainter, option: QStyleOptionGraphicsItem, widget: QWidget | None = None) -> None:
         """From the ground up, so that no band lies on a word."""
@@ -158,6 +222,9 @@ class Drawing(pg.GraphicsObject):
                 painter.drawLine(QPointF(left, 1), QPointF(max(left + 2.0, right), 1))
             else:
                 painter.fillRect(QRectF(left, 0, max(2.0, right - left), 3), colours.color(band.role))
+        for role, polygon in self._envelopes:
+            painter.setBrush(colours.color(role, 52))
+            painter.drawPolygon(polygon)
         painter.setBrush(Qt.NoBrush)
         for limit in self._frame.limits:
             painter.setPen(QPen(colours.color("warning"), 1, Qt.DashLine))
@@ -165,6 +232,11 @@ class Drawing(pg.GraphicsObject):
         for role, polygon in self._lines:
             painter.setPen(QPen(colours.color(role), 1))
             painter.drawPolyline(polygon)
+        if self._dots:
+            painter.setRenderHint(QPainter.Antialiasing, True)
+            for role, polygon in self._dots:
+                painter.setPen(QPen(colours.color(role), _DOT_PX, Qt.SolidLine, Qt.RoundCap))
+                painter.drawPoints(polygon)
         self._paint_words(painter)
 
     def _paint_words(self, painter: QPainter) -> None:
@@ -175,6 +247,7 @@ class Drawing(pg.GraphicsObject):
         painter.setPen(colours.color("dim"))
         for place, text in self._reasons:
             painter.drawText(place, Qt.AlignCenter, text)
+        self._paint_notes(painter, metrics)
         taken = [place for place, _text in self._reasons]
         for mark in self._frame.marks:
             x, y = self.x(mark.time_s), 0.0 if mark.value is None else self.y(mark.value)
@@ -210,6 +283,22 @@ class Drawing(pg.GraphicsObject):
         if self._frame.message:
             painter.setPen(colours.color("dim"))
             painter.drawText(QRectF(0, 0, width, height), Qt.AlignCenter | Qt.TextWordWrap, self._frame.message)
+
+    def _paint_notes(self, painter: QPainter, metrics: QFontMetricsF) -> None:
+        """A bar along the lower edge, and its word where it has room above it."""
+        colours = theme()
+        width, height = self._size
+        taken = 0.0
+        for note in self._frame.notes:
+            left, right = max(0.0, self.x(note.start_s)), min(width, self.x(note.end_s))
+            if right <= 0 or left >= width:
+                continue
+            painter.fillRect(QRectF(left, height - 3, max(2.0, right - left), 3), colours.color(note.role))
+            words = metrics.horizontalAdvance(note.text) + 4
+            if left >= taken and left + words <= width:
+                painter.setPen(colours.color(note.role))
+                painter.drawText(QPointF(left + 2, height - 5 - metrics.descent()), note.text)
+                taken = left + words + 8
 
     def _lay_out_reasons(self) -> list[Gap]:
         """Find a place for the reason of each gap, the latest first; the gaps that found none."""
@@ -265,8 +354,8 @@ class Drawing(pg.GraphicsObject):
             end = int(np.searchsorted(stroke.time_s, end_s, "right")) + 1
             high, low = stroke.high[begin:end], stroke.low[begin:end]
             if np.isfinite(high).any():
-                top = min(top, self.y(float(np.nanmax(high))))
-                bottom = max(bottom, self.y(float(np.nanmin(low))))
+                top = min(top, self.y(float(np.nanmax(high)), stroke.axis))
+                bottom = max(bottom, self.y(float(np.nanmin(low)), stroke.axis))
         return top, bottom
 
 

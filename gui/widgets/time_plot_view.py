@@ -14,6 +14,9 @@ from gui.widgets.time_plot_drawing import Cursor, Drawing, Frame, Gap
 _KEY_SHARE = 0.1
 _WHEEL_FACTOR = 1.25
 _SHORTEST_DRAG_PX = 4
+_TOP_PX = 7
+_MORE_AXES = (("right", 3), ("left", 0), ("right", 4))
+"""Side and column of each axis beside the first, which stands left of the curves, in column 1."""
 
 
 class Canvas(pg.GraphicsView):
@@ -35,12 +38,15 @@ class Canvas(pg.GraphicsView):
         self._time_axis, self._value_axis = Axis("bottom"), Axis("left")
         box = pg.ViewBox(enableMouse=False, enableMenu=False)
         grid = pg.GraphicsLayout()
-        grid.layout.setContentsMargins(0, 7, EDGE_PX, 0)
+        grid.layout.setContentsMargins(0, _TOP_PX, EDGE_PX, 0)
         grid.layout.setSpacing(0)
-        grid.addItem(self._value_axis, 0, 0)
-        grid.addItem(box, 0, 1)
-        grid.addItem(self._time_axis, 1, 1)
+        grid.addItem(self._value_axis, 0, 1)
+        grid.addItem(box, 0, 2)
+        grid.addItem(self._time_axis, 1, 2)
         self.setCentralItem(grid)
+        self._grid = grid
+        self._more_axes: list[Axis] = []
+        self._margins_top = _TOP_PX
         self._drawing = Drawing(box)
         self._cursor = Cursor(box)
         self._box = box
@@ -61,11 +67,16 @@ class Canvas(pg.GraphicsView):
 
     def show_frame(self, frame: Frame) -> list[Gap]:
         """Paint a frame; the gaps whose reason has no room here."""
+        if frame.more or frame.unit or self._more_axes:
+            self._make_axes(frame)
         self._frame = frame
         ticks_x = time_ticks(frame.start_s, frame.end_s, max(2, int(self._box.width() / 84)))
         ticks_y = value_ticks(frame.low, frame.high, max(2, round(self._box.height() / 24)))
         self._time_axis.show_ticks(ticks_x, frame.start_s, frame.end_s)
-        self._value_axis.show_ticks(ticks_y, frame.low, frame.high)
+        self._value_axis.show_ticks(ticks_y, frame.low, frame.high, frame.unit, frame.role)
+        for axis, span in zip(self._more_axes, frame.more, strict=False):
+            ticks = value_ticks(span.low, span.high, max(2, round(self._box.height() / 24)))
+            axis.show_ticks(ticks, span.low, span.high, span.unit, span.role)
         unsaid = self._drawing.show_frame(frame, ticks_x, ticks_y)
         self._place_cursor()
         return unsaid
@@ -78,11 +89,17 @@ class Canvas(pg.GraphicsView):
 
     def on_theme_changed(self) -> None:
         """Paint anew in the colours and the font in use."""
-        self._time_axis.on_theme_changed()
-        self._value_axis.on_theme_changed()
+        for axis in (self._time_axis, self._value_axis, *self._more_axes):
+            axis.on_theme_changed()
         self.setBackground(theme().card)
         self._drawing.update()
         self._cursor.update()
+
+    @property
+    def edges_px(self) -> tuple[float, float]:
+        """Pixels of the widget at which the curves begin and end."""
+        left = float(self._box.mapToScene(QPointF(0, 0)).x())
+        return left, left + self._box.width()
 
     def time_at(self, x_px: float) -> float:
         """Time under a pixel of the widget."""
@@ -185,6 +202,24 @@ class Canvas(pg.GraphicsView):
             self.back_wanted.emit()
         else:
             event.ignore()
+
+    def _make_axes(self, frame: Frame) -> None:
+        """As many axes as the frame has spans, up to four: right, then outer left, then outer right."""
+        wanted = min(len(frame.more), len(_MORE_AXES))
+        if wanted == len(self._more_axes) and (self._margins_top > _TOP_PX) == bool(frame.unit):
+            return
+        while len(self._more_axes) > wanted:
+            axis = self._more_axes.pop()
+            self._grid.removeItem(axis)
+            self.scene().removeItem(axis)
+        while len(self._more_axes) < wanted:
+            side, column = _MORE_AXES[len(self._more_axes)]
+            axis = Axis(side)
+            self._grid.addItem(axis, 0, column)
+            self._more_axes.append(axis)
+        self._margins_top = int(self.fontMetrics().height()) + 4 if frame.unit else _TOP_PX
+        self._grid.layout.setContentsMargins(0, self._margins_top, EDGE_PX, 0)
+        self._grid.layout.activate()  # what follows is laid out in the pixels that are left
 
     def _place_cursor(self) -> None:
         self._cursor.x_px = None if self._cursor_s is None else self._drawing.x(self._cursor_s)
