@@ -459,3 +459,28 @@ class SeriesPoints:
     mean: array[float]
     maximum: array[float]
     filled: tuple[tuple[float, float], ...] = ()
+
+
+class Mover(Struct, frozen=True, kw_only=True):
+    """A series that changed around a moment: its mean before and during; `score` in its own usual spread, 1 is little."""
+
+    series: str
+    unit: str | None
+    before: float
+    during: float
+    score: float
+
+
+class HistoryMark(Struct, frozen=True, kw_only=True):
+    """Something that happened, to be marked on a curve; `kind` is `alarm`, `command`, `chat` or `event`.
+
+    `until_s` None where it has no length or still lasts; `source` is a machine, a sensor, a meter, an operator;
+    `severity` the word of the alarm's or the event's severity, None where there is none.
+    """
+
+    kind: str
+    time_s: float
+    until_s: float | None
+    source: str
+    text: str
+    severity: str | None = None

@@ -25,6 +25,8 @@ EXPECTED: Mapping[str, str] = {
     "retention.raw_days": _DAYS,
     "retention.minute_days": _DAYS,
     "retention.quarter_days": _DAYS,
+    "retention.hour_days": _DAYS,
+    "retention.day_days": _DAYS,
     "agent.listen": N_('an address such as "0.0.0.0:17450"'),
     "agent.max_level": N_('"view", "run", "manage" or "raw"'),
     "machines.max": N_("a whole number from 1 to 100000"),

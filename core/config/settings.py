@@ -25,13 +25,16 @@ class Polling(Struct, frozen=True, kw_only=True):
 class Retention(Struct, frozen=True, kw_only=True):
     """Days that rows are kept.
 
-    `raw_days` holds for values of meters, sensors and checks as they came, `minute_days` for minutes of machines,
-    `quarter_days` for quarters of an hour, commands, events, alarms that are over and lines of the room.
+    `raw_days` holds for values of meters, sensors and checks as they came, `minute_days` for minutes, `quarter_days`
+    for quarters of an hour, commands, events, alarms that are over and lines of the room, `hour_days` and `day_days`
+    for hours and days.
     """
 
     raw_days: Days = 30
     minute_days: Days = 90
     quarter_days: Days = 1100
+    hour_days: Days = 3660
+    day_days: Days = 3660
 
 
 class AgentSettings(Struct, frozen=True, kw_only=True):
