@@ -36,7 +36,7 @@ class Theme:
     l3: str
 
     def color(self, role: str, alpha: int = 255) -> QColor:
-        """The colour of `role`, with opacity 0 to 255; `name-3` is the fourth of those that things are told apart by."""
+        """The colour of `role`, with opacity 0 to 255; `name-3` is the fourth that names are told apart by."""
         names = NAMES[self.name]
         found = QColor(names[int(role[5:]) % len(names)] if role.startswith("name-") else getattr(self, role))
         found.setAlpha(alpha)

@@ -54,16 +54,6 @@ class Band:
 
 
 @dataclass(frozen=True, slots=True)
-class Note:
-    """A span with a word at the lower edge, such as values that came from the load profile of the meter."""
-
-    start_s: float
-    end_s: float
-    text: str
-    role: str
-
-
-@dataclass(frozen=True, slots=True)
 class AxisSpan:
     """One more axis beside the first: what it spans, its unit, and the role it is written in."""
 
@@ -108,7 +98,6 @@ class Frame:
     unit: str = ""
     role: str = "dim"
     more: list[AxisSpan] = field(default_factory=list)
-    notes: list[Note] = field(default_factory=list)
 
     def span_of(self, axis: int) -> tuple[float, float]:
         """Low and high end of an axis."""
@@ -247,7 +236,6 @@ class Drawing(pg.GraphicsObject):
         painter.setPen(colours.color("dim"))
         for place, text in self._reasons:
             painter.drawText(place, Qt.AlignCenter, text)
-        self._paint_notes(painter, metrics)
         taken = [place for place, _text in self._reasons]
         for mark in self._frame.marks:
             x, y = self.x(mark.time_s), 0.0 if mark.value is None else self.y(mark.value)
@@ -283,22 +271,6 @@ class Drawing(pg.GraphicsObject):
         if self._frame.message:
             painter.setPen(colours.color("dim"))
             painter.drawText(QRectF(0, 0, width, height), Qt.AlignCenter | Qt.TextWordWrap, self._frame.message)
-
-    def _paint_notes(self, painter: QPainter, metrics: QFontMetricsF) -> None:
-        """A bar along the lower edge, and its word where it has room above it."""
-        colours = theme()
-        width, height = self._size
-        taken = 0.0
-        for note in self._frame.notes:
-            left, right = max(0.0, self.x(note.start_s)), min(width, self.x(note.end_s))
-            if right <= 0 or left >= width:
-                continue
-            painter.fillRect(QRectF(left, height - 3, max(2.0, right - left), 3), colours.color(note.role))
-            words = metrics.horizontalAdvance(note.text) + 4
-            if left >= taken and left + words <= width:
-                painter.setPen(colours.color(note.role))
-                painter.drawText(QPointF(left + 2, height - 5 - metrics.descent()), note.text)
-                taken = left + words + 8
 
     def _lay_out_reasons(self) -> list[Gap]:
         """Find a place for the reason of each gap, the latest first; the gaps that found none."""
