@@ -67,7 +67,7 @@ class Identification(Struct, frozen=True, gc=False):
     @property
     def mode(self) -> Mode:
         """Mode in which the meter lets itself be read out; mode D cannot be told from its identification."""
-        if self.baud_character in _BAUDS_C:
+        if self.baud_character.isdecimal():  # 7 to 9 are reserved: such a meter is acknowledged at 300
             return Mode.E if self.enhanced == "2" else Mode.C
         return Mode.B if self.baud_character in _BAUDS_B else Mode.A
 

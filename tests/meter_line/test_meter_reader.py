@@ -16,7 +16,7 @@ import pytest
 from core.errors import UsageError
 from core.meter.virtual_e450 import VirtualE450
 from core.meter.virtual_telegrams import push
-from core.protocol import mode_c
+from core.protocol import sign_on
 from core.protocol.data_sets import encode_block
 from core.protocol.parity import with_even_parity, without_parity
 from core.protocol.push_encoder import PushValue, clock_octets, encode_push
@@ -496,11 +496,11 @@ def test_a_noisy_line_is_told_once(terminal):
 
 def test_a_failed_attempt_says_that_the_next_one_follows(terminal, monkeypatch):
     _master, name = terminal
-    monkeypatch.setattr(mode_c, "PAUSE_S", 0.05)
-    monkeypatch.setattr(mode_c, "ANSWER_S", 0.05)
-    monkeypatch.setattr(mode_c, "SLACK_S", 0.05)
-    monkeypatch.setattr(mode_c, "WAKE_UP_PAUSE_S", 0.05)
-    monkeypatch.setattr(mode_c, "WAKE_UP", b"\0")
+    monkeypatch.setattr(sign_on, "PAUSE_S", 0.05)
+    monkeypatch.setattr(sign_on, "ANSWER_S", 0.05)
+    monkeypatch.setattr(sign_on, "SLACK_S", 0.05)
+    monkeypatch.setattr(sign_on, "WAKE_UP_PAUSE_S", 0.05)
+    monkeypatch.setattr(sign_on, "WAKE_UP", b"\0")
 
     async def scenario():
         listener = Listener()

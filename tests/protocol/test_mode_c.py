@@ -12,8 +12,9 @@ from core.protocol.data_sets import (
     Telegram,
     encode_block,
 )
-from core.protocol.mode_c import WAKE_UP, ReadoutSession
+from core.protocol.mode_c import ReadoutSession
 from core.protocol.session import NEED_DATA, Finished, Rejected, SetLine, Told, Transmit
+from core.protocol.sign_on import WAKE_UP
 
 DATA = encode_block(b"0.0.0(12345678)\r\n1.8.0(000285.4*kWh)\r\n!\r\n")
 
