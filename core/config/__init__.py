@@ -25,6 +25,7 @@ from core.config.settings import (
     WebhookSettings,
 )
 from core.config.writing import remove_meter, remove_table, save_meter, save_setting, save_table, save_tables
+from core.tariffs import TariffConfig, TariffPeriod
 
 __all__ = [
     "AgentSettings",
@@ -39,6 +40,8 @@ __all__ = [
     "RoomSettings",
     "SensorConfig",
     "SensorsSettings",
+    "TariffConfig",
+    "TariffPeriod",
     "WebhookSettings",
     "database_location",
     "line_of",

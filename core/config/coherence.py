@@ -11,6 +11,7 @@ from core.config.lines import KeyPath
 from core.config.settings import Config
 from core.language import _
 from core.site_records import AlarmRule, RuleKind
+from core.tariffs import problems
 
 TARGET_SCHEMES = ("http", "https")
 
@@ -30,6 +31,7 @@ def faults(config: Config) -> Iterator[Fault]:
     yield from _allowed(config)
     yield from _repeated(config)
     yield from _numbers(config)
+    yield from _tariffs(config)
     for number, check in enumerate(config.checks):
         scheme, marks, rest = check.target.partition("://")
         if (marks and (scheme.lower() not in TARGET_SCHEMES or not rest)) or any(one.isspace() for one in check.target):
@@ -59,6 +61,7 @@ def _allowed(config: Config) -> Iterator[Fault]:
 def _repeated(config: Config) -> Iterator[Fault]:
     lists: tuple[tuple[KeyPath, str, list[str]], ...] = (
         (("meter",), "name", [meter.name for meter in config.meters]),
+        (("tariff",), "name", [tariff.name for tariff in config.tariffs]),
         (("sensor",), "id", [sensor.id for sensor in config.sensor_list]),
         (("check",), "name", [check.name for check in config.checks]),
     )
@@ -82,6 +85,17 @@ def _numbers(config: Config) -> Iterator[Fault]:
                 yield Fault(("sensor", number, key), value)
         if sensor.low is not None and sensor.high is not None and sensor.low >= sensor.high:
             yield Fault(("sensor", number, "low"), text=_("low is not below high"))
+
+
+def _tariffs(config: Config) -> Iterator[Fault]:
+    for number, tariff in enumerate(config.tariffs):
+        for problem in problems(tariff):
+            yield Fault(("tariff", number, *problem.key), problem.value, problem.text)
+    names = [tariff.name for tariff in config.tariffs]
+    for number, meter in enumerate(config.meters):
+        if meter.tariff is not None and meter.tariff not in names:
+            text = _("there is no [[tariff]] of the name {name}").format(name=meter.tariff)
+            yield Fault(("meter", number, "tariff"), text=text)
 
 
 def _rule(path: KeyPath, rule: AlarmRule) -> Iterator[Fault]:

@@ -11,6 +11,8 @@ _DAYS = N_("a whole number of days from 1 to 36500")
 _YES_NO = N_("true or false, without quotes")
 _FILE = N_("the name of a file, in quotes")
 _NUMBER = N_("a number")
+_PRICE = N_("an amount such as 0.1841")
+_DATE = N_("a date such as 2026-02-01")
 _SEVERITY = N_('"low", "medium", "high" or "critical"')
 _SEVERITY_OR_NEVER = N_('"low", "medium", "high", "critical" or "never"')
 _NAME = N_("a name in quotes, without a slash")
@@ -49,6 +51,28 @@ EXPECTED: Mapping[str, str] = {
     "meter.total": _YES_NO,
     "meter.tariff": N_("the name of a [[tariff]], in quotes"),
     "meter.subscribed_power_w": N_("a number of watts above 0"),
+    "tariff": N_("a list of tables, each under [[tariff]]"),
+    "tariff.name": N_("a name in quotes, up to 64 letters"),
+    "tariff.currency": N_('a currency such as "EUR", in quotes'),
+    "tariff.time_zone": N_('a time zone such as "Europe/Paris", in quotes'),
+    "tariff.standing_charge_per_month": _PRICE,
+    "tariff.standing_charge_per_day": _PRICE,
+    "tariff.tax_percent": _PRICE,
+    "tariff.tax_per_kwh": _PRICE,
+    "tariff.export_price_per_kwh": _PRICE,
+    "tariff.budget_per_month": _PRICE,
+    "tariff.holidays": N_('a list such as ["FR", "05-01", "easter+1", "2026-06-05"]'),
+    "tariff.period": N_("a list of tables, each under [[tariff.period]]"),
+    "tariff.period.name": N_("a name in quotes, up to 64 letters"),
+    "tariff.period.price_per_kwh": _PRICE,
+    "tariff.period.hours": N_('a list of hours of a day, such as ["06:00-22:00"]'),
+    "tariff.period.days": N_('a list of days, such as ["mon-fri", "sun"]'),
+    "tariff.period.months": N_('a list of months, such as ["nov-mar"]'),
+    "tariff.period.dates": N_('a list of dates of each year, such as ["12-20..01-05"]'),
+    "tariff.period.holidays": N_('"yes", "no", "only" or "also"'),
+    "tariff.period.valid_from": _DATE,
+    "tariff.period.valid_until": _DATE,
+    "tariff.period.register": N_("the number of a tariff register of the meter, from 1 to 4"),
     "sensors.enabled": _YES_NO,
     "sensors.listen": N_('an address such as "127.0.0.1:17452"'),
     "sensors.allow": N_('a list of addresses and networks, such as ["192.168.1.0/24"]'),

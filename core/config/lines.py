@@ -19,7 +19,7 @@ def dotted(key: KeyPath) -> str:
 def line_of(text: str, key: KeyPath) -> int:
     """Line, from 1, where `key` stands in the TOML `text`; that of its table where the key itself is not found."""
     table: KeyPath = ()
-    counts: dict[str, int] = {}
+    counts: dict[KeyPath, int] = {}
     best, best_depth = 1, 0
     closing: str | None = None
     for number, line in enumerate(text.split("\n"), 1):
@@ -29,10 +29,14 @@ def line_of(text: str, key: KeyPath) -> int:
         header, assigned = _HEADER.match(line), _KEY.match(line)
         here: KeyPath = table
         if header:
-            name = _parts(header[2])
-            if header[1] == "[[":
-                counts[header[2].strip()] = counts.get(header[2].strip(), -1) + 1
-                name = (*name, counts[header[2].strip()])
+            name: KeyPath = ()
+            parts = _parts(header[2])
+            for depth, part in enumerate(parts, 1):
+                name = (*name, part)
+                if header[1] == "[[" and depth == len(parts):
+                    counts[name] = counts.get(name, -1) + 1
+                if name in counts:  # a table within the last one of a list
+                    name = (*name, counts[name])
             here = table = name
         elif assigned:
             here = (*table, *_parts(assigned[1]))

@@ -8,6 +8,7 @@ from msgspec import Meta, Struct
 
 from core.records import Level
 from core.site_records import AlarmRule, AlarmSeverity
+from core.tariffs import TariffConfig
 
 Seconds = Annotated[float, Meta(ge=0.2, le=3600)]
 Days = Annotated[int, Meta(ge=1, le=36500)]
@@ -162,7 +163,10 @@ class AlarmsSettings(Struct, frozen=True, kw_only=True, rename={"rules": "rule"}
     webhook: WebhookSettings | None = None
 
 
-class Config(Struct, frozen=True, kw_only=True, rename={"meters": "meter", "sensor_list": "sensor", "checks": "check"}):
+_TABLES = {"meters": "meter", "tariffs": "tariff", "sensor_list": "sensor", "checks": "check"}
+
+
+class Config(Struct, frozen=True, kw_only=True, rename=_TABLES):
     """All settings; `database` None is `beffroi.db` in the home, else a path or a URL such as `sqlite:///FILE`."""
 
     operator: Annotated[str, Meta(min_length=1, max_length=128)] = ""
@@ -177,9 +181,18 @@ class Config(Struct, frozen=True, kw_only=True, rename={"meters": "meter", "sens
     room: RoomSettings = RoomSettings()
     alarms: AlarmsSettings = AlarmsSettings()
     meters: tuple[MeterConfig, ...] = ()
+    tariffs: tuple[TariffConfig, ...] = ()
     sensor_list: tuple[SensorConfig, ...] = ()
     checks: tuple[CheckConfig, ...] = ()
 
     def meter(self, name: str) -> MeterConfig | None:
         """The meter of that name."""
         return next((meter for meter in self.meters if meter.name == name), None)
+
+    def tariff_of(self, meter: str) -> TariffConfig | None:
+        """The tariff of the meter of that name: the one that it names, else the only one there is."""
+        known = self.meter(meter)
+        wanted = None if known is None else known.tariff
+        if wanted is None:
+            return self.tariffs[0] if len(self.tariffs) == 1 else None
+        return next((tariff for tariff in self.tariffs if tariff.name == wanted), None)

@@ -28,6 +28,7 @@ class _List(NamedTuple):
 
 _LISTS: Mapping[str, _List] = {
     "meter": _List(("meter",), ("name",)),
+    "tariff": _List(("tariff",), ("name",)),
     "sensor": _List(("sensor",), ("id",)),
     "check": _List(("check",), ("name",)),
     "alarms.rule": _List(("alarms", "rule"), ("name", "source")),
@@ -60,7 +61,7 @@ def save_setting(home: Home, key: str, value: Value) -> None:
 
 
 def save_table(home: Home, kind: str, table: msgspec.Struct) -> None:
-    """Write one `[[table]]` of a `kind` of "meter", "sensor", "check" or "alarms.rule". Comments stay.
+    """Write one `[[table]]` of a `kind` of "meter", "tariff", "sensor", "check" or "alarms.rule". Comments stay.
 
     It takes the place of the one of the same name (`id` of a sensor, name and source of a rule); what is as without
     the key is left out.
@@ -141,12 +142,8 @@ def _put(document: Any, place: _List, record: msgspec.Struct) -> None:
     if last not in parent:
         parent[last] = tomlkit.array() if is_inline else tomlkit.aot()
     tables = parent[last]
-    values = msgspec.to_builtins(record)
-    usual = {
-        field.encode_name: msgspec.to_builtins(field.default)
-        for field in msgspec.structs.fields(record)
-        if field.default is not msgspec.NODEFAULT
-    }
+    values = _values_of(record)
+    usual = _usual_of(record)
     names = tuple(values[key] for key in place.identity)
     table = next((one for one in tables if _identity(one, place) == names), None)
     if table is None:
@@ -155,6 +152,30 @@ def _put(document: Any, place: _List, record: msgspec.Struct) -> None:
         tables.append(table)
     else:
         _fill(table, values, usual)
+
+
+def _values_of(record: msgspec.Struct) -> dict[str, Any]:
+    """The keys of a table; of the tables within it only those that are not as usual, since TOML has no None."""
+    values: dict[str, Any] = msgspec.to_builtins(record)
+    for field in msgspec.structs.fields(record):
+        inner = getattr(record, field.name)
+        if isinstance(inner, tuple) and any(isinstance(one, msgspec.Struct) for one in inner):
+            values[field.encode_name] = [_unusual_of(one) for one in inner]
+    return values
+
+
+def _unusual_of(record: msgspec.Struct) -> dict[str, Any]:
+    usual = _usual_of(record)
+    return {key: value for key, value in _values_of(record).items() if key not in usual or usual[key] != value}
+
+
+def _usual_of(record: msgspec.Struct) -> dict[str, Any]:
+    """The keys that have a value where the file says nothing."""
+    return {
+        field.encode_name: msgspec.to_builtins(field.default)
+        for field in msgspec.structs.fields(record)
+        if field.default is not msgspec.NODEFAULT
+    }
 
 
 def _fill(table: Any, values: Mapping[str, Any], usual: Mapping[str, Any]) -> None:

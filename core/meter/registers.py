@@ -10,13 +10,11 @@ from collections.abc import Iterable
 
 from msgspec.structs import replace
 
+from core.counters import has_come_round
 from core.language import _
 from core.meter.quality import worse
 from core.records import MeterReadings, Quality, Reading
 
-_NEAR_THE_END = 0.95
-_COUNTER_ENDS = (1 << 31, 1 << 32)
-_LEAST_DIGITS = 5
 _REGISTERS_KEPT = 256
 
 
@@ -42,7 +40,7 @@ class RegisterWatch:
             if last is not None and raw < last:
                 doubtful[code] = (
                     _("{code} has come round: {last} before, {value} now")
-                    if _has_come_round(last, raw)
+                    if has_come_round(last, raw)
                     else _("{code} has fallen from {last} to {value}; energy registers only rise")
                 ).format(code=code, last=f"{last:.15g}", value=f"{raw:.15g}")
             if last is not None or len(self._last) < _REGISTERS_KEPT:
@@ -50,15 +48,6 @@ class RegisterWatch:
             totals.setdefault(reading.quantity, reading)
         _check_tariffs(totals, doubtful)
         return telegram if not doubtful else _flagged(telegram, doubtful)
-
-
-def _has_come_round(last: float, value: float) -> bool:
-    """True where `last` stood at the end of its digits or of a binary counter and `value` at the beginning."""
-    digits = len(str(int(last)))
-    ends = [10**digits] if digits >= _LEAST_DIGITS else []
-    return any(
-        _NEAR_THE_END * end <= last <= end and value <= (1 - _NEAR_THE_END) * end for end in (*ends, *_COUNTER_ENDS)
-    )
 
 
 def _check_tariffs(registers: dict[str, Reading], doubtful: dict[str, str]) -> None:
