@@ -98,7 +98,8 @@ class EnergySpan(Struct, frozen=True, kw_only=True):
     """Energy and cost from `start_s` to before `end_s`; None where nothing is known.
 
     `is_whole` is False where a part of it is missing from the history or is yet to come. `cost_by_period` is by the
-    name of the tariff's period, taxes included; `cost` is their sum with the share of the standing charge.
+    name of the tariff's period, taxes included; `cost` is their sum with `standing_cost`, the share of the standing
+    charge, less `export_credit`, what the exported energy earns.
     """
 
     start_s: float
@@ -108,13 +109,16 @@ class EnergySpan(Struct, frozen=True, kw_only=True):
     cost: float | None = None
     cost_by_period: dict[str, float] = {}
     is_whole: bool = True
+    standing_cost: float | None = None
+    export_credit: float | None = None
 
 
 class EnergyAccount(Struct, frozen=True, kw_only=True):
     """Energy and cost of a meter at `time_s`, in its site's local days and months.
 
-    `yesterday` and `last_week` are whole days (that of the same weekday), `…_so_far` the same until this time of the
-    day. Costs are in `currency`; None where the meter has no tariff.
+    `today` and `month` end now, so that they are whole where nothing is missing so far. `yesterday` and `last_week` are
+    whole days (that of the same weekday), `…_so_far` the same until this time of the day. Costs are in `currency`; None
+    where the meter has no tariff.
     """
 
     meter: str
