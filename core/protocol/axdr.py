@@ -87,8 +87,12 @@ def length_at(data: bytes, position: int) -> tuple[int, int]:
         raise _cut_off(position) from None
 
 
-def value_at(data: bytes, position: int = 0) -> tuple[Value, int]:
-    """The value that starts at `position`, and the position after it; raises RemoteProtocolError."""
+def value_at(data: bytes, position: int = 0, *, has_descriptors: bool = True) -> tuple[Value, int]:
+    """The value that starts at `position`, and the position after it; raises RemoteProtocolError.
+
+    `has_descriptors` takes what looks like an untagged attribute descriptor for one: pushes of some meters hold them,
+    answers to a GET never do.
+    """
     size = len(data)
     items: list[Value] = []
     remaining = 1
@@ -138,7 +142,13 @@ def value_at(data: bytes, position: int = 0) -> tuple[Value, int]:
                     raise RemoteProtocolError(_("values are nested more than {depth} deep").format(depth=MAXIMUM_DEPTH))
                 stack.append((items, remaining, is_structure))
                 items, remaining, is_structure = [], count, tag == 2
-                if count == 2 and tag == 2 and data[position] == 0 and _is_descriptor(data, position):
+                if (
+                    count == 2
+                    and tag == 2
+                    and data[position] == 0
+                    and has_descriptors
+                    and _is_descriptor(data, position)
+                ):
                     items.append(_descriptor_at(data, position))
                     position += 9
                     remaining = 1

@@ -12,6 +12,7 @@ from msgspec import Struct
 from core.errors import RemoteProtocolError, WrongKeyError
 from core.language import _
 from core.protocol.axdr import length_at
+from core.protocol.axdr_encode import encoded_length as encoded_length
 
 GENERAL_GLO_CIPHERING = 0xDB
 GENERAL_DED_CIPHERING = 0xDF
@@ -111,12 +112,10 @@ def seal_apdu(
     return bytes((tag, len(system_title))) + system_title + encoded_length(len(body)) + body
 
 
-def encoded_length(count: int) -> bytes:
-    """A length in the octets of A-XDR."""
-    if count < 0x80:
-        return bytes((count,))
-    octets = count.to_bytes((count.bit_length() + 7) // 8, "big")
-    return bytes((0x80 | len(octets),)) + octets
+def gmac(key: bytes, auth_key: bytes, title: bytes, counter: int, content: bytes, control: int) -> bytes:
+    """The 12 octets by which the owner of `title` vouches for `content` without ciphering it."""
+    associated = bytes((control,)) + auth_key + content
+    return _gcm_sealed(key, title + counter.to_bytes(4, "big"), associated, b"")[1]
 
 
 def _key_for(apdu: CipheredApdu, key: bytes | None) -> bytes:
