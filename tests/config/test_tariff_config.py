@@ -103,7 +103,7 @@ def test_a_tariff_is_written_changed_and_removed_and_comments_stay(home):
         ("valid_from = 2025-02-01", "valid_from = 'soon'", 15, "a date such as"),
         ('tariff = "house"', 'tariff = "flat"', 28, "no [[tariff]] of the name flat"),
         ('name = "shed"', 'name = "house"', 21, "already used on line 3"),
-        ('name = "flat"\nprice', 'name = "flat"\nhours = ["06:00-22:00"]\nprice', 20, "22:00 to 24:00"),
+        ('name = "flat"\nprice', 'name = "flat"\nhours = ["06:00-22:00"]\nprice', 20, "00:00 to 06:00"),
         ('name = "flat"\nprice', 'name = "flat"\nregister = 1\ndays = ["mon"]\nprice', 24, "register decides"),
         ("price_per_kwh = 0.17", "price_per_kwh = 0.17\nregister = 2", 2, "either all periods"),
         ('name = "flat"\nprice', 'name = "flat"\nregister = 5\nprice', 24, "from 1 to 4"),
