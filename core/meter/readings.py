@@ -154,8 +154,10 @@ def _texts(telegram: PushTelegram, found: Sequence[Sequence[Entry]]) -> list[str
 
 def _with_codes(entries: list[Entry], preset: Preset | None, errors: list[str]) -> list[Entry]:
     """Give a push without any code the codes of a preset, where one has a list that fits."""
-    if not entries or any(entry.code is not None for entry in entries):
+    if not entries:
         return entries
+    if any(entry.code is not None for entry in entries):
+        return _with_number(entries)
     codes = preset.codes_for(len(entries)) if preset is not None else None
     if codes is not None and _fits(codes, entries):
         unnamed = sum(1 for code in codes if not code)
@@ -170,6 +172,16 @@ def _with_codes(entries: list[Entry], preset: Preset | None, errors: list[str]) 
         )
     )
     return entries
+
+
+def _with_number(entries: list[Entry]) -> list[Entry]:
+    """Meters of Kaifa in Austria end a list of codes and values with their number, which has no code before it."""
+    last = entries[-1]
+    if last.code is not None or not isinstance(last.value, bytes) or not 6 <= len(last.value) <= 32:
+        return entries
+    if not last.value.isdigit() or any(entry.code == _NUMBER_CODE for entry in entries):
+        return entries
+    return [*entries[:-1], last._replace(code=_NUMBER_CODE)]
 
 
 def _fits(codes: Sequence[str], entries: Sequence[Entry]) -> bool:
@@ -330,6 +342,7 @@ def _scaled(number: float, exponent: int) -> float | int:
     return number * power if exponent >= 0 else number / power
 
 
+_NUMBER_CODE = bytes((0, 0, 96, 1, 0, 255))
 _SERIAL_NUMBERS = ("0-0:96.1.0*255", "1-1:0.0.5*255", "1-0:0.0.0*255", "0-0:96.1.1*255", "0-0:42.0.0*255")
 _MODELS = ("0-0:96.1.7*255", "1-1:96.1.1*255")
 

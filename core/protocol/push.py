@@ -1,6 +1,7 @@
 """What a meter pushes, from the octets of its line to `PushTelegram` records: a session without any sending.
 
-HDLC frames carry parts of a link message (segments); a link message may begin with LLC octets and holds one or
+The first frame whose checks hold tells the link: HDLC, or long frames of M-Bus (`core.protocol.mbus_push`). HDLC frames
+carry parts of a link message (segments); a link message may begin with LLC octets and holds one or
 several APDUs; an APDU may be a block of a longer one, or ciphered. Nothing is told before every check has passed,
 and what was dropped is always said. Bytes from outside raise nothing here: they become `Rejected`.
 """
@@ -8,89 +9,39 @@ and what was dropped is always said. Bytes from outside raise nothing here: they
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass
 
-from msgspec import Struct
-
-from core.errors import LocalProtocolError, NoiseError, RemoteProtocolError, RepeatedMessageError, WrongKeyError
-from core.language import _, ngettext
+from core.errors import RemoteProtocolError
+from core.language import _
 from core.protocol.apdu import (
-    BODY_TAGS,
     DATA_NOTIFICATION,
     GENERAL_BLOCK_TRANSFER,
     LLC_FROM_METER,
     LLC_TO_METER,
     MAXIMUM_MESSAGE,
-    BlockAssembly,
-    Notification,
-    block_at,
     is_whole_notification,
-    notification_at,
     notification_cut_off,
     without_llc,
 )
-from core.protocol.ciphering import (
-    GENERAL_DED_CIPHERING,
-    GENERAL_GLO_CIPHERING,
-    CipheredApdu,
-    ciphered_apdu_at,
-    open_apdu,
-    title_text,
+from core.protocol.ciphering import GENERAL_DED_CIPHERING, GENERAL_GLO_CIPHERING
+from core.protocol.hdlc import HdlcFrame, HdlcReader
+from core.protocol.mbus_push import FragmentSession
+from core.protocol.push_messages import (
+    FRAME_GAP_S,
+    MESSAGE_GAP_S,
+    NOISE_TOLD_EVERY,
+    MessageReader,
+    PushTelegram,
+    broke_off,
+    skipped_octets,
 )
-from core.protocol.hdlc import LONGEST_HEADER, HdlcFrame, HdlcReader
 from core.protocol.session import NEED_DATA, Event, NeedData, Rejected, Told
+
+__all__ = ["APDU_TAGS", "FRAME_GAP_S", "MESSAGE_GAP_S", "PushSession", "PushTelegram"]
 
 APDU_TAGS = (DATA_NOTIFICATION, GENERAL_BLOCK_TRANSFER, GENERAL_GLO_CIPHERING, GENERAL_DED_CIPHERING)
 _PUSH_TAGS = tuple(bytes((tag,)) for tag in APDU_TAGS)
 _CHECKED_TAGS = tuple(bytes((tag,)) for tag in APDU_TAGS if tag != DATA_NOTIFICATION)
 """Messages that show by themselves whether they are whole: blocks by number, ciphered ones by length."""
-
-FRAME_GAP_S = 1.5
-"""Silence after which a frame that has begun is given up: IEC 62056-46 lets octets be far closer."""
-MESSAGE_GAP_S = 3.0
-"""Silence after which a message in several frames is given up; an E450 sends its blocks back to back."""
-NOISE_TOLD_EVERY = 4096
-"""Octets of noise after which the user is told again."""
-
-
-class PushTelegram(Struct, frozen=True):
-    """One message (or the several APDUs of one frame) whose checks have passed.
-
-    `is_authenticated` is None where nothing was ciphered; False where nothing vouches for the content.
-    `is_complete` is False for the whole beginning of a saved message whose end is missing.
-    `warnings` are sentences for the user.
-    """
-
-    notifications: tuple[Notification, ...]
-    system_title: bytes | None = None
-    is_ciphered: bool = False
-    is_authenticated: bool | None = None
-    invocation_counter: int | None = None
-    is_complete: bool = True
-    warnings: tuple[str, ...] = ()
-
-
-@dataclass(slots=True)
-class _Reading:
-    """What is known of a telegram while its APDUs are read."""
-
-    notifications: list[Notification]
-    warnings: list[str]
-    system_title: bytes | None = None
-    is_ciphered: bool = False
-    is_authenticated: bool | None = None
-    invocation_counter: int | None = None
-
-    def telegram(self) -> PushTelegram:
-        return PushTelegram(
-            tuple(self.notifications),
-            self.system_title,
-            self.is_ciphered,
-            self.is_authenticated,
-            self.invocation_counter,
-            True,
-            tuple(self.warnings),
-        )
 
 
 class PushSession:
@@ -109,20 +60,13 @@ class PushSession:
         system_title: bytes | None = None,
         is_counter_checked: bool = True,
     ) -> None:
-        for octets in (key, auth_key):
-            if octets is not None and len(octets) not in (16, 32):
-                raise LocalProtocolError(f"a key has 16 or 32 octets, not {len(octets)}")
-        self._key = key
-        self._auth_key = auth_key
-        self._system_title = system_title
-        self._is_counter_checked = is_counter_checked
-        self._counters: dict[bytes, int] = {}
+        self._events: deque[Event] = deque()
+        self._messages = MessageReader(key, auth_key, system_title, is_counter_checked, self._reject)
+        self._bus = FragmentSession(self.receive_message, self._reject)
         self._frames = HdlcReader()
         self._segments = bytearray()
         self._addresses: tuple[bytes, bytes] | None = None
         self._is_passing_over = False
-        self._blocks = BlockAssembly()
-        self._events: deque[Event] = deque()
         self._noise = 0
         self._now_s = 0.0
         self._heard_s = 0.0
@@ -134,7 +78,7 @@ class PushSession:
     @property
     def skipped(self) -> int:
         """Octets that belonged to no frame."""
-        return self._frames.skipped
+        return self._bus.skipped if self._bus.frames else self._frames.skipped
 
     def receive_data(self, data: bytes, now_s: float) -> None:
         """Take octets of the line in; without any, see whether what has begun must be given up."""
@@ -145,6 +89,10 @@ class PushSession:
         if now_s - self._heard_s >= FRAME_GAP_S:
             self._give_up_if_silent()  # whoever forgot the deadline gets no message of two halves
         self._heard_s = now_s
+        if not self.frames:
+            self._bus.receive_data(data)
+            if self._bus.frames:
+                return
         self._frames.receive_data(data)
         while True:
             try:
@@ -215,6 +163,11 @@ class PushSession:
 
         Segments whose end is missing are told as far as they go, `is_complete` False; blocks and ciphers are rejected.
         """
+        if self._bus.frames:
+            self._bus.finish()
+            if self._messages.blocks.is_open:
+                self._give_up_blocks()
+            return
         waiting = self._frames.drop()
         if self._frames.skipped > self._noise:
             self._drop_segments()
@@ -222,8 +175,8 @@ class PushSession:
         if self._segments:
             self._finish_segments()
         if waiting:
-            self._reject(_broke_off(waiting))
-        if self._blocks.is_open:
+            self._reject(broke_off(waiting))
+        if self._messages.blocks.is_open:
             self._give_up_blocks()
 
     def next_event(self) -> Event | NeedData:
@@ -232,9 +185,9 @@ class PushSession:
 
     def next_deadline(self) -> float | None:
         """When what has begun is given up; None while nothing has."""
-        if self._frames.waiting:
+        if self._frames.waiting or self._bus.waiting:
             return self._heard_s + FRAME_GAP_S
-        if self._segments or self._blocks.is_open or self._frames.skipped > self._noise:
+        if self._bus.is_open or self._segments or self._messages.blocks.is_open or self._frames.skipped > self._noise:
             return self._heard_s + MESSAGE_GAP_S
         return None
 
@@ -247,18 +200,24 @@ class PushSession:
 
     def _give_up_if_silent(self) -> None:
         silence_s = self._now_s - self._heard_s
+        if not self.frames:
+            self._bus.pass_silence(silence_s)
+        if self._bus.frames:
+            if silence_s >= MESSAGE_GAP_S and self._messages.blocks.is_open:
+                self._give_up_blocks()
+            return
         if silence_s >= FRAME_GAP_S and self._frames.waiting:
             self._drop_segments()
-            self._reject(_broke_off(self._frames.drop()))
+            self._reject(broke_off(self._frames.drop()))
         if silence_s >= MESSAGE_GAP_S:
             self._tell_noise()
             self._drop_segments()
-            if self._blocks.is_open:
+            if self._messages.blocks.is_open:
                 self._give_up_blocks()
 
     def _give_up_blocks(self) -> None:
-        expected = self._blocks.expected
-        self._blocks.drop()
+        expected = self._messages.blocks.expected
+        self._messages.blocks.drop()
         self._reject(
             RemoteProtocolError(_("block {number} did not come; the message is dropped").format(number=expected))
         )
@@ -284,117 +243,26 @@ class PushSession:
         if notification is None:
             self._reject(RemoteProtocolError(text))
         else:
-            telegram = PushTelegram((notification,), self._system_title, is_complete=False, warnings=(text,))
+            telegram = PushTelegram((notification,), self._messages.system_title, is_complete=False, warnings=(text,))
             self._events.append(Told(telegram))
 
     def _tell_noise(self) -> None:
         """Say that octets were skipped, once for a run of them."""
         count = self._frames.skipped - self._noise
-        if not count:
-            return
-        self._noise = self._frames.skipped
-        text = ngettext(
-            "{count} octet that belongs to no frame was skipped",
-            "{count} octets that belong to no frame were skipped",
-            count,
-        ).format(count=count)
-        if self._frames.reason is not None:
-            text += f" ({self._frames.reason})"
-            self._frames.reason = None
-        self._reject(NoiseError(text))
+        if count:
+            self._noise = self._frames.skipped
+            reason, self._frames.reason = self._frames.reason, None
+            self._reject(skipped_octets(count, reason))
 
     def _reject(self, error: RemoteProtocolError) -> None:
         self._events.append(Rejected(error))
 
     def receive_message(self, message: bytes) -> None:
-        """Take a message without HDLC in, as from a file: LLC octets or the APDU itself first."""
-        reading = _Reading([], [], self._system_title)
+        """Take a message without its link in, as from a file: LLC octets or the APDU itself first."""
         try:
-            self._read_apdus(without_llc(message), reading, is_whole=False)
+            telegram = self._messages.read(message)
         except RemoteProtocolError as error:
             self._reject(error)
             return
-        if reading.notifications:
-            self._events.append(Told(reading.telegram()))
-
-    def _read_apdus(self, data: bytes, reading: _Reading, *, is_whole: bool) -> None:
-        """Read the APDUs that follow one another in `data`; `is_whole` inside a block transfer or a cipher."""
-        position = 0
-        size = len(data)
-        while position < size:
-            tag = data[position]
-            if tag == DATA_NOTIFICATION or tag in BODY_TAGS:
-                notification, position = notification_at(data, position)
-                reading.notifications.append(notification)
-            elif tag in (GENERAL_GLO_CIPHERING, GENERAL_DED_CIPHERING):
-                apdu, position = ciphered_apdu_at(data, position)
-                self._read_ciphered(apdu, reading)
-            elif tag == GENERAL_BLOCK_TRANSFER and not is_whole:
-                block, position = block_at(data, position)
-                message, problem = self._blocks.take(block)
-                if problem is not None:
-                    self._reject(problem)
-                if message is not None:
-                    self._read_apdus(without_llc(message), reading, is_whole=True)
-            elif not is_whole and data[position : position + 3] in (LLC_FROM_METER, LLC_TO_METER):
-                position += 3  # a saved file of several link messages
-            elif reading.notifications:
-                reading.warnings.append(
-                    _("{count} octets after the message are not understood").format(count=size - position)
-                )
-                return
-            else:
-                raise RemoteProtocolError(_("no message that a meter pushes begins with {tag:#04x}").format(tag=tag))
-
-    def _read_ciphered(self, apdu: CipheredApdu, reading: _Reading) -> None:
-        if not apdu.system_title and self._system_title is not None:
-            apdu = CipheredApdu(
-                self._system_title, apdu.security_control, apdu.invocation_counter, apdu.content, apdu.tag
-            )
-        content = open_apdu(apdu, self._key, self._auth_key)
-        is_authenticated = apdu.has_tag and self._auth_key is not None
-        count, warnings = len(reading.notifications), len(reading.warnings)
-        try:
-            self._read_apdus(content, reading, is_whole=True)
-        except RemoteProtocolError as error:
-            if is_authenticated or not apdu.is_encrypted:
-                raise
-            raise WrongKeyError(
-                _("the key does not open the data of meter {title}").format(title=title_text(apdu.system_title))
-            ) from error
-        if not is_authenticated and apdu.is_encrypted and len(reading.warnings) > warnings:
-            del reading.notifications[count:]
-            raise WrongKeyError(
-                _("the key does not open the data of meter {title}").format(title=title_text(apdu.system_title))
-            )
-        self._check_counter(apdu)
-        reading.system_title = apdu.system_title
-        reading.is_ciphered = reading.is_ciphered or apdu.is_encrypted
-        reading.invocation_counter = apdu.invocation_counter
-        reading.is_authenticated = is_authenticated and reading.is_authenticated is not False
-        if not is_authenticated:
-            doubt = (
-                _("nothing vouches for these values: without the authentication key the meter's tag is not checked")
-                if apdu.has_tag
-                else _("nothing vouches for these values: the meter sends no authentication tag")
-            )
-            if doubt not in reading.warnings:
-                reading.warnings.append(doubt)
-
-    def _check_counter(self, apdu: CipheredApdu) -> None:
-        last = self._counters.get(apdu.system_title)
-        if self._is_counter_checked and last is not None and apdu.invocation_counter <= last:
-            raise RepeatedMessageError(
-                _("invocation counter {counter} does not rise above {last}: a repeated message is dropped").format(
-                    counter=apdu.invocation_counter, last=last
-                )
-            )
-        if len(self._counters) > 64 and last is None:
-            self._counters.clear()
-        self._counters[apdu.system_title] = apdu.invocation_counter
-
-
-def _broke_off(count: int) -> RemoteProtocolError:
-    """What to say of a frame without its end; without its whole header it may have been noise."""
-    text = _("a frame broke off after {count} octets").format(count=count)
-    return RemoteProtocolError(text) if count > LONGEST_HEADER else NoiseError(text)
+        if telegram is not None:
+            self._events.append(Told(telegram))

@@ -20,12 +20,13 @@ from core.meter.readings import readings_of_push
 from core.meter.registers import RegisterWatch
 from core.protocol.apdu import BODY_TAGS, LLC_FROM_METER, LLC_TO_METER
 from core.protocol.hdlc import HdlcReader
+from core.protocol.mbus_push import LAST_CI
 from core.protocol.push import APDU_TAGS, PushSession, PushTelegram
 from core.protocol.session import NEED_DATA, Rejected, Told
 from core.records import MeterIdentity, MeterReadings, Reading
 
-Protocol = Literal["auto", "push", "iec62056-21"]
-PROTOCOLS: tuple[Protocol, ...] = ("auto", "push", "iec62056-21")
+Protocol = Literal["auto", "push", "iec62056-21", "mbus"]
+PROTOCOLS: tuple[Protocol, ...] = ("auto", "push", "iec62056-21", "mbus")
 
 _ERRORS_SHOWN = 10
 """Reasons that are told one by one; the others are counted."""
@@ -126,13 +127,13 @@ def decode_capture(
     if not octets:
         found.fail(RemoteProtocolError(_("the capture is empty")))
         chosen = None if protocol == "auto" else protocol
-    elif chosen == "push":
-        session = PushSession(key, auth_key, system_title=system_title)
-        _decode_push(octets, session, preset, presets, name, found)
     elif chosen == "iec62056-21":
         _decode_data_sets(octets, name, found)
-    elif chosen == "mbus":
-        found.fail(RemoteProtocolError(_("these are M-Bus frames (EN 13757); this version does not read them yet")))
+    elif chosen == "mbus" and not _is_push_by_bus(octets):
+        _decode_mbus(octets, key, name, found)
+    elif chosen in ("push", "mbus"):
+        session = PushSession(key, auth_key, system_title=system_title)
+        _decode_push(octets, session, preset, presets, name, found)
     else:
         found.fail(
             RemoteProtocolError(
@@ -178,10 +179,16 @@ def recognised(octets: bytes) -> str | None:
     if _is_text(octets):
         return "iec62056-21"
     if re.match(rb"\x68(.)\1\x68|\x10[^\x00]..\x16|\xe5", octets, re.DOTALL):
-        return "mbus"
+        return "push" if _is_push_by_bus(octets) else "mbus"
     if (octets[:1] and (octets[0] in APDU_TAGS or octets[0] in BODY_TAGS)) or re.search(rb"\x7e[\xa0-\xaf]", octets):
         return "push"
     return "mbus" if re.search(rb"\x68(.)\1\x68", octets, re.DOTALL) else None
+
+
+def _is_push_by_bus(octets: bytes) -> bool:
+    """True where a first long frame of M-Bus carries a fragment of a DLMS message."""
+    first = re.search(rb"\x68(.)\1\x68..(.)", octets[:_PORTION], re.DOTALL)
+    return first is not None and first[2][0] <= LAST_CI
 
 
 def _is_text(octets: bytes) -> bool:
@@ -292,6 +299,16 @@ def _decode_data_sets(octets: bytes, name: str | None, found: _Findings) -> None
             found.telegrams.append(found.registers.checked(readings_of_data_sets(telegram, name=name)))
     if not found.telegrams and not found.failures:
         found.fail(RemoteProtocolError(_("no data set was found")))
+
+
+def _decode_mbus(octets: bytes, key: bytes | None, name: str | None, found: _Findings) -> None:
+    from core.services.decode_mbus import decode_mbus  # imported here: a push needs none of it
+
+    said = decode_mbus(octets, name, key)
+    for error in said.rejected:
+        found.fail(error)
+    found.errors += said.notes
+    found.telegrams += [found.registers.checked(readings) for readings in said.telegrams]
 
 
 def _result(protocol: str | None, found: _Findings) -> DecodeResult:
