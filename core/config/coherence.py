@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 import math
 from collections.abc import Iterator
+from datetime import datetime
 from typing import NamedTuple
 
 from core.config.lines import KeyPath
@@ -32,6 +33,7 @@ def faults(config: Config) -> Iterator[Fault]:
     yield from _repeated(config)
     yield from _numbers(config)
     yield from _tariffs(config)
+    yield from _views(config)
     for number, check in enumerate(config.checks):
         scheme, marks, rest = check.target.partition("://")
         if (marks and (scheme.lower() not in TARGET_SCHEMES or not rest)) or any(one.isspace() for one in check.target):
@@ -64,6 +66,7 @@ def _repeated(config: Config) -> Iterator[Fault]:
         (("tariff",), "name", [tariff.name for tariff in config.tariffs]),
         (("sensor",), "id", [sensor.id for sensor in config.sensor_list]),
         (("check",), "name", [check.name for check in config.checks]),
+        (("view",), "name", [view.name for view in config.views]),
     )
     for path, key, names in lists:
         first: dict[str, int] = {}
@@ -96,6 +99,26 @@ def _tariffs(config: Config) -> Iterator[Fault]:
         if meter.tariff is not None and meter.tariff not in names:
             text = _("there is no [[tariff]] of the name {name}").format(name=meter.tariff)
             yield Fault(("meter", number, "tariff"), text=text)
+
+
+def _views(config: Config) -> Iterator[Fault]:
+    for number, view in enumerate(config.views):
+        for key in ("start", "end"):
+            text = getattr(view, key)
+            try:
+                if text is not None:
+                    datetime.fromisoformat(text)
+            except ValueError:
+                yield Fault(("view", number, key), text)
+                return
+        span = view.span_s()
+        if (view.start is None) != (view.end is None):
+            yield Fault(("view", number, "name"), text=_("start and end are given both or not at all"))
+        elif span is not None and span[0] >= span[1]:
+            yield Fault(("view", number, "start"), text=_("start is not before end"))
+        for place, axis in enumerate(view.axes):
+            if not (math.isfinite(axis.low) and math.isfinite(axis.high)) or axis.low >= axis.high:
+                yield Fault(("view", number, "axes", place, "low"), text=_("low is not below high"))
 
 
 def _rule(path: KeyPath, rule: AlarmRule) -> Iterator[Fault]:

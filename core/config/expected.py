@@ -15,6 +15,7 @@ _PRICE = N_("an amount such as 0.1841")
 _DATE = N_("a date such as 2026-02-01")
 _SEVERITY = N_('"low", "medium", "high" or "critical"')
 _SEVERITY_OR_NEVER = N_('"low", "medium", "high", "critical" or "never"')
+_MOMENT = N_('a time in UTC, such as "2026-03-29T00:00:00Z"')
 _NAME = N_("a name in quotes, without a slash")
 
 EXPECTED: Mapping[str, str] = {
@@ -99,6 +100,17 @@ EXPECTED: Mapping[str, str] = {
     "check.timeout_s": N_("a number of seconds from 0.1 to 300"),
     "check.text": N_("the text that is looked for, in quotes"),
     "check.groups": N_('a list of names, such as ["servers"]'),
+    "view": N_("a list of tables, each under [[view]]"),
+    "view.name": N_("a name in quotes, up to 64 letters"),
+    "view.series": N_('a list of series, such as ["machine/web-01/cpu_percent"]'),
+    "view.range": N_('"hour", "day", "week", "month", "year" or "all"'),
+    "view.start": _MOMENT,
+    "view.end": _MOMENT,
+    "view.hidden": N_('a list of series, such as ["machine/web-01/cpu_percent"]'),
+    "view.axes": N_("a list of tables, each with unit, low and high"),
+    "view.axes.unit": N_('a unit in quotes, such as "V"'),
+    "view.axes.low": _NUMBER,
+    "view.axes.high": _NUMBER,
     "alarms.sound": _YES_NO,
     "alarms.notify": _SEVERITY_OR_NEVER,
     "alarms.email.host": N_("the name of a mail server, in quotes"),

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
+from core.config.views import ViewConfig
 from core.records import Level
 from core.site_records import AlarmRule, AlarmSeverity
 from core.tariffs import TariffConfig
@@ -163,7 +164,7 @@ class AlarmsSettings(Struct, frozen=True, kw_only=True, rename={"rules": "rule"}
     webhook: WebhookSettings | None = None
 
 
-_TABLES = {"meters": "meter", "tariffs": "tariff", "sensor_list": "sensor", "checks": "check"}
+_TABLES = {"meters": "meter", "tariffs": "tariff", "sensor_list": "sensor", "checks": "check", "views": "view"}
 
 
 class Config(Struct, frozen=True, kw_only=True, rename=_TABLES):
@@ -184,6 +185,7 @@ class Config(Struct, frozen=True, kw_only=True, rename=_TABLES):
     tariffs: tuple[TariffConfig, ...] = ()
     sensor_list: tuple[SensorConfig, ...] = ()
     checks: tuple[CheckConfig, ...] = ()
+    views: tuple[ViewConfig, ...] = ()
 
     def meter(self, name: str) -> MeterConfig | None:
         """The meter of that name."""

@@ -31,6 +31,7 @@ _LISTS: Mapping[str, _List] = {
     "tariff": _List(("tariff",), ("name",)),
     "sensor": _List(("sensor",), ("id",)),
     "check": _List(("check",), ("name",)),
+    "view": _List(("view",), ("name",)),
     "alarms.rule": _List(("alarms", "rule"), ("name", "source")),
 }
 
