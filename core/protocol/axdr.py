@@ -22,6 +22,10 @@ MAXIMUM_DEPTH = 16
 MAXIMUM_ITEMS = 1 << 16
 
 
+class CutOffError(RemoteProtocolError):
+    """A value that ends before its last octet: more may follow where it came in pieces."""
+
+
 class Enumerated(int):
     """An enum: a number that stands for a word, such as a unit."""
 
@@ -133,7 +137,7 @@ def value_at(data: bytes, position: int = 0, *, has_descriptors: bool = True) ->
                 if count > 0x7F:
                     count, position = length_at(data, position - 1)
                 if count > size - position:
-                    raise RemoteProtocolError(
+                    raise CutOffError(
                         _("{count} elements are announced at octet {position}, {left} octets are left").format(
                             count=count, position=position, left=size - position
                         )
@@ -225,8 +229,8 @@ def _octets(data: bytes, position: int, count: int) -> bytes:
     return data[position : position + count]
 
 
-def _cut_off(position: int) -> RemoteProtocolError:
-    return RemoteProtocolError(_("the value at octet {position} is cut off").format(position=position))
+def _cut_off(position: int) -> CutOffError:
+    return CutOffError(_("the value at octet {position} is cut off").format(position=position))
 
 
 def _is_descriptor(data: bytes, position: int) -> bool:

@@ -30,9 +30,9 @@ from core.protocol.hdlc_control import (
     client_octets,
     decode_parameters,
     encode_parameters,
-    i_control,
     s_control,
 )
+from core.protocol.hdlc_window import SendWindow
 from core.protocol.link import LinkClosed, LinkEvent, LinkMessage, LinkReady
 from core.protocol.session import NEED_DATA, NeedData, Rejected, Transmit
 
@@ -68,7 +68,7 @@ class HdlcLink:
     meter may think.
     """
 
-    maximum_message = MAXIMUM_MESSAGE
+    has_connection = True
 
     def __init__(
         self,
@@ -91,10 +91,8 @@ class HdlcLink:
         self._own = client_octets(16)
         self._deadline_s: float | None = None
         self._is_sent = False
-        self._send_state = 0
+        self._window = SendWindow(self._own, server)
         self._receive_state = 0
-        self._unacknowledged: deque[tuple[bytes, bool]] = deque()
-        self._to_send: deque[tuple[bytes, bool]] = deque()
         self._answer = bytearray()
         self._tries = 0
         self._polls = 0
@@ -123,10 +121,7 @@ class HdlcLink:
     def send(self, content: bytes) -> None:
         """Send `content` in as many frames as it takes."""
         self._reader.drop()
-        message = LLC_TO_METER + content
-        size = self.parameters.transmit
-        pieces = [message[start : start + size] for start in range(0, len(message), size)]
-        self._to_send = deque((piece, number < len(pieces) - 1) for number, piece in enumerate(pieces))
+        self._window.load(LLC_TO_METER + content, self.parameters.transmit)
         self._answer.clear()
         self._begin_waiting()
         self._send_window()
@@ -170,10 +165,9 @@ class HdlcLink:
     def _reset(self) -> None:
         self._reader.drop()
         self._events.clear()
-        self._unacknowledged.clear()
-        self._to_send.clear()
+        self._window = SendWindow(self._own, self._server)
         self._answer.clear()
-        self._send_state = self._receive_state = 0
+        self._receive_state = 0
         self._polls = self._noise = 0
         self._is_damaged = self._is_polling = False
         self.parameters = LinkParameters()
@@ -189,44 +183,19 @@ class HdlcLink:
             return CONNECT_S
         return DISCONNECT_S if self._state is _State.DISCONNECTING else self._answer_s
 
-    def _send_frame(self, control: int, information: bytes, *, is_segmented: bool = False) -> None:
-        frame = encode_frame(
-            information, destination=self._server, source=self._own, control=control, is_segmented=is_segmented
-        )
-        self._events.append(Transmit(frame))
-        self._is_sent = True
+    def _send_frame(self, control: int, information: bytes) -> None:
+        self._transmit(encode_frame(information, destination=self._server, source=self._own, control=control))
 
     def _send_window(self) -> None:
         """Send as many frames as the meter takes before it acknowledges, the last one with its poll bit."""
-        count = min(self.parameters.transmit_window, len(self._to_send))
-        frames = b""
-        for number in range(count):
-            piece, is_segmented = self._to_send.popleft()
-            self._unacknowledged.append((piece, is_segmented))
-            frames += self._i_frame(self._send_state, piece, is_segmented, is_final=number == count - 1)
-            self._send_state = (self._send_state + 1) % 8
-        self._transmit(frames)
+        self._transmit(self._window.frames(self.parameters.transmit_window, self._receive_state))
 
     def _send_again(self) -> None:
         """What the meter has not acknowledged, else a poll for what it has to say."""
-        if not self._unacknowledged or self._is_progressing:
+        if self._window.is_acknowledged or self._is_progressing:
             self._poll()
-            return
-        number = (self._send_state - len(self._unacknowledged)) % 8
-        frames = b""
-        for place, (piece, is_segmented) in enumerate(self._unacknowledged):
-            is_final = place == len(self._unacknowledged) - 1
-            frames += self._i_frame((number + place) % 8, piece, is_segmented, is_final=is_final)
-        self._transmit(frames)
-
-    def _i_frame(self, number: int, piece: bytes, is_segmented: bool, *, is_final: bool) -> bytes:
-        return encode_frame(
-            piece,
-            destination=self._server,
-            source=self._own,
-            control=i_control(number, self._receive_state, is_final=is_final),
-            is_segmented=is_segmented,
-        )
+        else:
+            self._transmit(self._window.frames_again(self._receive_state))
 
     def _transmit(self, octets: bytes) -> None:
         self._events.append(Transmit(octets))
@@ -322,7 +291,7 @@ class HdlcLink:
             return
         self._is_damaged = False
         self._is_final = is_final
-        self._acknowledge(control >> 5)
+        self._window.acknowledge(control >> 5)
         self._receive_state = (self._receive_state + 1) % 8
         self._is_progressing = True
         self._tries = 1
@@ -338,12 +307,12 @@ class HdlcLink:
             self._deadline_s = now_s + INSIDE_S
 
     def _receive_supervision(self, kind: int, now_s: float) -> None:
-        outstanding = self._acknowledge(kind >> 5)
+        self._window.acknowledge(kind >> 5)
         self._is_damaged = False
-        if kind & 0x0F == REJ or (outstanding and kind & 0x0F == RR):
+        if kind & 0x0F == REJ or (kind & 0x0F == RR and not self._window.is_acknowledged):
             self._is_progressing = False
             self._try_again()
-        elif self._to_send and kind & 0x0F == RR:
+        elif self._window.has_more and kind & 0x0F == RR:
             self._tries = 1
             self._send_window()
         else:
@@ -354,18 +323,10 @@ class HdlcLink:
             self._is_polling = True
             self._deadline_s = now_s + BUSY_S
 
-    def _acknowledge(self, received: int) -> int:
-        """Forget what N(R) acknowledges; how many frames are still outstanding."""
-        outstanding = (self._send_state - received) % 8
-        while len(self._unacknowledged) > outstanding:
-            self._unacknowledged.popleft()
-        return len(self._unacknowledged)
-
     def _deliver(self) -> None:
         message = bytes(self._answer)
         self._answer.clear()
-        self._unacknowledged.clear()
-        self._to_send.clear()
+        self._window.forget()
         self._state = _State.IDLE
         self._deadline_s = None
         if message[:3] != LLC_FROM_METER:
@@ -422,7 +383,6 @@ class HdlcLink:
         self._deadline_s = None
         self._is_sent = False
         self._reader.drop()
-        self._unacknowledged.clear()
-        self._to_send.clear()
+        self._window.forget()
         self._answer.clear()
         self._events.append(LinkClosed(error))

@@ -23,9 +23,9 @@ from core.protocol.hdlc_control import (
     address_of,
     decode_parameters,
     encode_parameters,
-    i_control,
     s_control,
 )
+from core.protocol.hdlc_window import SendWindow
 from core.protocol.link import LinkClosed, LinkEvent, LinkMessage, LinkReady
 from core.protocol.session import NEED_DATA, NeedData, Rejected, Transmit
 
@@ -44,10 +44,8 @@ class HdlcStation:
         self._reader = HdlcReader()
         self._events: deque[LinkEvent] = deque()
         self._client: bytes | None = None
-        self._send_state = 0
+        self._window = SendWindow(server, b"")
         self._receive_state = 0
-        self._unacknowledged: deque[tuple[bytes, bool]] = deque()
-        self._to_send: deque[tuple[bytes, bool]] = deque()
         self._question = bytearray()
         self.parameters = self._limits
 
@@ -58,11 +56,7 @@ class HdlcStation:
 
     def reply(self, content: bytes) -> None:
         """Answer the message that came last."""
-        message = LLC_FROM_METER + content
-        size = self.parameters.transmit
-        pieces = [message[start : start + size] for start in range(0, len(message), size)]
-        self._to_send = deque((piece, number < len(pieces) - 1) for number, piece in enumerate(pieces))
-        self._unacknowledged.clear()
+        self._window.load(LLC_FROM_METER + content, self.parameters.transmit)
         self._send_window()
 
     def receive_data(self, data: bytes, now_s: float = 0.0) -> None:
@@ -103,7 +97,7 @@ class HdlcStation:
         elif kind & 0x01 == 0:
             self._receive_information(frame)
         elif kind & 0x0F == RR:
-            self._acknowledge(kind >> 5)
+            self._window.acknowledge(kind >> 5)
             self._answer_poll()
 
     def _connect(self, frame: HdlcFrame) -> None:
@@ -120,15 +114,14 @@ class HdlcStation:
             receive_window=min(limits.receive_window, wanted.transmit_window),
         )
         self._client = frame.source
-        self._send_state = self._receive_state = 0
-        self._unacknowledged.clear()
-        self._to_send.clear()
+        self._window = SendWindow(self._server, frame.source)
+        self._receive_state = 0
         self._question.clear()
         self._send(UA | FINAL, encode_parameters(self.parameters))
         self._events.append(LinkReady(address_of(frame.source)))
 
     def _receive_information(self, frame: HdlcFrame) -> None:
-        self._acknowledge(frame.control >> 5)
+        self._window.acknowledge(frame.control >> 5)
         if (frame.control >> 1) & 7 != self._receive_state:
             if frame.control & FINAL:
                 self._answer_poll()
@@ -150,37 +143,20 @@ class HdlcStation:
         elif frame.control & FINAL:
             self._send(s_control(RR, self._receive_state))
 
-    def _acknowledge(self, received: int) -> None:
-        outstanding = (self._send_state - received) % 8
-        while len(self._unacknowledged) > outstanding:
-            self._unacknowledged.popleft()
-
     def _answer_poll(self) -> None:
         """Send again what is not acknowledged, else what follows, else that there is nothing."""
-        if self._unacknowledged:
-            self._to_send.extendleft(reversed(self._unacknowledged))
-            self._send_state = (self._send_state - len(self._unacknowledged)) % 8
-            self._unacknowledged.clear()
-        if self._to_send:
+        if not self._window.is_acknowledged:
+            self._events.append(Transmit(self._window.frames_again(self._receive_state)))
+        elif self._window.has_more:
             self._send_window()
         else:
             self._send(s_control(RR, self._receive_state))
 
     def _send_window(self) -> None:
-        count = min(self.parameters.transmit_window, len(self._to_send))
-        for number in range(count):
-            piece, is_segmented = self._to_send.popleft()
-            self._unacknowledged.append((piece, is_segmented))
-            control = i_control(self._send_state, self._receive_state, is_final=number == count - 1)
-            self._send(control, piece, is_segmented=is_segmented)
-            self._send_state = (self._send_state + 1) % 8
+        self._events.append(Transmit(self._window.frames(self.parameters.transmit_window, self._receive_state)))
 
-    def _send(
-        self, control: int, information: bytes = b"", *, to: bytes | None = None, is_segmented: bool = False
-    ) -> None:
+    def _send(self, control: int, information: bytes = b"", *, to: bytes | None = None) -> None:
         destination = to or self._client
         assert destination is not None
-        frame = encode_frame(
-            information, destination=destination, source=self._server, control=control, is_segmented=is_segmented
-        )
+        frame = encode_frame(information, destination=destination, source=self._server, control=control)
         self._events.append(Transmit(frame))

@@ -40,8 +40,8 @@ LinkEvent = Transmit | Rejected | LinkReady | LinkMessage | LinkClosed
 class ClientLink(Protocol):
     """The client's end of a link: one message goes, one comes."""
 
-    maximum_message: int
-    """The longest message that the link carries in one piece or in segments."""
+    has_connection: bool
+    """True where the link's own good-bye ends an association too."""
 
     def connect(self, client: int) -> None:
         """Connect as `client`; LinkReady or LinkClosed tells how that ended."""

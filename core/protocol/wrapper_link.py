@@ -17,7 +17,7 @@ ANSWER_S = 7.0
 class WrapperLink:
     """The client's end towards the meter at wrapper port `server`."""
 
-    maximum_message = 0xFFFF
+    has_connection = False
 
     def __init__(self, server: int = 1, *, answer_s: float = ANSWER_S) -> None:
         self._server = server
