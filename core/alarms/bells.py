@@ -10,8 +10,10 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 import msgspec
 
 from core.alarms.condition import Condition, Pace
+from core.alarms.derived import DERIVED, DerivedQuantities
 from core.alarms.rules import looks_at
 from core.alarms.texts import name_of
+from core.language import _
 from core.protocol.messages import plain_text
 from core.records import Measurement, Status
 from core.site_records import Alarm, AlarmRule, RuleKind
@@ -71,7 +73,10 @@ class Source:
 
     def __init__(self, source: str, label: str | None = None) -> None:
         self.source = source
+        self.is_simulated = False
         self.set_label(label)
+        self.derived: DerivedQuantities | None = None
+        """Of a meter, from its first measurement on."""
         self.bells: dict[Key, Bell] = {}
         self.pace = Pace()
         self.heard_s: float | None = None
@@ -92,7 +97,15 @@ class Source:
 
     def set_label(self, label: str | None) -> None:
         """Take what people call it; its name where they call it nothing else."""
+        self._called = label
         self.label = plain_text(label, 120) if label else name_of(self.source)
+        if self.is_simulated:
+            self.label = _("{name} (simulated)").format(name=self.label)
+
+    def set_simulated(self) -> None:
+        """From now on say with each alarm that nothing real is behind it."""
+        self.is_simulated = True
+        self.set_label(self._called)
 
     def set_rules(self, rules: Sequence[AlarmRule]) -> None:
         """Take new rules; what rings goes on where a rule of that name is still there."""
@@ -104,7 +117,7 @@ class Source:
         self.silent = [self._bell(rule, None) for rule in rules if rule.kind is RuleKind.SILENT]
         self.offline = [self._bell(rule, None) for rule in rules if rule.kind is RuleKind.OFFLINE]
         self.has_disks = any(looks_at(rule, DISK) or ":" in rule.quantity for rule in self._values)
-        for _name, quantity in list(self.kept):
+        for _rule, quantity in list(self.kept):
             if quantity is not None:
                 self.bells_of(quantity)
 
@@ -207,4 +220,4 @@ FIELDS: Mapping[str, Mapping[str, Callable[[object], float | None]]] = {
 
 def quantities(kind: str) -> Iterable[str]:
     """Names of the quantities that rules for a kind of source (`machine`, `meter`, `check`) can look at."""
-    return (*FIELDS.get(kind, {}), *((DISK,) if kind == "machine" else ()))
+    return (*FIELDS.get(kind, {}), *((DISK,) if kind == "machine" else DERIVED if kind == "meter" else ()))

@@ -11,9 +11,19 @@ from collections.abc import Set as AbstractSet
 
 from core.alarms.bells import DISK, Bell, Source
 from core.alarms.book import AlarmBook
-from core.alarms.condition import GAP_PERIODS, NOTHING
+from core.alarms.condition import GAP_PERIODS, NOTHING, RINGS
+from core.alarms.derived import DerivedQuantities
 from core.alarms.sources import Sources
-from core.records import MachineReport, MachineState, MeterReadings, MeterReport, Quality, Status
+from core.records import (
+    MachineReport,
+    MachineState,
+    Measurement,
+    MeterReadings,
+    MeterReport,
+    Quality,
+    SeriesPoints,
+    Status,
+)
 from core.site_records import (
     Alarm,
     AlarmRule,
@@ -46,6 +56,8 @@ class AlarmEngine:
         self._sources = Sources(rules, self._book)
         self._meter_on_port: dict[str, str] = {}
         self._leaving: dict[str, float] = {}
+        self._subscribed_w: Mapping[str, float] = {}
+        self._unlearned: set[str] = set()
         self._kinds: dict[type, Callable[..., None]] = {
             MachineReport: self._machine,
             MeterReadings: self._meter,
@@ -140,6 +152,37 @@ class AlarmEngine:
         """The clock was set by so long, or this program did not run: nobody was silent or in a state meanwhile."""
         self._sources.shift(seconds)
 
+    # What is usual for meters
+
+    def set_subscribed_powers(self, watts: Mapping[str, float]) -> None:
+        """Take the subscribed power of meters, by name."""
+        self._subscribed_w = dict(watts)
+        for name, source in self._sources.by_name.items():
+            if source.derived is not None:
+                source.derived.subscribed_power_w = self._subscribed_w.get(name.partition("/")[2])
+
+    def taken_unlearned(self) -> set[str]:
+        """Meters that were heard for the first time since this was asked: of their past nothing is known."""
+        found, self._unlearned = self._unlearned, set()
+        return found
+
+    def learn(self, meter: str, points: SeriesPoints) -> None:
+        """Take the active power of a meter in the past, by which it is known what is usual."""
+        source = self._sources.of(f"meter/{meter}")
+        if source is not None and source.derived is not None:
+            source.derived.learn(points)
+
+    def feed(
+        self, source_name: str, quantity: str, value: float, now_s: float, reason: str | None = None
+    ) -> list[Alarm]:
+        """Take a value that somebody computed of a source; the alarms that change by it."""
+        self._begin(now_s)
+        source = self._sources.of(source_name)
+        for bell in () if source is None else source.bells_of(quantity):
+            bell.reason = reason
+            self._step(bell, now_s, value)
+        return self._taken_changes()
+
     # What records say
 
     def _machine(self, report: MachineReport, now_s: float) -> None:
@@ -193,12 +236,33 @@ class AlarmEngine:
         measurement = record.measurement
         if measurement is None:
             return
+        if record.is_simulated and not source.is_simulated:
+            source.set_simulated()
         if measurement.quality is not Quality.ERROR:
             self._read(source, measurement, time_s)
+            self._derive(source, record.name, measurement, time_s)
             return
         wrong = {one.quantity for one in record.readings if one.quality is Quality.ERROR and one.quantity}
         if wrong:
             self._read(source, measurement, time_s, lambda field: any(field.startswith(name) for name in wrong))
+
+    def _derive(self, source: Source, name: str, measurement: Measurement, time_s: float) -> None:
+        """Hand what follows from a measurement to the bells of its meter."""
+        derived = source.derived
+        if derived is None:
+            derived = source.derived = DerivedQuantities(self._subscribed_w.get(name))
+            self._unlearned.add(name)
+        before, found = derived.last, derived.take(time_s, measurement)
+        for quantity in before.keys() - found.keys():  # a load that is gone: what comes with the next one begins anew
+            for bell in source.bells_of(quantity):
+                bell.condition.interrupt()
+        for quantity, value in found.items():
+            for bell in source.bells_of(quantity):
+                turn = bell.condition.step(time_s, value)
+                if turn != NOTHING:
+                    if turn == RINGS:
+                        bell.reason = derived.reason(quantity)
+                    self._book.turn(bell, turn, time_s, None)
 
     def _meter_report(self, report: MeterReport, now_s: float) -> None:
         name = f"meter/{report.name}"

@@ -14,6 +14,7 @@ from functools import lru_cache
 from typing import Protocol
 
 from core.alarms import thresholds
+from core.alarms.meter_rules import METER_RULES, METER_TITLES
 from core.language import N_, _
 from core.site_records import AlarmRule, AlarmSeverity, RuleKind
 
@@ -94,6 +95,7 @@ DEFAULT_RULES: tuple[AlarmRule, ...] = (
         duration_s=10.0,
         severity=_HIGH,
     ),
+    *METER_RULES,
     AlarmRule(name="check failed", kind=RuleKind.OFFLINE, source="check/*", duration_s=90.0, severity=_HIGH),
     AlarmRule(
         name="certificate",
@@ -123,6 +125,7 @@ _TITLES = {
     "certificate": N_("Certificate ends soon"),
     SENSOR_SILENT: N_("Sensor silent"),
     SENSOR_VALUE: N_("Sensor outside its limits"),
+    **METER_TITLES,
 }
 
 

@@ -32,6 +32,20 @@ _QUANTITIES = {
     "temperature_c": N_("Temperature of {name}"),
     "latency_ms": N_("Latency of {name}"),
     "certificate_days": N_("Certificate of {name}"),
+    "thd_voltage_percent": N_("Distortion of the voltage of {name}"),
+    "thd_current_percent": N_("Distortion of the current of {name}"),
+    "active_power_peak_ratio": N_("Power of {name} beside the usual of this hour"),
+    "active_power_drop_ratio": N_("Power of {name} beside the least of a week"),
+    "voltage_unbalance_percent": N_("Unbalance of the voltages of {name}"),
+    "current_unbalance_percent": N_("Unbalance of the currents of {name}"),
+    "loaded_power_factor": N_("Power factor of {name} under load"),
+    "loaded_thd_current_percent": N_("Distortion of the current of {name} under load"),
+    "subscribed_power_percent": N_("Power of {name} beside what is subscribed"),
+    "night_base_w": N_("Least power of the night of {name}"),
+    "night_base_ratio": N_("Least power of the nights of {name} beside those before"),
+    "unexpected_export_w": N_("Export of {name}"),
+    "energy_fall_wh": N_("Fall of an energy register of {name}"),
+    "budget_percent": N_("Forecast of the month of {name} beside its budget"),
 }
 
 _UNITS = {
@@ -48,6 +62,7 @@ _UNITS = {
     "c": "°C",
     "ms": "ms",
     "days": "d",
+    "ratio": "×",
 }
 
 _LONGEST_NAME = 120
@@ -79,18 +94,29 @@ def alarm_text(
 ) -> str:
     """What has happened, as in `CPU of web-01 above 90 % for 5 min (96 %)`.
 
-    `name` is what people call the source; `reason` why a machine or a check is not reached.
+    `name` is what people call the source; `reason` why a machine or a check is not reached, or what is behind a value
+    that was computed.
     """
+    text = _what_happened(rule, source, name, quantity, value, threshold, unit)
+    if reason:
+        text = _("{text}: {reason}").format(text=text, reason=plain_text(reason, _LONGEST_REASON))
+    return text
+
+
+def _what_happened(
+    rule: AlarmRule,
+    source: str,
+    name: str,
+    quantity: str | None,
+    value: float | None,
+    threshold: float | None,
+    unit: str | None,
+) -> str:
     lasted = duration_text(rule.duration_s)
     if rule.kind is RuleKind.OFFLINE:
-        text = (
-            _("{name} has failed for {duration}").format(name=name, duration=lasted)
-            if source.startswith("check/")
-            else _("{name} has been offline for {duration}").format(name=name, duration=lasted)
-        )
-        if reason:
-            text = _("{text}: {reason}").format(text=text, reason=plain_text(reason, _LONGEST_REASON))
-        return text
+        if source.startswith("check/"):
+            return _("{name} has failed for {duration}").format(name=name, duration=lasted)
+        return _("{name} has been offline for {duration}").format(name=name, duration=lasted)
     if rule.kind is RuleKind.SILENT:
         return _("Nothing from {name} for {duration}").format(name=name, duration=duration_text(value or 0.0))
     what = quantity_text(quantity, name)
