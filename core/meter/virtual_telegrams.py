@@ -1,4 +1,4 @@
-"""What the simulated E450 sends: its readout in IEC 62056-21, and its pushes in the four layouts."""
+"""What the simulated E450 sends: readouts in IEC 62056-21, telegrams of mode D, pushes in the four layouts."""
 
 from __future__ import annotations
 
@@ -7,19 +7,43 @@ from datetime import UTC, datetime
 from core.meter.e450 import SIMULATED_TITLE
 from core.meter.readings_21 import SIMULATED_TEXT
 from core.meter.virtual_e450 import VirtualE450, VirtualMoment
+from core.protocol.checksum import crc16_p1
 from core.protocol.data_sets import encode_block
 from core.protocol.push_encoder import PushValue, clock_octets, encode_push
 
 BAUD_CHARACTERS = {300: "0", 600: "1", 1200: "2", 2400: "3", 4800: "4", 9600: "5", 19200: "6"}
+BAUD_CHARACTERS_B = {600: "A", 1200: "B", 2400: "C", 4800: "D", 9600: "E", 19200: "F"}
+MODE_A_CHARACTER = "@"
 
 
-def identification_line(baud: int) -> bytes:
+def identification_line(baud: int, mode: str = "C") -> bytes:
     """Answer to a sign-on, proposing `baud`; it names the model SIMULATED-E450."""
+    if mode in ("A", "B"):
+        character = MODE_A_CHARACTER if mode == "A" else BAUD_CHARACTERS_B[baud]
+        return f"/LGZ{character}{SIMULATED_TEXT}-E450\r\n".encode()
     return f"/LGZ{BAUD_CHARACTERS[baud]}\\2{SIMULATED_TEXT}-E450\r\n".encode()
 
 
 def readout(meter: VirtualE450, time_s: float) -> bytes:
     """The data message of a readout at `time_s`, from STX to BCC."""
+    return encode_block("".join(f"{line}\r\n" for line in [*data_lines(meter, time_s), "!"]).encode())
+
+
+def telegram(meter: VirtualE450, time_s: float, *, is_p1: bool) -> bytes:
+    """A telegram of mode D, sent without being asked; `is_p1` as a P1 port sends it, with full codes and a CRC-16."""
+    head = f"/LGZ5{SIMULATED_TEXT}-E450\r\n\r\n"
+    lines = data_lines(meter, time_s)
+    if not is_p1:
+        return (head + "".join(f"{line}\r\n" for line in lines) + "!\r\n").encode()
+    clock = datetime.fromtimestamp(time_s, UTC)
+    body = [f"0-0:1.0.0({clock:%y%m%d%H%M%S}W)", f"0-0:96.1.1({meter.serial_number.encode().hex().upper()})"]
+    body += [f"1-0:{line}" for line in lines if line[0].isdigit() and not line.startswith("0.")]
+    octets = (head + "".join(f"{line}\r\n" for line in body) + "!").encode()
+    return octets + b"%04X\r\n" % crc16_p1(octets)
+
+
+def data_lines(meter: VirtualE450, time_s: float) -> list[str]:
+    """The data sets of a readout at `time_s`."""
     now = meter.moment(time_s)
     clock = datetime.fromtimestamp(time_s, UTC)
     month = datetime(clock.year, clock.month, 1, tzinfo=UTC).timestamp()
@@ -60,9 +84,8 @@ def readout(meter: VirtualE450, time_s: float) -> bytes:
         f"12.7.124({now.thd_voltage_percent:04.1f}*%)",
         f"11.7.124({now.thd_current_percent:04.1f}*%)",
         "C.1.0()",
-        "!",
     ]
-    return encode_block("".join(f"{line}\r\n" for line in lines).encode())
+    return lines
 
 
 def push(

@@ -1,4 +1,4 @@
-"""A simulated E450 at the far end of a line: it pushes by itself, or answers a sign-on in mode C.
+"""A simulated E450 at the far end of a line: it pushes by itself, or answers whoever asks.
 
 Everything it sends names itself simulated: the model SIMULATED-E450, the number and the system title LGZSIM….
 With `replay` it sends a capture instead, at the line's speed.
@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import re
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -17,33 +16,31 @@ from pathlib import Path
 from core.errors import UsageError
 from core.language import _
 from core.meter.virtual_e450 import VirtualE450
-from core.meter.virtual_telegrams import BAUD_CHARACTERS, identification_line, push, readout
-from core.protocol.data_sets import encode_command
+from core.meter.virtual_telegrams import BAUD_CHARACTERS, BAUD_CHARACTERS_B, push, telegram
 from core.services.meter_wire import PtyWire, SocketWire, Wire, listen
+from core.services.simulated_iec import PasswordLock, SimulatedIec
 from core.transport.line import LineSettings
 
-SIGN_ON_LINE = LineSettings(300, 7, "E")
-REACTION_S = 0.2
 SETTLE_S = 0.5
-ACKNOWLEDGEMENT_S = 2.5
-"""How long the meter waits for an acknowledgement before it forgets the sign-on."""
-
-_SIGN_ON = re.compile(rb"/\?([0-9A-Za-z ]{0,32})!\r\n")
-_ACKNOWLEDGEMENT = re.compile(rb"\x06([0-9])([0-9A-I])([0-9])\r\n")
+P1_BAUD = 115_200
+MODES = ("A", "B", "C", "D", "E")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Simulation:
     """What is simulated: `protocol` push or iec62056-21 on `link` (a path) or `listen` (HOST:PORT).
 
-    `baud` None takes 9600; at 2400 a push is 8E1, else 8N1. `interval_s` lies between the beginnings of two pushes.
+    `baud` None takes 9600, in mode D 2400; at 2400 a push is 8E1, else 8N1. `interval_s` lies between the beginnings of
+    two pushes. `mode` is that of IEC 62056-21; `password` is what its programming mode asks for, None for nothing.
     """
 
     protocol: str = "push"
     link: Path | None = None
     listen: str | None = None
     layout: int = 2
+    mode: str = "C"
     baud: int | None = None
+    password: bytes | None = None
     key: bytes | None = None
     auth_key: bytes | None = None
     seed: int = 1
@@ -58,19 +55,18 @@ class MeterSimulator:
     def __init__(self, simulation: Simulation, *, clock: Callable[[], float] = time.time) -> None:
         if (simulation.link is None) == (simulation.listen is None):
             raise UsageError(_("give either --link or --listen"))
-        baud = simulation.baud or 9600
-        if simulation.protocol != "push" and baud not in BAUD_CHARACTERS:
-            raise UsageError(
-                _("mode C knows the speeds {speeds}").format(speeds=", ".join(str(speed) for speed in BAUD_CHARACTERS))
-            )
         self._simulation = simulation
         self._clock = clock
         self._meter = VirtualE450(simulation.seed)
-        self._line = LineSettings(baud, 8, "E" if baud == 2400 else "N")
-        self._identification = identification_line(baud) if simulation.protocol != "push" else b""
-        self._saved: bytes | None = None
-        if simulation.replay is not None and simulation.protocol != "push":
-            self._identification, self._saved = _split_readout(simulation.replay)
+        self._line = _line_of(simulation)
+        self._lock = PasswordLock(simulation.password)
+        self._saved: tuple[bytes, bytes] | None = None
+        if simulation.replay is not None and not self._is_pushing:
+            self._saved = _split_readout(simulation.replay)
+
+    @property
+    def _is_pushing(self) -> bool:
+        return self._simulation.protocol == "push" or self._simulation.mode == "D"
 
     async def run(self, on_listening: Callable[[str], None]) -> None:
         """Simulate until cancelled, or with `is_once` until the capture was sent; `on_listening` gets the place."""
@@ -103,7 +99,7 @@ class MeterSimulator:
             await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _serve_client(self, wire: SocketWire, ended: asyncio.Event) -> None:
-        if self._simulation.protocol != "push":
+        if not self._is_pushing:
             await self._answer(wire)
             return
         pushing = asyncio.ensure_future(self._push(wire))
@@ -124,7 +120,7 @@ class MeterSimulator:
             pass
 
     async def _serve(self, wire: PtyWire) -> None:
-        if self._simulation.protocol != "push":
+        if not self._is_pushing:
             while True:
                 await self._answer(wire)
         if self._simulation.is_once:
@@ -141,6 +137,8 @@ class MeterSimulator:
         while True:
             if simulation.replay is not None:
                 data = simulation.replay
+            elif simulation.mode == "D" and simulation.protocol != "push":
+                data = telegram(self._meter, self._clock(), is_p1=self._line.baud >= P1_BAUD)
             else:
                 now_s = self._clock()
                 data = push(
@@ -159,43 +157,36 @@ class MeterSimulator:
             await asyncio.sleep(due_s - loop.time())
 
     async def _answer(self, wire: Wire) -> None:
-        """Answer sign-ons until the other side has gone (IEC 62056-21 mode C)."""
-        heard = bytearray()
-        while True:
-            data = await wire.read(SIGN_ON_LINE)
-            if not data:
-                return
-            heard = (heard + data)[-256:]
-            match = _SIGN_ON.search(bytes(heard))
-            if match is None:
-                continue
-            heard.clear()
-            address = match[1].decode().strip()
-            if address.lstrip("0") not in ("", self._meter.serial_number, self._meter.serial_number[6:].lstrip("0")):
-                continue
-            await asyncio.sleep(len(match[0]) * SIGN_ON_LINE.octet_s + REACTION_S)
-            await wire.write(self._identification, SIGN_ON_LINE)
-            await self._after_identification(wire)
+        """Answer until the other side has gone."""
+        simulation = self._simulation
+        meter = SimulatedIec(
+            self._meter,
+            self._clock,
+            mode=simulation.mode,
+            baud=self._line.baud,
+            lock=self._lock,
+            saved=self._saved,
+        )
+        await meter.answer(wire)
 
-    async def _after_identification(self, wire: Wire) -> None:
-        heard = bytearray()
-        try:
-            async with asyncio.timeout(ACKNOWLEDGEMENT_S):
-                while (match := _ACKNOWLEDGEMENT.search(bytes(heard))) is None:
-                    data = await wire.read(SIGN_ON_LINE)
-                    if not data:
-                        return
-                    heard += data[:64]
-        except TimeoutError:
-            return
-        await asyncio.sleep(6 * SIGN_ON_LINE.octet_s + REACTION_S)
-        if match[3] != b"0":
-            await wire.write(encode_command("B0"), SIGN_ON_LINE)  # only readouts are simulated
-            return
-        character = match[2].decode()
-        baud = next((speed for speed, sign in BAUD_CHARACTERS.items() if sign == character), 300)
-        data = self._saved if self._saved is not None else readout(self._meter, self._clock())
-        await wire.write(data, LineSettings(baud, 7, "E"))
+
+def _line_of(simulation: Simulation) -> LineSettings:
+    """The line at which data are sent; raises UsageError for a speed that the mode does not know."""
+    if simulation.protocol == "push":
+        baud = simulation.baud or 9600
+        return LineSettings(baud, 8, "E" if baud == 2400 else "N")
+    if simulation.mode == "D":
+        baud = simulation.baud or 2400
+        return LineSettings(baud) if baud >= P1_BAUD else LineSettings(baud, 7, "E")
+    baud = simulation.baud or 9600
+    known = BAUD_CHARACTERS_B if simulation.mode == "B" else BAUD_CHARACTERS
+    if baud not in known:
+        raise UsageError(
+            _("mode {mode} knows the speeds {speeds}").format(
+                mode=simulation.mode, speeds=", ".join(str(speed) for speed in known)
+            )
+        )
+    return LineSettings(baud, 7, "E")
 
 
 def _split_readout(saved: bytes) -> tuple[bytes, bytes]:
