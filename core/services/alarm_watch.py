@@ -16,12 +16,14 @@ from typing import Any, Protocol
 
 from core.alarms.engine import AlarmEngine
 from core.alarms.rules import effective_rules
-from core.config.settings import AlarmsSettings, CheckConfig, SensorConfig
+from core.config.settings import AlarmsSettings, CheckConfig, MeterConfig, SensorConfig
 from core.errors import BeffroiError, UsageError
 from core.language import _, ngettext
 from core.records import Event, Machine, MachineReport, MeterReadings, MeterReport, Severity
 from core.requests import AlarmRequest, MaintenanceRequest
+from core.services.meter_past import MeterPast
 from core.site_records import Alarm, AlarmState, CheckResult, Maintenance, Record, SensorBatch
+from core.tariffs import TariffConfig
 
 TAKEN = frozenset({MachineReport, MeterReadings, MeterReport, SensorBatch, CheckResult})
 """What alarms come from."""
@@ -86,6 +88,7 @@ class AlarmWatch:
         self._loss_told = 0
         self._loss_told_s = 0.0
         self._is_crowd_told = False
+        self._past = MeterPast(query, clock)
         self.set_settings(settings, sensors)
 
     def put(self, record: Record) -> None:
@@ -128,10 +131,17 @@ class AlarmWatch:
             self._engine.set_groups(self._groups())
             self._engine.keep_only("check", {check.name for check in checks}, self._clock())
 
+    def set_meters(self, meters: Sequence[tuple[MeterConfig, TariffConfig | None]]) -> None:
+        """Take the meters of the settings, each with its tariff: subscribed power and budget are theirs."""
+        self._past.set_meters(meters)
+
     async def run(self) -> None:
         """Watch until cancelled; what was put before is looked at first."""
         self._engine = await self._begin()
-        following = asyncio.create_task(self._follow(), name="alarms of others")
+        beside = [
+            asyncio.create_task(self._follow(), name="alarms of others"),
+            asyncio.create_task(self._past.run(self._engine, self._tell), name="the past of meters"),
+        ]
         try:
             self._tick_s = self._clock() + TICK_S
             self._tell(self._engine.tick(self._clock()))
@@ -139,8 +149,9 @@ class AlarmWatch:
                 self._turn(self._engine)
                 await asyncio.sleep(self._drain_s)
         finally:
-            following.cancel()
-            await asyncio.wait([following])
+            for task in beside:
+                task.cancel()
+            await asyncio.wait(beside)
             self._drain(self._engine)
 
     async def handle(self, request: AlarmRequest | MaintenanceRequest) -> None:
