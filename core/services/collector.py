@@ -66,14 +66,14 @@ class Collector:
             polling.visible_interval_s,
             AuditLog(home.console_path / "audit.log"),
         )
-        self.meters = SiteMeters(home, self._hub.publish)
+        self.meters = SiteMeters(home, self._hub.publish, self.recorder.query)
         self.site = Site(
             home,
             config,
             self._hub,
             self.recorder.query,
             self._hub.publish,
-            read_meter=self.meters.read_now,
+            meters=self.meters,
             on_reload=self._on_reload,
         )
         self._machines: list[Machine] = []

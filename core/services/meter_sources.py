@@ -21,7 +21,7 @@ class MeterSource:
     """What is read and how; None leaves it to the reader.
 
     `name` as configured (else the meter's serial number, else the port); `interval_s` between two readings of a meter
-    that is asked (None: as fast as is sensible for its protocol), `period_s` between the pushes of a slow one, where it
+    that is asked (0: as fast as is sensible for its protocol), `period_s` between the pushes of a slow one, where it
     is known; `home` holds the user's presets and what was found on each port before. `usb_serial` is that of the probe,
     which counts more than `port`. `client` is the DLMS client's address, `password` the one of low security or of the
     programming mode, `framing` is `hdlc` or `wrapper`; `codes` are those that are asked for (`is_all`: every one that
@@ -34,7 +34,7 @@ class MeterSource:
     protocol: str = "auto"
     baud: int | None = None
     parity: str | None = None
-    interval_s: float | None = None
+    interval_s: float = 0.0
     period_s: float | None = None
     key: bytes | None = field(default=None, repr=False)
     auth_key: bytes | None = field(default=None, repr=False)
@@ -85,7 +85,7 @@ def source_of(meter: MeterConfig, home: Home, *, interval_s: float | None = None
         protocol=meter.protocol,
         baud=meter.baud,
         parity=meter.parity,
-        interval_s=interval_s or meter.interval_s,
+        interval_s=interval_s or meter.interval_s or 0.0,
         key=read.get("key"),
         auth_key=read.get("auth_key"),
         password=read.get("password"),

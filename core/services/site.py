@@ -8,7 +8,6 @@ imported when they start, so that whoever makes a Site starts fast.
 from __future__ import annotations
 
 import asyncio
-import logging
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
@@ -16,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from msgspec.structs import replace
 
 from core.config import Config, load_config
-from core.errors import BeffroiError, PortInUseError, UsageError
+from core.errors import UsageError
 from core.home import Home
 from core.language import _
 from core.records import Event, Machine, Severity
@@ -24,13 +23,17 @@ from core.requests import (
     AlarmRequest,
     CheckRequest,
     EnterRequest,
+    LineWatchRequest,
     MaintenanceRequest,
     MeterReadRequest,
+    ProfileRequest,
+    RegistersRequest,
     ReloadRequest,
     Request,
     SayRequest,
 )
 from core.services.hub import Hub
+from core.services.site_part import SitePart
 from core.services.site_presence import Presence
 from core.site_records import Alarm, IntakeReport, ListenerState, Record, RoomReport
 
@@ -41,11 +44,6 @@ if TYPE_CHECKING:
     from core.services.checks import CheckRunner
     from core.services.sensor_intake import SensorIntake
 
-FIRST_PAUSE_S, LAST_PAUSE_S = 0.25, 5.0
-"""Before a part that failed is tried again: short at first, since a port may be about to be handed over."""
-
-log = logging.getLogger("beffroi.site")
-
 
 class Query(Protocol):
     """Asks the history in the thread that holds it (`Recorder.query`)."""
@@ -54,12 +52,28 @@ class Query(Protocol):
         """What `function(history)` returns."""
 
 
+class Meters(Protocol):
+    """Who reads the meters of a site; each raises UsageError for one that is not read there, from any thread."""
+
+    def read_now(self, name: str, /) -> None:
+        """Read it at once, where it is one that is asked."""
+
+    def read_registers(self, name: str, /) -> None:
+        """Have all its registers read; they come as RegisterList."""
+
+    def read_profile(self, name: str, start_s: float, end_s: float, obis: str | None, /) -> None:
+        """Have its load profile read; it comes as ProfilePart."""
+
+    def watch_line(self, name: str, is_wanted: bool, /) -> None:
+        """Have the octets of its line published as LineOctets, or no more."""
+
+
 class Site:
     """The parts of one site, in the loop that runs `run`; a Sink, whose `put` may be called from any thread.
 
-    `read_meter` reads a meter now (it raises UsageError for one that is not read here); `on_reload` is told of new
-    settings, so that whoever polls machines and reads meters follows them too. What is learned is published to
-    `publish`; `hub` is where the alarms hear what others learn.
+    `meters` are asked for what somebody wants of a meter; `on_reload` is told of new settings, so that whoever polls
+    machines and reads meters follows them too. What is learned is published to `publish`; `hub` is where the alarms
+    hear what others learn.
     """
 
     def __init__(
@@ -70,7 +84,7 @@ class Site:
         query: Query,
         publish: Callable[[Record], None],
         *,
-        read_meter: Callable[[str], None] | None = None,
+        meters: Meters | None = None,
         on_reload: Callable[[Config], Awaitable[None]] | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
@@ -79,12 +93,12 @@ class Site:
         self._hub = hub
         self._query = query
         self._publish_on = publish
-        self._read_meter = read_meter
+        self._meters = meters
         self._on_reload = on_reload
         self._clock = clock
         self._machines: list[Machine] = []
         self._presence = Presence(self._open_room)
-        self._parts: dict[str, _Part] = {}
+        self._parts: dict[str, SitePart] = {}
         self._failures: dict[type, str | None] = {}
         self._changing = asyncio.Lock()
         self._is_running = False
@@ -172,15 +186,28 @@ class Site:
         elif isinstance(request, CheckRequest):
             checks: CheckRunner = self._needed("checks", _("there are no checks yet; add one first"))
             await checks.check_now(request.names)
-        elif isinstance(request, MeterReadRequest):
-            if self._read_meter is None:
-                raise UsageError(_("{meter} is not read here").format(meter=request.meter))
-            self._read_meter(request.meter)
+        elif isinstance(request, MeterReadRequest | RegistersRequest | ProfileRequest | LineWatchRequest):
+            self._ask_meter(request)
         elif isinstance(request, ReloadRequest):
             config, _warnings = await asyncio.to_thread(load_config, self._home)
             await self.set_config(config)
             if self._on_reload is not None:
                 await self._on_reload(config)
+
+    def _ask_meter(self, request: MeterReadRequest | RegistersRequest | ProfileRequest | LineWatchRequest) -> None:
+        meters, name = self._meters, request.meter
+        if meters is None:
+            raise UsageError(_("{meter} is not read here").format(meter=name))
+        if isinstance(request, MeterReadRequest):
+            meters.read_now(name)
+        elif isinstance(request, RegistersRequest):
+            meters.read_registers(name)
+        elif isinstance(request, LineWatchRequest):
+            meters.watch_line(name, request.is_wanted)
+        elif request.start_s >= request.end_s:
+            raise UsageError(_("the load profile is asked for from a time to a later one"))
+        else:
+            meters.read_profile(name, request.start_s, request.end_s, request.obis)
 
     # Parts
 
@@ -200,6 +227,7 @@ class Site:
             if watch is not None:
                 watch.set_settings(config.alarms, config.sensor_list)
                 watch.set_checks(config.checks)
+                watch.set_meters([(meter, config.tariff_of(meter.name)) for meter in config.meters])
             if checks is not None:
                 checks.set_checks(config.checks)
 
@@ -210,7 +238,7 @@ class Site:
             return
         await self._stop(name)
         if settings is not None:
-            part = self._parts[name] = _Part(name, make, settings, self._tell)
+            part = self._parts[name] = SitePart(name, make, settings, self._tell)
             part.start()
 
     async def _stop(self, name: str) -> None:
@@ -218,7 +246,7 @@ class Site:
         if part is not None:
             await part.stop()
 
-    def _listeners(self) -> list[_Part]:
+    def _listeners(self) -> list[SitePart]:
         return [self._parts[name] for name in ("intake", "room") if name in self._parts]
 
     def _open_room(self) -> ChatRoom | None:
@@ -242,6 +270,7 @@ class Site:
         watch = AlarmWatch(self._config.alarms, self._config.sensor_list, self._publish, self._query)
         watch.set_machines(self._machines)
         watch.set_checks(self._config.checks)
+        watch.set_meters([(meter, self._config.tariff_of(meter.name)) for meter in self._config.meters])
         return watch
 
     def _new_outputs(self) -> AlarmOutputs:
@@ -309,92 +338,3 @@ class Site:
         self._publish_on(
             Event(time_s=self._clock(), source=f"site/{name}", kind="part_failed", severity=Severity.ERROR, text=text)
         )
-
-
-class _Part:
-    """One part and the task that keeps it running."""
-
-    def __init__(self, name: str, make: Callable[[], Any], settings: object, tell: Callable[[str, str], None]) -> None:
-        self.settings = settings
-        self.made: Any = None
-        self.is_sink = name in ("alarms", "outputs", "posts")
-        self._name = name
-        self._make = make
-        self._tell = tell
-        self._task: asyncio.Task[None] | None = None
-        self._told = ""
-        self._has_failed = False
-
-    def start(self) -> None:
-        """Run it from now on; what cannot even be made is tried again like what fails later."""
-        self._try_to_make()
-        self._task = asyncio.get_running_loop().create_task(self._supervise(), name=f"site {self._name}")
-
-    async def stop(self) -> None:
-        """End it, and return once it has."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.wait([self._task])
-        self.made = None
-
-    async def settled(self) -> None:
-        """Return once it listens, or has failed to."""
-        while not self._has_failed and (self.made is None or self.made.address is None):  # noqa: ASYNC110 -- no event
-            await asyncio.sleep(0.02)
-
-    async def _supervise(self) -> None:
-        loop, pause_s = asyncio.get_running_loop(), FIRST_PAUSE_S
-        while True:
-            began_s = loop.time()
-            if self.made is None:
-                self._try_to_make()
-            if self.made is not None and await self._run_once():
-                return
-            self.made, self._has_failed = None, True
-            pause_s = FIRST_PAUSE_S if loop.time() - began_s > LAST_PAUSE_S else pause_s
-            await asyncio.sleep(pause_s)
-            pause_s = min(2 * pause_s, LAST_PAUSE_S)
-
-    async def _run_once(self) -> bool:
-        """True when it has ended by itself, as a room does that was told to stop: it stays off."""
-        try:
-            await self.made.run()
-        except PortInUseError as error:
-            log.warning("%s", error)  # its own report says so
-        except BeffroiError as error:
-            self._fail(error)
-        except Exception as error:
-            log.exception("%s failed", self._name)
-            self._fail(error)
-        else:
-            self.made = None
-            return True
-        return False
-
-    def _try_to_make(self) -> None:
-        try:
-            self.made = self._make()
-        except Exception as error:
-            if not isinstance(error, BeffroiError):
-                log.exception("%s cannot be started", self._name)
-            self._fail(error)
-
-    def _fail(self, error: Exception) -> None:
-        words = str(error) or type(error).__name__
-        if words != self._told:
-            self._told = words
-            self._tell(
-                self._name,
-                _("{part} stopped and is tried again: {reason}").format(part=_name_of(self._name), reason=words),
-            )
-
-
-def _name_of(part: str) -> str:
-    return {
-        "alarms": _("the watch of alarms"),
-        "outputs": _("e-mail and webhook"),
-        "intake": _("the intake of sensors"),
-        "room": _("the room"),
-        "posts": _("posting in the room"),
-        "checks": _("the checks"),
-    }[part]

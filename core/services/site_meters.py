@@ -12,19 +12,31 @@ from core.errors import BeffroiError, UsageError
 from core.home import Home
 from core.language import _
 from core.records import MeterReport, MeterState
+from core.services.gap_filling import Query, last_row_by
 from core.services.meter_reader import MeterReader
 from core.services.meter_sources import source_of
+from core.services.shared_lines import SharedLines
 from core.site_records import Record
 
 log = logging.getLogger("beffroi.meters")
 
 
 class SiteMeters:
-    """Reads meters from `set_meters` on until `stop`; all methods belong to the loop's thread."""
+    """Reads meters from `set_meters` on until `stop`; all methods belong to the loop's thread.
 
-    def __init__(self, home: Home, publish: Callable[[Record], None]) -> None:
+    `query` asks the history when that of a meter ends, so that its load profile may fill what is missing.
+    """
+
+    def __init__(
+        self,
+        home: Home,
+        publish: Callable[[Record], None],
+        query: Query | None = None,
+    ) -> None:
         self._home = home
         self._publish = publish
+        self._last_row = None if query is None else last_row_by(query)
+        self._lines = SharedLines()
         self._wanted: dict[str, MeterConfig] = {}
         self._readers: dict[str, MeterReader] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
@@ -45,19 +57,35 @@ class SiteMeters:
 
     def read_now(self, name: str) -> None:
         """Ask a meter at once, where it is one that is asked; raises UsageError for one that is not read."""
-        reader = self._readers.get(name)
-        if reader is None:
-            raise UsageError(_("there is no meter called {meter} in the settings").format(meter=name))
-        reader.read_now()
+        self._reader(name).read_now()
+
+    def read_registers(self, name: str, codes: Sequence[str] = ()) -> None:
+        """See `MeterReader.read_registers`; raises UsageError for a meter that is not read."""
+        self._reader(name).read_registers(codes)
+
+    def read_profile(self, name: str, start_s: float, end_s: float, obis: str | None = None) -> None:
+        """See `MeterReader.read_profile`; raises UsageError for a meter that is not read."""
+        self._reader(name).read_profile(start_s, end_s, obis)
+
+    def watch_line(self, name: str, is_wanted: bool) -> None:
+        """See `MeterReader.watch_line`; raises UsageError for a meter that is not read."""
+        self._reader(name).watch_line(is_wanted)
 
     async def stop(self) -> None:
         """Let all ports go."""
         await self._end(list(self._tasks))
         self._wanted = {}
 
+    def _reader(self, name: str) -> MeterReader:
+        reader = self._readers.get(name)
+        if reader is None:
+            raise UsageError(_("there is no meter called {meter} in the settings").format(meter=name))
+        return reader
+
     def _begin(self, meter: MeterConfig) -> None:
         try:
-            reader = MeterReader(source_of(meter, self._home), self._publish)
+            source = source_of(meter, self._home)
+            reader = MeterReader(source, self._publish, lines=self._lines, last_row=self._last_row)
         except BeffroiError as error:
             self._fail(meter, error)
             return

@@ -31,7 +31,10 @@ class Port(Protocol):
 
     url: str
     has_speed: bool
-    carries_parity: bool
+
+    @property
+    def carries_parity(self) -> bool:
+        """False where whoever speaks over the line computes the parity; it may change with the line."""
 
     async def read(self, timeout_s: float | None) -> bytes:
         """Octets as soon as there are any; none once `timeout_s` has passed. Raises TransportError."""

@@ -323,3 +323,33 @@ def serial_ports() -> list[dict[str, str | None]]:
         for found in sorted(list_ports.comports(), key=lambda found: found.device)
         if found.hwid != "n/a"  # the fixed ttyS of a PC that has no such chip
     ]
+
+
+def device_with(usb_serial: str) -> str:
+    """The device under which the probe of that USB serial number is plugged in now; blocks for some milliseconds.
+
+    Raises SerialPortMissingError where it is not plugged in.
+    """
+    from serial.tools import list_ports
+
+    for found in sorted(list_ports.comports(), key=lambda found: str(found.device)):
+        if found.serial_number == usb_serial:
+            return str(found.device)
+    raise SerialPortMissingError(
+        _("no probe with the USB serial number {number} is plugged in; “beffroi meter ports” lists them").format(
+            number=usb_serial
+        )
+    )
+
+
+def usb_serial_of(device: str) -> str | None:
+    """The USB serial number of the probe behind a device, also behind a link to one; None where it has none."""
+    if "://" in device:
+        return None
+    from serial.tools import list_ports
+
+    path = os.path.realpath(device)
+    for found in list_ports.comports():
+        if os.path.realpath(found.device) == path:
+            return found.serial_number or None
+    return None

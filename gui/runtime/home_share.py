@@ -23,7 +23,7 @@ from core.records import CommandProgress, CommandRequest, Machine
 from core.requests import ReloadRequest, Request
 from core.services.feed_reader import Feed, open_feed
 from core.services.hub import Hub
-from core.services.site import Query, Site
+from core.services.site import Meters, Query, Site
 from core.site_records import FeedReport, Record
 from gui.runtime.loop_thread import LoopThread
 
@@ -58,14 +58,14 @@ class HomeShare(QObject):
         home: Home,
         hub: Hub,
         show: Callable[[Record], None],
-        read_meter: Callable[[str], None],
+        meters: Meters,
         parent: QObject | None = None,
     ) -> None:
         super().__init__(parent)
         self._home = home
         self._hub = hub
         self._show = show
-        self._read_meter = read_meter
+        self._meters = meters
         self._thread = LoopThread("site", self)
         self._thread.crashed.connect(self.crashed)
         self._lock = Lock(home.path / "collecting.lock")
@@ -193,7 +193,7 @@ class HomeShare(QObject):
 
     async def _collect(self, query: Query, rows_waiting: Callable[[], int]) -> None:
         """Run the site until a `collect` is there, and give its turn to it."""
-        site = Site(self._home, self._config, self._hub, query, self._hub.publish, read_meter=self._read_meter)
+        site = Site(self._home, self._config, self._hub, query, self._hub.publish, meters=self._meters)
         site.set_machines(self._machines)
         self._entered = self._config.operator
         site.enter(self._entered)

@@ -46,7 +46,6 @@ if TYPE_CHECKING:
     from core.transport.identity import Identity
 
 OPEN_WITHIN_S = 0.5
-
 LINKED_S = 60.0
 """How often machines tell that they are there where another polls them."""
 
@@ -91,7 +90,7 @@ class Services(QObject):
         self._is_collecting = False
         self._is_beside = False
         self._rows_waiting = 0
-        self._share = HomeShare(home, self._hub, self.mailbox.put, self.meters.read_now, self)
+        self._share = HomeShare(home, self._hub, self.mailbox.put, self.meters, self)
         self._share.crashed.connect(self.crashed)
         self._share.began.connect(self._on_began)
         self._share.stepped_back.connect(self._on_stepped_back)
@@ -293,6 +292,7 @@ class Services(QObject):
     def _on_recorder(self, recorder: Recorder) -> None:
         self._recorder = recorder
         self._hub.add(recorder)
+        self.meters.set_history(recorder.query)
         self._recording.spawn(recorder.run())
         self._share.start(self.config, recorder.query, lambda: self._rows_waiting)
         self.history_ready.emit()
