@@ -57,6 +57,10 @@ class MenuWindow(QMainWindow):
     disconnect_wanted = pyqtSignal()
     simulate_wanted = pyqtSignal()
     key_wanted = pyqtSignal()
+    registers_wanted = pyqtSignal()
+    profile_wanted = pyqtSignal()
+    line_wanted = pyqtSignal()
+    meter_settings_wanted = pyqtSignal()
     theme_wanted = pyqtSignal(str)
     language_wanted = pyqtSignal(str)
     files_wanted = pyqtSignal()
@@ -126,6 +130,10 @@ class MenuWindow(QMainWindow):
         self._entry(menu, _("&Connect probe…"), self.connect_probe_wanted.emit, "Ctrl+M")
         self._with_probe = [
             self._entry(menu, _("&Read now"), self.read_now_wanted.emit, "Shift+F5"),
+            self._entry(menu, _("Re&gisters…"), self.registers_wanted.emit),
+            self._entry(menu, _("Load &profile…"), self.profile_wanted.emit),
+            self._entry(menu, _("Li&ne…"), self.line_wanted.emit),
+            self._entry(menu, _("Se&ttings of the meter…"), self.meter_settings_wanted.emit),
             self._entry(menu, _("&Key of the meter…"), self.key_wanted.emit),
             self._entry(menu, _("&Disconnect"), self.disconnect_wanted.emit),
         ]

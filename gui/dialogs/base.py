@@ -173,6 +173,8 @@ class FormDialog(QDialog):
 class More(QWidget):
     """Fields that few need, behind a button that says *more*."""
 
+    toggled = pyqtSignal(bool)
+
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._button = QToolButton()
@@ -202,6 +204,7 @@ class More(QWidget):
     def _on_toggled(self, is_open: bool) -> None:
         self._button.setText(_("More ▴") if is_open else _("More ▾"))
         self._inside.setVisible(is_open)
+        self.toggled.emit(is_open)
 
 
 class LinesToPaste(QWidget):

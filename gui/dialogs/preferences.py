@@ -24,6 +24,7 @@ from core.language import N_, _
 from gui.dialogs.base import FormDialog
 from gui.dialogs.preference_alarms import AlarmsTab, EmailTab, WebhookTab
 from gui.dialogs.preference_tabs import PreferenceTab, RoomTab, SensorsTab, Values, WrongFieldError
+from gui.dialogs.preference_tariffs import TariffsTab
 from gui.plain_text import one_line, plain_tip
 from gui.widgets.labels import plain_label
 
@@ -143,6 +144,8 @@ class PreferencesDialog(FormDialog):
     changed = pyqtSignal(dict)
     secrets_given = pyqtSignal(dict)
     meter_removed = pyqtSignal(str)
+    tariff_saved = pyqtSignal(object, str)
+    tariff_removed = pyqtSignal(str)
     test_wanted = pyqtSignal(object, dict)
 
     def __init__(self, config: Config, path: str, parent: QWidget | None = None) -> None:
@@ -152,6 +155,9 @@ class PreferencesDialog(FormDialog):
         self.collecting = CollectingTab(config)
         self.collecting.meter_removed.connect(self.meter_removed)
         self.sensors, self.room, self.alarms = SensorsTab(config), RoomTab(config), AlarmsTab(config)
+        self.tariffs = TariffsTab(config)
+        self.tariffs.tariff_saved.connect(self.tariff_saved)
+        self.tariffs.tariff_removed.connect(self.tariff_removed)
         self.email, self.webhook = EmailTab(config), WebhookTab(config)
         for output in (self.email, self.webhook):
             output.test_wanted.connect(self.test_wanted)
@@ -159,7 +165,7 @@ class PreferencesDialog(FormDialog):
         self.tabs.setDocumentMode(True)
         self.tabs.setAccessibleName(_("Preferences"))
         self._tabs: tuple[PreferenceTab, ...] = (
-            self.general, self.collecting, self.sensors, self.room, self.alarms, self.email, self.webhook,
+            self.general, self.collecting, self.tariffs, self.sensors, self.room, self.alarms, self.email, self.webhook,
         )  # fmt: skip
         for tab in self._tabs:
             self.tabs.addTab(tab, tab.title)

@@ -5,14 +5,26 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass, field
 
-from core.language import _
+from core.language import N_, _
+from core.meter_records import EnergyAccount, EnergyBars
 from core.records import Measurement, MeterReadings, MeterReport, MeterState, SeriesPoints
 from gui import numbers
+from gui.models.energy_words import today_words
 
 REGISTER = "active_energy_import_wh"
 """The register that the energy of today is counted from."""
 
-_PROTOCOLS = {"push": "DLMS push", "iec62056-21": "IEC 62056-21"}
+SITE = "/site"
+"""Owner of the site's total among the series; no meter can be called so."""
+
+_PROTOCOLS = {"push": "DLMS push", "iec62056-21": "IEC 62056-21", "dlms": "DLMS", "mbus": "M-Bus"}
+_STATES = {
+    MeterState.SEARCHING: N_("searching"),
+    MeterState.READING: N_("reading"),
+    MeterState.SILENT: N_("silent"),
+    MeterState.DISCONNECTED: N_("disconnected"),
+    MeterState.FAILED: N_("failed"),
+}
 _MAKERS = {"LGZ": "Landis+Gyr"}
 _STALE_AFTER_PERIODS = 3
 _STALE_AFTER_S = 15.0
@@ -21,7 +33,10 @@ _FIRST_READING_S = 900.0
 
 @dataclass(slots=True)
 class MeterShown:
-    """One meter: its last telegram, its state, its newest values, and the register of this morning."""
+    """One meter: its last telegram, its state, its newest values, the register of this morning, what it has cost.
+
+    The site's total is one too: `parts` are the meters that it is the sum of.
+    """
 
     name: str
     readings: MeterReadings | None = None
@@ -30,6 +45,32 @@ class MeterShown:
     time_s: float | None = None
     day: str = ""
     day_from: tuple[float, float] | None = None
+    account: EnergyAccount | None = None
+    bars: dict[str, EnergyBars] = field(default_factory=dict)
+    parts: tuple[str, ...] = ()
+
+    @property
+    def is_total(self) -> bool:
+        """True for the sum of the site's meters."""
+        return self.name == SITE
+
+    @property
+    def title(self) -> str:
+        """What it is called on screen."""
+        return _("Site total") if self.is_total else self.name
+
+    @property
+    def choice(self) -> str:
+        """Its line where one of several meters is chosen: name and state."""
+        if self.is_total:
+            return self.title
+        state = _(_STATES[self.report.state]) if self.report is not None else _("not connected")
+        return f"{self.name} · {state}"
+
+    @property
+    def currency(self) -> str | None:
+        """Currency of its cost."""
+        return self.account.currency if self.account is not None else None
 
     @property
     def is_simulated(self) -> bool:
@@ -81,6 +122,8 @@ class MeterShown:
 
     def today_words(self) -> str:
         """`+14.2 today`, or since when where the first reading of the day came late; empty where it is not known."""
+        if self.account is not None and (words := today_words(self.account)):
+            return words
         register_wh = self.measurement.active_energy_import_wh
         if self.day_from is None or register_wh is None or self.time_s is None:
             return ""
@@ -100,14 +143,25 @@ class MeterShown:
             return ""
         return _("since {time}").format(time=numbers.clock(self.time_s, with_seconds=True))
 
+    def waits_words(self) -> str:
+        """What a total that has stood still waits for; empty while it goes on."""
+        if not self.is_total or not self.stale_words(time.time()):
+            return ""
+        return _("The total waits until each of its meters is read: one that is silent would look like less power.")
+
     def silence_words(self) -> str:
         """Why nothing comes, where it is known; empty otherwise."""
+        if self.is_total:
+            return ""
         if self.report is None:
             return _("not connected")
         return _("disconnected") if self.report.state is MeterState.DISCONNECTED else ""
 
     def description(self, now_s: float) -> str:
         """Who, over what, how protected, how old: `Landis+Gyr E450 · 9600 8N1 · DLMS push (ciphered) · 3 s ago`."""
+        age = numbers.age(now_s - self.time_s) if self.time_s is not None else ""
+        if self.is_total:
+            return " · ".join(part for part in (_("sum of {meters}").format(meters=", ".join(self.parts)), age) if part)
         identity = self.readings.meter if self.readings is not None else None
         maker = ""
         if identity is not None:
@@ -122,7 +176,6 @@ class MeterShown:
         if transport and report is not None and report.is_ciphered:
             protections = [_("ciphered"), _("authenticated") if report.is_authenticated else _("not authenticated")]
             transport = f"{transport} ({', '.join(protections)})"
-        age = numbers.age(now_s - self.time_s) if self.time_s is not None else ""
         line = report.line if report is not None else ""
         return " · ".join(part for part in (name, maker, line, transport, age) if part)
 

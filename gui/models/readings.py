@@ -48,6 +48,11 @@ def quantity_words(quantity: str | None) -> str:
     return (_(_QUANTITIES[name]) if name in _QUANTITIES else name) + suffix
 
 
+def scaler_words(source: str | None) -> str:
+    """Where a scaler comes from: meter, preset, user; empty where none applies."""
+    return _(_SCALERS[source]) if source in _SCALERS else ""
+
+
 class ReadingsModel(RowsModel):
     """One row for each reading."""
 
@@ -92,7 +97,7 @@ class ReadingsModel(RowsModel):
             "",
             reading.unit or "",
             _(_QUALITIES[reading.quality]),
-            _(_SCALERS[reading.scaler_source]) if reading.scaler_source in _SCALERS else "",
+            scaler_words(reading.scaler_source),
             (reading.time or "").replace("T", " "),
         )[column]
 

@@ -12,11 +12,13 @@ from PyQt5.QtGui import QResizeEvent
 from PyQt5.QtWidgets import QGridLayout, QVBoxLayout, QWidget
 
 from core.language import _
+from core.meter_records import EnergyAccount
 from core.records import MeterReadings, MeterReport, MeterState, SeriesPoints
 from core.site_records import Alarm, AlarmSeverity
 from gui import numbers
 from gui.models.machine_row import MachineRow
 from gui.models.machines import MachineModel
+from gui.models.meter_shown import SITE
 from gui.models.thresholds import CPU, MEMORY
 from gui.widgets.alarms_tile import AlarmsTile
 from gui.widgets.bar_list import BarItem
@@ -101,6 +103,11 @@ class OverviewPage(QWidget):
         """The last hour of the site's power from the history."""
         for series in points:
             self.power.apply_points(series)
+
+    def apply_account(self, account: EnergyAccount) -> None:
+        """What the site's meter, or the sum of its meters, has used and cost."""
+        if account.meter in (self._meter, SITE):
+            self.energy.apply_account(account)
 
     def apply_alarms(self, newest: Sequence[Alarm], counts: dict[AlarmSeverity, int]) -> None:
         """The newest open alarms, and how many are open by severity."""

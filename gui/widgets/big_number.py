@@ -18,7 +18,7 @@ class BigNumber(QWidget):
         self._number.setFont(scaled_font(2.1, bold=True))
         self._unit = plain_label("", "dim")
         self._unit.setFont(scaled_font(1.1))
-        self._detail = ElidedLabel("dim")
+        self.detail_label = self._detail = ElidedLabel("dim")
         self._detail.setAlignment(Qt.AlignRight | Qt.AlignBottom)
         layout = QHBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
@@ -42,6 +42,14 @@ class BigNumber(QWidget):
     def detail(self) -> str:
         """The words at the right, whole."""
         return self._detail.accessibleName()
+
+    def wanted_width(self) -> int:
+        """Width at which nothing of it is cut."""
+        detail = self._detail.fontMetrics().horizontalAdvance(self.detail())
+        gap = self.layout().spacing()
+        return (
+            self._number.sizeHint().width() + gap + self._unit.sizeHint().width() + (2 * gap + detail if detail else 0)
+        )
 
     def set_stale(self, is_stale: bool) -> None:
         """Grey the number while it is old."""

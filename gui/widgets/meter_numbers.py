@@ -2,25 +2,32 @@
 
 from __future__ import annotations
 
+from PyQt5.QtCore import pyqtSignal
 from PyQt5.QtWidgets import QWidget
 
 from core.language import _
+from core.meter_records import EnergyAccount
 from core.records import Measurement
 from gui import numbers
-from gui.widgets.number_card import NumberCard, NumberRow, PhaseCard
+from gui.widgets.cost_card import CostCard
+from gui.widgets.number_card import PHASES, NumberCard, NumberRow, PhaseCard
 
 
 class MeterNumbers(NumberRow):
-    """Power, energy, voltages, currents and the rest, in `cards` by name; the plots tell most of them too."""
+    """Power, energy, cost, voltages, currents and the rest, in `cards` by name; the plots tell most of them too."""
+
+    tariff_wanted = pyqtSignal()
 
     def __init__(self, parent: QWidget | None = None) -> None:
         self.voltage = PhaseCard(_("Voltage"), "V", 1)
         self.current = PhaseCard(_("Current"), "A", 2)
+        self.cost = CostCard()
         self.cards: dict[str, NumberCard] = {
             "power": NumberCard(_("Active power")),
             "energy": NumberCard(_("Energy import")),
-            "export": NumberCard(_("Energy export")),
             "power_factor": NumberCard(_("Power factor")),
+            "cost": self.cost,
+            "export": NumberCard(_("Energy export")),
             "frequency": NumberCard(_("Frequency")),
             "voltage": self.voltage,
             "current": self.current,
@@ -28,21 +35,33 @@ class MeterNumbers(NumberRow):
             "apparent": NumberCard(_("Apparent power")),
             "distortion": NumberCard(_("Distortion (THD)")),
         }
-        always = ("power", "energy", "export")
+        always = ("power", "energy", "cost")
         spare = [card for name, card in self.cards.items() if name not in always]
         super().__init__(list(self.cards.values()), spare, parent)
+        self.cost.tariff_wanted.connect(self.tariff_wanted)
 
-    def apply(self, values: Measurement, today: str, *, is_simulated: bool) -> None:
-        """Show these values; `today` is what the words beside the energy say."""
+    def apply(
+        self, values: Measurement, today: str, *, is_simulated: bool, account: EnergyAccount | None = None
+    ) -> None:
+        """Show these values; `today` is what the words beside the energy say, `account` what it has cost."""
         power_w = values.active_power_w
         direction = "" if not power_w else _("import") if power_w > 0 else _("export")
         shown = [self._number("power", numbers.power(power_w), direction)]
         if values.active_energy_import_wh is not None:
             shown.append(self._number("energy", numbers.energy(values.active_energy_import_wh), today))
+        factors = (values.power_factor_l1, values.power_factor_l2, values.power_factor_l3)
+        if values.power_factor is not None:
+            phases = " ".join(
+                f"{phase.upper()} {numbers.number(factor, 2)}"
+                for phase, factor in zip(PHASES, factors, strict=True)
+                if factor is not None
+            )
+            shown.append(self._number("power_factor", (numbers.number(values.power_factor, 2), ""), phases))
+        if account is not None:
+            self.cost.apply(account)
+            shown.append(self.cost)
         if values.active_energy_export_wh is not None:
             shown.append(self._number("export", numbers.energy(values.active_energy_export_wh)))
-        if values.power_factor is not None:
-            shown.append(self._number("power_factor", (numbers.number(values.power_factor, 2), "")))
         if values.frequency_hz is not None:
             shown.append(self._number("frequency", (numbers.number(values.frequency_hz, 2), "Hz")))
         voltages = (values.voltage_l1_v, values.voltage_l2_v, values.voltage_l3_v)

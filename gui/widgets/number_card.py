@@ -10,7 +10,7 @@ from core.language import _
 from gui import numbers
 from gui.theme import notifier, scaled_font, theme
 from gui.widgets.big_number import BigNumber
-from gui.widgets.card import GAP, Card
+from gui.widgets.card import GAP, MARGIN, Card
 from gui.widgets.labels import plain_label, set_role
 
 _NARROWEST_PX = 150
@@ -44,6 +44,11 @@ class NumberCard(Card):
     def set_simulated(self, is_simulated: bool) -> None:
         """Say that the number was not measured."""
         self.set_context(_("simulated") if is_simulated else "")
+
+    def wanted_width(self) -> int:
+        """Width at which nothing of it is cut."""
+        words = self.big.wanted_width() + 2 * MARGIN + 2 if not self.big.isHidden() else 0
+        return max(self.minimumSizeHint().width(), words)
 
     def _show_detail(self) -> None:
         self.big.set_detail(self._age or self._detail)
@@ -151,12 +156,12 @@ class NumberRow(QWidget):
             self._choose()
 
     def _choose(self) -> None:
-        """All cards wanted that are not spare, and of the spare ones those that have room beside them."""
-        room = self.width() + GAP - sum(_need(card) + GAP for card in self._wanted if card not in self._spare)
+        """All cards wanted that are not spare, and of the spare ones those that have room beside them, uncut."""
+        room = self.width() + GAP - sum(_wish(card) + GAP for card in self._wanted if card not in self._spare)
         chosen = []
         for card in self._wanted:
             if card in self._spare:
-                room -= _need(card) + GAP
+                room -= _wish(card) + GAP
                 if room < 0:
                     continue
             chosen.append(card)
@@ -183,9 +188,13 @@ class NumberRow(QWidget):
         top = 0
         for line in lines:
             spare = self.width() - sum(self._widths[index] for index in line) - GAP * (len(line) - 1)
+            lacking = {index: max(0, _wish(shown[index]) - self._widths[index]) for index in line}
+            # First every card gets what its words need, in proportion; what is left then is for all alike.
+            share = min(1.0, max(0, spare) / (sum(lacking.values()) or 1))
+            spare -= share * sum(lacking.values())
             left = 0.0
             for index in line:
-                width = self._widths[index] + spare / len(line)
+                width = self._widths[index] + share * lacking[index] + spare / len(line)
                 shown[index].setGeometry(QRect(round(left), top, round(left + width) - round(left), height))
                 left += width + GAP
             top += height + GAP
@@ -194,6 +203,10 @@ class NumberRow(QWidget):
 
 def _need(card: NumberCard) -> int:
     return max(_NARROWEST_PX, card.minimumSizeHint().width())
+
+
+def _wish(card: NumberCard) -> int:
+    return max(_NARROWEST_PX, card.wanted_width())
 
 
 def _shared_out(widths: list[int], available: int) -> list[list[int]]:

@@ -9,16 +9,20 @@ from PyQt5.QtCore import pyqtSignal
 from PyQt5.QtWidgets import QGridLayout, QStackedLayout, QVBoxLayout, QWidget
 
 from core.language import N_, _, ngettext
+from core.meter_records import EnergyAccount
 from core.records import MeterReadings, SeriesPoints
 from gui import numbers
+from gui.models.energy_words import account_tip, is_over_budget, money, month_words
 from gui.models.machines import MachineModel
+from gui.models.meter_shown import SITE
+from gui.plain_text import plain_tip
 from gui.widgets.bar_list import BarItem, BarList
 from gui.widgets.big_number import BigNumber
 from gui.widgets.card import Card
 from gui.widgets.check_strip import CheckStrip
 from gui.widgets.empty_state import EmptyState
 from gui.widgets.heat_map import HeatMap
-from gui.widgets.labels import plain_label
+from gui.widgets.labels import plain_label, set_role
 from gui.widgets.sparkline import Sparkline
 
 SPAN_S = 3600.0
@@ -136,6 +140,9 @@ class EnergyTile(Card):
         self._base_wh: float | None = None
         self._is_whole_day = False
         self._register_wh: float | None = None
+        self._account: EnergyAccount | None = None
+        self._cost = plain_label("", "dim", wrap=True)
+        self._cost.hide()
         self._number = BigNumber()
         self._lines = BarList(_("Energy"), can_open=False)
         self._empty = EmptyState(_("The energy of the day appears here once a meter is read."))
@@ -144,11 +151,24 @@ class EnergyTile(Card):
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(4)
         layout.addWidget(self._number)
+        layout.addWidget(self._cost)
         layout.addWidget(self._lines, 1)
         self._stack = QStackedLayout()
         self._stack.addWidget(self._empty)
         self._stack.addWidget(shown)
         self.body.addLayout(self._stack, 1)
+
+    def apply_account(self, account: EnergyAccount) -> None:
+        """What the day has cost, and the month."""
+        self._account = account
+        has_cost = account.today.cost is not None
+        self._cost.setVisible(has_cost)
+        if has_cost:
+            today = _("{cost} today").format(cost=" ".join(money(account.today.cost, account.currency)))
+            self._cost.setText(" · ".join(words for words in (today, month_words(account)) if words))
+            set_role(self._cost, "warning" if is_over_budget(account) else "dim")
+            self._cost.setToolTip(plain_tip(account_tip(account)))
+        self._show_energy()
 
     def set_midnight(self, register_wh: float | None) -> None:
         """What the meter's register stood at when the day began, as the history knows it."""
@@ -198,6 +218,14 @@ class EnergyTile(Card):
             self._stack.setCurrentIndex(1)
 
     def _show_energy(self) -> None:
+        account = self._account
+        if account is not None and account.today.import_wh is not None:
+            today_wh = account.today.import_wh
+            if self._register_wh is not None and self._base_wh is not None and self._is_whole_day:
+                today_wh = max(today_wh, self._register_wh - self._base_wh) if account.meter != SITE else today_wh
+            self._number.set_number(numbers.number(today_wh / 1000, 2 if today_wh < 10_000 else 1), "kWh")
+            self._number.set_detail("")
+            return
         if self._register_wh is None or self._base_wh is None:
             return
         today_wh = self._register_wh - self._base_wh

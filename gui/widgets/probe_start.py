@@ -21,6 +21,7 @@ class ProbeStart(QWidget):
     simulate_wanted = pyqtSignal()
     ports_wanted = pyqtSignal()
     key_wanted = pyqtSignal(str)
+    password_wanted = pyqtSignal(str)
     stop_wanted = pyqtSignal(str)
 
     def __init__(self, parent: QWidget | None = None) -> None:
@@ -115,7 +116,7 @@ class ProbeStart(QWidget):
         """Say what is tried, found or missing; None: nothing is going on."""
         self._report = report
         is_busy = report is not None and report.state in (MeterState.SEARCHING, MeterState.READING)
-        waits_for_key = report is not None and report.needs_key
+        waits_for_key = report is not None and (report.needs_key or report.needs_password)
         is_told = report is not None and (is_busy or report.state is not MeterState.DISCONNECTED)
         self._state.setVisible(is_told)
         self._state.setText(f"{report.port}: {report.text}" if report is not None and report.port else "")
@@ -125,6 +126,9 @@ class ProbeStart(QWidget):
         set_role(self._state, "warning" if is_bad else None)
         self._busy.setVisible(is_busy and not waits_for_key)
         self.key_button.setVisible(waits_for_key)
+        self.key_button.setText(
+            _("Enter the password…") if report is not None and report.needs_password else _("Enter the key…")
+        )
         set_role(self.simulate_button, None if waits_for_key or is_busy else "primary")
         self.stop_button.setVisible(is_busy)
         for button in self.port_buttons:
@@ -141,7 +145,8 @@ class ProbeStart(QWidget):
 
     def _on_key_clicked(self) -> None:
         if self._report is not None:
-            self.key_wanted.emit(self._report.name)
+            wanted = self.password_wanted if self._report.needs_password else self.key_wanted
+            wanted.emit(self._report.name)
 
     def _on_stop_clicked(self) -> None:
         if self._report is not None:

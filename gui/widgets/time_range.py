@@ -10,6 +10,7 @@ from PyQt5.QtCore import QObject, pyqtSignal
 from PyQt5.QtWidgets import QButtonGroup, QHBoxLayout, QPushButton, QSizePolicy, QWidget
 
 from core.language import N_, _
+from gui.plain_text import plain_tip
 
 FOLLOWED_S = {"live": 120.0, "hour": 3_600.0, "day": 86_400.0, "week": 7 * 86_400.0, "year": 365 * 86_400.0}
 """Ranges that end now, and their lengths."""
@@ -137,7 +138,7 @@ class RangeBar(QWidget):
         self.buttons: dict[str, QPushButton] = {}
         for mode, (title, tip) in _TITLES.items():
             button = QPushButton(_(title))
-            button.setToolTip(_(tip))
+            button.setToolTip(plain_tip(_(tip)))
             button.setAccessibleName(_(tip))
             button.setCheckable(True)
             button.clicked.connect(self._on_clicked)

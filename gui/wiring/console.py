@@ -9,6 +9,7 @@ from PyQt5.QtCore import QObject, QTimer, pyqtSignal
 from core.config import Config
 from core.home import Home
 from core.language import _
+from core.meter_records import LineOctets, ProfilePart, RegisterList
 from core.records import (
     CommandOutput,
     CommandProgress,
@@ -78,6 +79,7 @@ class Console(QObject):
         self.preferences.theme_wanted.connect(self.theme_wanted)
         self.preferences.language_wanted.connect(self.language_wanted)
         self.preferences.meter_removed.connect(self.meters.disconnect_meter)
+        self.meters.tariff_wanted.connect(self.preferences.open_tariffs)
         self.sensors = SensorDesk(self.services, self)
         self.checks = CheckDesk(self.services, self)
         self.room = RoomDesk(self.services, self)
@@ -177,6 +179,8 @@ class Console(QObject):
                 self.meters.apply_readings(record)
             elif isinstance(record, MeterReport):
                 self.meters.apply_report(record)
+            elif isinstance(record, RegisterList | ProfilePart | LineOctets):
+                self.meters.asks.apply(record)
             elif isinstance(record, CommandRequest | CommandOutput | CommandProgress):
                 self.commands.apply(record)
             elif isinstance(record, SensorBatch | IntakeReport):
@@ -230,6 +234,7 @@ class Console(QObject):
         self.room.apply_config()
         self.checks.apply_config()
         self.alarms.apply_config()
+        self.meters.apply_config()
 
     def open_files(self) -> TextDialog:
         """Where the files are."""

@@ -1,4 +1,4 @@
-"""The desk of meters: connect, key, read, disconnect, simulate; and the Energy page's history."""
+"""The desk of meters: connect, key and password, settings, read, disconnect, simulate; and the site's total."""
 
 from __future__ import annotations
 
@@ -8,25 +8,31 @@ import time
 from typing import Any
 
 from msgspec.structs import replace
-from PyQt5.QtCore import QObject, QTimer
+from PyQt5.QtCore import QObject, QTimer, pyqtSignal
 
-from core.config import MeterConfig, save_meter, save_secret
+from core.config import MeterConfig, remove_meter, save_meter, save_secret
 from core.errors import BeffroiError
 from core.home import Home
 from core.language import _
-from core.records import MeterReadings, MeterReport, MeterState, SeriesPoints
+from core.meter.presets import load_presets
+from core.records import MeterReadings, MeterReport, MeterState
 from core.requests import MeterReadRequest, ReloadRequest
 from core.series import SeriesBook
 from gui.dialogs.connect_probe import ConnectProbeDialog
 from gui.dialogs.meter_key import KeyDialog
+from gui.dialogs.meter_password import PasswordDialog
 from gui.main_window import MainWindow
+from gui.models.site_total import SiteTotal
 from gui.pages.energy import EnergyPage
 from gui.plain_text import one_line
 from gui.runtime.child_program import ChildProgram
 from gui.runtime.services import Services
+from gui.wiring.meter_asks import MeterAsks
+from gui.wiring.meter_history import MeterHistory
 
 SIMULATED = "E450 demo"
-HOUR_S = 3600.0
+_SUFFIXES = {"key": "key", "auth_key": "auth", "password": "password"}
+"""Endings of the files that secrets of a meter are kept in."""
 PORTS_MS = 2000
 
 log = logging.getLogger("beffroi.gui")
@@ -34,6 +40,8 @@ log = logging.getLogger("beffroi.gui")
 
 class MeterDesk(QObject):
     """Knows the meters being read; serves the Meter menu, the Energy page and the Overview."""
+
+    tariff_wanted = pyqtSignal(str)
 
     def __init__(self, home: Home, services: Services, book: SeriesBook, parent: QObject | None = None) -> None:
         super().__init__(parent)
@@ -47,13 +55,14 @@ class MeterDesk(QObject):
         self._wanted: dict[str, MeterConfig] = {}
         self._reports: dict[str, MeterReport] = {}
         self._last: dict[str, MeterReadings] = {}
-        self._asked_for: set[str] = set()
+        self.total = SiteTotal()
+        self.history = MeterHistory(services, lambda: self.total.parts, lambda name: name in self._last, self)
+        self.asks = MeterAsks(services, self.current, self.renew, self)
+        self.asks.restart_wanted.connect(self.connect_again)
         self._ports = QTimer(self)
         self._ports.setInterval(PORTS_MS)
         self._ports.timeout.connect(self._look_for_ports)
         services.meters.failed.connect(self._on_failed)
-        services.history_ready.connect(self._show_last_hour)
-        services.history_ready.connect(self._show_known)
 
     def attach(self, window: MainWindow) -> None:
         """Serve this window's menu."""
@@ -63,18 +72,23 @@ class MeterDesk(QObject):
         window.read_now_wanted.connect(lambda: self.read_now(self.current()))
         window.disconnect_wanted.connect(lambda: self.disconnect_meter(self.current()))
         window.key_wanted.connect(lambda: self.open_key(self.current()))
+        window.meter_settings_wanted.connect(lambda: self.open_settings(self.current()))
         window.simulate_wanted.connect(self.simulate)
         window.set_probe_connected(bool(self._wanted))
-        self._show_last_hour()
+        self.history.attach(window)
+        self.asks.attach(window)
 
     def attach_page(self, page: EnergyPage) -> None:
         """Serve the Energy page."""
         self._page = page
         page.set_live(self._book)
-        page.history_wanted.connect(self._on_history_wanted)
         page.connect_wanted.connect(self._on_connect_port)
         page.simulate_wanted.connect(self.simulate)
+        page.again_wanted.connect(self.connect_again)
         page.key_wanted.connect(self.open_key)
+        page.password_wanted.connect(self.open_password)
+        page.registers_wanted.connect(self.asks.open_registers)
+        page.tariff_wanted.connect(self.tariff_wanted)
         page.ports_wanted.connect(self._look_for_ports)
         page.read_wanted.connect(self.read_now)
         page.disconnect_wanted.connect(self.disconnect_meter)
@@ -83,7 +97,7 @@ class MeterDesk(QObject):
         for readings in self._last.values():
             page.apply_readings(readings)
         self._look_for_ports()
-        self._show_known()
+        self.history.attach_page(page)
 
     def start(self) -> None:
         """Read the meters of the configuration."""
@@ -115,7 +129,7 @@ class MeterDesk(QObject):
     def apply_readings(self, readings: MeterReadings) -> None:
         """A telegram came."""
         if readings.name not in self._last:
-            self._show_last_hour(readings.name)
+            self.history.show_last_hour(readings.name)
         self._last[readings.name] = readings
         if readings.measurement is not None and readings.time_s is not None:
             self._book.append_measurement(readings.name, readings.time_s, readings.measurement)
@@ -123,10 +137,22 @@ class MeterDesk(QObject):
             self._window.apply_readings(readings)
         if self._page is not None:
             self._page.apply_readings(readings)
+        self.asks.apply_readings(readings)
+        self._add_up(readings)
+
+    def _add_up(self, readings: MeterReadings) -> None:
+        total = self.total.take(readings, time.time())
+        if total is None or total.measurement is None or total.time_s is None:
+            return
+        self._book.append_measurement(total.name, total.time_s, total.measurement)
+        if self._page is not None:
+            self._page.apply_readings(total, self.total.parts)
 
     def apply_report(self, report: MeterReport) -> None:
         """A probe's state changed."""
         self._reports[report.name] = report
+        self.total.take_report(report)
+        self.asks.apply_report(report)
         if self._window is not None:
             self._window.apply_probe(report)
         if self._page is not None:
@@ -136,14 +162,23 @@ class MeterDesk(QObject):
 
     # Connecting
 
-    def open_connect(self) -> ConnectProbeDialog:
-        """Connect probe…"""
+    def open_connect(self, meter: MeterConfig | None = None) -> ConnectProbeDialog:
+        """Connect probe…, or the settings of a meter that is known."""
         if self._dialog is not None:
             self._dialog.raise_()
             return self._dialog
-        dialog = ConnectProbeDialog(self._window)
+        config = self._services.config
+        dialog = ConnectProbeDialog(
+            self._window,
+            meter=meter,
+            names=[known.name for known in config.meters],
+            tariffs=[tariff.name for tariff in config.tariffs],
+            presets=self._presets(),
+        )
         self._dialog = dialog
-        dialog.connect_wanted.connect(lambda meter: self.connect_meter(meter, keep=True))
+        dialog.connect_wanted.connect(self._on_connect_wanted)
+        dialog.removed.connect(self.remove_meter)
+        dialog.password_wanted.connect(self.open_password)
         dialog.cancelled.connect(lambda: self.disconnect_meter(dialog.meter()))
         dialog.key_wanted.connect(self.open_key)
         dialog.ports_wanted.connect(self._look_for_ports)
@@ -176,8 +211,73 @@ class MeterDesk(QObject):
             self._tell(error)
             return
         self._wanted[meter.name] = meter
+        self._count_anew()
         if self._window is not None:
             self._window.set_probe_connected(True)
+
+    def _presets(self) -> tuple[str, ...]:
+        try:
+            return load_presets(self._home.path).names
+        except BeffroiError as error:
+            self._tell(error)
+            return ()
+
+    def open_settings(self, name: str) -> ConnectProbeDialog | None:
+        """Settings of the meter…"""
+        meter = self._meter_config(name)
+        return self.open_connect(meter) if meter is not None else None
+
+    def _on_connect_wanted(self, meter: MeterConfig, secrets: dict[str, str], old_name: str) -> None:
+        """Keep what was typed: secrets into files of their own first, so that the meter is read with them at once."""
+        try:
+            kept = {f"{key}_file": self._kept(meter.name, key, text) for key, text in secrets.items()}
+        except (BeffroiError, OSError) as error:
+            self._tell(error)
+            return
+        if old_name and old_name != meter.name:
+            self.remove_meter(old_name)
+        self.connect_meter(replace(meter, **kept), keep=True)
+
+    def _kept(self, name: str, key: str, text: str) -> str | None:
+        safe = re.sub(r"[^A-Za-z0-9._-]", "_", name) or "meter"
+        return save_secret(self._home, f"{safe}.{_SUFFIXES[key]}", text) if text else None
+
+    def connect_again(self, name: str) -> None:
+        """Read a meter as it was read before."""
+        meter, report = self._meter_config(name), self._reports.get(name)
+        if meter is not None:
+            self.connect_meter(meter)
+        elif report is not None:
+            self._on_connect_port(report.port)
+
+    def remove_meter(self, name: str) -> None:
+        """Forget a meter's settings; its history stays."""
+        try:
+            remove_meter(self._home, name)
+        except BeffroiError as error:
+            self._tell(error)
+            return
+        self._services.ask(ReloadRequest(operator=self._services.config.operator))
+        self.disconnect_meter(name)
+
+    def _meter_config(self, name: str) -> MeterConfig | None:
+        return self._wanted.get(name) or self._services.config.meter(name)
+
+    def apply_config(self) -> None:
+        """The settings have changed: which meters are added up, and what energy costs."""
+        self._count_anew()
+        if self._page is not None:
+            self._page.count_again()
+
+    def renew(self, name: str) -> None:
+        """The history has learned something about a meter."""
+        if self._page is not None:
+            self._page.renew(name)
+
+    def _count_anew(self) -> None:
+        known = {meter.name: meter for meter in self._services.config.meters}
+        current = {name: known.get(name, meter) for name, meter in self._wanted.items()}
+        self.total.set_counted([name for name, meter in current.items() if meter.total])
 
     def disconnect_meter(self, name: str) -> None:
         """Let a meter go; one that a `collect` beside reads goes on being read."""
@@ -190,6 +290,7 @@ class MeterDesk(QObject):
             return
         meter = self._wanted.pop(name, None)
         self._services.disconnect_meter(name)
+        self._count_anew()
         if meter is not None and meter.name == SIMULATED and self._simulator is not None:
             self._simulator.request_stop()
             self._simulator = None
@@ -237,20 +338,21 @@ class MeterDesk(QObject):
         return dialog
 
     def _on_key_given(self, name: str, key: str, auth_key: str) -> None:
-        meter = self._wanted.get(name) or self._services.config.meter(name)
-        if meter is None:
-            return
-        safe = re.sub(r"[^A-Za-z0-9._-]", "_", name) or "meter"
-        try:
-            meter = replace(
-                meter,
-                key_file=save_secret(self._home, f"{safe}.key", key),
-                auth_key_file=save_secret(self._home, f"{safe}.auth", auth_key) if auth_key else None,
-            )
-        except (BeffroiError, OSError) as error:
-            self._tell(error)
-            return
-        self.connect_meter(meter, keep=True)
+        self._keep_secrets(name, {"key": key, "auth_key": auth_key})
+
+    def open_password(self, name: str) -> PasswordDialog:
+        """Ask for the password that a meter wants; the one that it refused is never tried again by itself."""
+        report = self._reports.get(name)
+        words = report.text if report is not None and report.needs_password else ""
+        dialog = PasswordDialog(name, words, self._dialog or self._window)
+        dialog.password_given.connect(lambda meter, password: self._keep_secrets(meter, {"password": password}))
+        dialog.open()
+        return dialog
+
+    def _keep_secrets(self, name: str, secrets: dict[str, str]) -> None:
+        meter = self._meter_config(name)
+        if meter is not None:
+            self._on_connect_wanted(meter, secrets, "")
 
     def simulate(self) -> None:
         """A simulated E450, a child of the window that is read like any other meter."""
@@ -274,7 +376,7 @@ class MeterDesk(QObject):
     def _on_simulator_line(self, line: str) -> None:
         if line.startswith("listening on "):
             port = "socket://" + line.removeprefix("listening on ").strip()
-            self.connect_meter(MeterConfig(name=SIMULATED, port=port, protocol="push"))
+            self.connect_meter(MeterConfig(name=SIMULATED, port=port, protocol="push", total=False))
 
     def _look_for_ports(self) -> None:
         self._services.serial_ports(self._on_ports)
@@ -294,57 +396,3 @@ class MeterDesk(QObject):
             self._dialog.apply_failed(error)
         elif self._window is not None:
             self._window.show_notice(str(error))
-
-    # History
-
-    def _on_history_wanted(self, request_id: int, meter: str, fields: Any, start_s: float, end_s: float) -> None:
-        names = tuple(fields)
-
-        def done(points: list[SeriesPoints]) -> None:
-            if self._page is not None:
-                self._page.apply_points(points, request_id)
-
-        self._services.query(
-            lambda history: history.meter_points(meter, names, start_s, end_s), done, self._on_no_history
-        )
-
-    def _show_last_hour(self, meter: str | None = None) -> None:
-        """The Overview's hour and day, once for each meter of this window."""
-        window, now_s = self._window, time.time()
-        if window is None:
-            return
-        midnight_s = time.mktime((*time.localtime(now_s)[:3], 0, 0, 0, 0, 0, -1))
-
-        def asked(history: Any) -> tuple[list[SeriesPoints], float | None]:
-            names = [meter] if meter else history.meters()[:1]
-            if not names or names[0] not in history.meters():
-                return [], None
-            points = history.meter_points(names[0], ["active_power_w"], now_s - HOUR_S, now_s, 2000)
-            counted_wh, last = history.energy_since(names[0], midnight_s), history.last_measurement(names[0])
-            if counted_wh is None or last is None or last[1].active_energy_import_wh is None:
-                return points, None
-            return points, last[1].active_energy_import_wh - counted_wh
-
-        def done(found: tuple[list[SeriesPoints], float | None]) -> None:
-            points, midnight_wh = found
-            if self._window is window:
-                window.overview.apply_points(points)
-                window.overview.energy.set_midnight(midnight_wh)
-
-        self._services.query(asked, done, self._on_no_history)
-
-    def _show_known(self) -> None:
-        """Meters of earlier days, with the last that they said, until they speak again."""
-
-        def asked(history: Any) -> list[tuple[str, tuple[float, Any] | None]]:
-            return [(name, history.last_measurement(name)) for name in history.meters()]
-
-        def done(found: list[tuple[str, tuple[float, Any] | None]]) -> None:
-            for name, last in found:
-                if last is not None and name not in self._last and self._page is not None:
-                    self._page.apply_known(name, *last)
-
-        self._services.query(asked, done, self._on_no_history)
-
-    def _on_no_history(self, error: BaseException) -> None:
-        log.warning("the history was not read: %s", error)

@@ -5,14 +5,16 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping
 
+from msgspec.structs import replace
 from PyQt5.QtCore import QObject, pyqtSignal
 
-from core.config import remove_meter, save_secret, save_setting
+from core.config import remove_meter, remove_table, save_meter, save_secret, save_setting, save_table
 from core.config.settings import EmailSettings, WebhookSettings
 from core.errors import BeffroiError
 from core.language import _
 from core.requests import ReloadRequest
 from core.site_records import AlarmSeverity
+from core.tariffs import TariffConfig
 from gui.dialogs.preferences import PreferencesDialog
 from gui.main_window import MainWindow
 from gui.runtime.services import Services
@@ -48,10 +50,18 @@ class PreferencesDesk(QObject):
         dialog.secrets_given.connect(self._save_secrets)
         dialog.changed.connect(self.save)
         dialog.meter_removed.connect(self._on_meter_removed)
+        dialog.tariff_saved.connect(self._on_tariff_saved)
+        dialog.tariff_removed.connect(self._on_tariff_removed)
         dialog.test_wanted.connect(self._on_test)
         dialog.destroyed.connect(self._on_closed)
         self._dialog = dialog
         dialog.open()
+        return dialog
+
+    def open_tariffs(self, _meter: str = "") -> PreferencesDialog:
+        """Preferences, at what energy costs."""
+        dialog = self.open()
+        dialog.show_tab(dialog.tariffs)
         return dialog
 
     def save(self, changes: Mapping[str, object]) -> None:
@@ -86,6 +96,35 @@ class PreferencesDesk(QObject):
             self._tell(error)
         self._services.ask(ReloadRequest(operator=self._services.config.operator))
         self.meter_removed.emit(name)
+
+    def _on_tariff_saved(self, tariff: TariffConfig, old_name: str) -> None:
+        """Meters that are counted by a tariff go on so under its new name."""
+        home = self._services.home
+        try:
+            save_table(home, "tariff", tariff)
+            if old_name and old_name != tariff.name:
+                for meter in self._services.config.meters:
+                    if meter.tariff == old_name:
+                        save_meter(home, replace(meter, tariff=tariff.name))
+                remove_table(home, "tariff", old_name)
+        except BeffroiError as error:
+            self._tell(error)
+        self._reload()
+
+    def _on_tariff_removed(self, name: str) -> None:
+        home = self._services.home
+        try:
+            for meter in self._services.config.meters:
+                if meter.tariff == name:
+                    save_meter(home, replace(meter, tariff=None))
+            remove_table(home, "tariff", name)
+        except BeffroiError as error:
+            self._tell(error)
+        self._reload()
+
+    def _reload(self) -> None:
+        self._services.ask(ReloadRequest(operator=self._services.config.operator))
+        self.changed.emit()
 
     def _on_test(self, settings: EmailSettings | WebhookSettings, secrets: dict[str, str]) -> None:
         """Send a test by what is written in the dialog now; a password typed there is kept for it."""

@@ -155,7 +155,7 @@ def test_a_probe_is_chosen_and_followed_in_words(qtbot, show):
     dialog.apply_ports([{"device": "/dev/ttyUSB0", "description": "CP2102"}])
     assert dialog.port.text() == "/dev/ttyUSB0"
     dialog.accept_button.click()
-    assert wanted == [(MeterConfig(name="ttyUSB0", port="/dev/ttyUSB0"),)]
+    assert wanted == [(MeterConfig(name="ttyUSB0", port="/dev/ttyUSB0"), {}, "")]
     dialog.apply_report(probe_report(MeterState.SEARCHING, "listening at 9600 8N1"))
     assert words(dialog) == "listening at 9600 8N1"
     dialog.apply_report(probe_report(MeterState.FAILED, "the key is missing", needs_key=True))

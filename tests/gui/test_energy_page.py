@@ -16,8 +16,6 @@ from core.records import (
     MeterReadings,
     MeterReport,
     MeterState,
-    Quality,
-    Reading,
     SeriesPoints,
 )
 from core.series import SeriesBook
@@ -120,7 +118,7 @@ def test_a_wrong_key_is_asked_for_again_beside_the_last_numbers(page: EnergyPage
     page.apply_report(_report(MeterState.FAILED, text="the key does not fit", needs_key=True))
     assert "the key does not fit" in _shown_text(page)
     with qtbot.waitSignal(page.key_wanted):
-        qtbot.mouseClick(page.banner_button, Qt.LeftButton)
+        qtbot.mouseClick(page.banner.button, Qt.LeftButton)
 
 
 def test_a_reading_fills_the_numbers_with_sensible_digits(page: EnergyPage):
@@ -158,7 +156,7 @@ def test_the_line_of_the_meter_says_who_how_and_when(page: EnergyPage):
         _report(MeterState.READING, protocol="push", line="9600 8N1", is_ciphered=True, is_authenticated=False)
     )
     page.apply_readings(_readings())
-    words = page._description.accessibleName()
+    words = page.header.description()
     assert words == "Landis+Gyr E450 · 9600 8N1 · DLMS push (ciphered, not authenticated) · 0 s ago"
 
 
@@ -181,7 +179,7 @@ def test_a_simulated_meter_is_marked_on_every_card_and_plot(page: EnergyPage, qt
     page.apply_readings(_readings(is_simulated=True))
     page.build_plots()
     qtbot.waitUntil(lambda: page.plot("frequency").isVisible(), timeout=3000)
-    for card in (*page.numbers.cards.values(), *page._plots.values()):
+    for card in (*page.numbers.cards.values(), *page.curves.plots.values()):
         if card.isVisible():
             assert "simulated" in [label.text() for label in card.findChildren(QLabel) if label.isVisible()]
     assert "simulated" in page._export_name(".csv")
@@ -196,7 +194,7 @@ def test_only_plots_with_data_are_shown(page: EnergyPage, qtbot: QtBot):
     page.build_plots()
     qtbot.waitUntil(lambda: page.plot("voltage").isVisible(), timeout=3000)
     qtbot.wait(250)
-    assert {name for name, plot in page._plots.items() if plot.isVisible()} == {"power", "voltage"}
+    assert {name for name, plot in page.curves.plots.items() if plot.isVisible()} == {"power", "voltage"}
 
 
 def test_curves_are_built_by_the_first_paint_not_before(qtbot: QtBot):
@@ -245,17 +243,17 @@ def test_a_meter_kept_in_the_history_is_shown_while_it_is_not_connected(page: En
     page.apply_known("E450", time.time() - 4000, FULL)
     assert _big(page, "power") == "1.84 kW"
     assert "Not connected" in _shown_text(page)
-    assert not page.read_button.isEnabled()
+    assert not page.header.read_button.isEnabled()
 
 
 def test_two_meters_can_be_chosen_from(page: EnergyPage, qtbot: QtBot):
     page.apply_readings(_readings())
-    assert not page.meter_box.isVisible()
+    assert not page.header.meter_box.isVisible()
     page.apply_readings(_readings("Garage", Measurement(active_power_w=70.0)))
-    assert page.meter_box.isVisible()
+    assert page.header.meter_box.isVisible()
     assert page.current_meter == "E450"
-    page.meter_box.setCurrentText("Garage")
-    page.meter_box.activated.emit(1)
+    page.header.meter_box.setCurrentIndex(1)
+    page.header.meter_box.activated.emit(1)
     assert _big(page, "power") == "70 W"
 
 
@@ -263,31 +261,22 @@ def test_a_probe_that_learns_its_meters_name_is_listed_once(page: EnergyPage):
     page.apply_report(_report(MeterState.SEARCHING, "/dev/ttyUSB0"))
     page.apply_report(_report(MeterState.READING, "37123"))
     page.apply_readings(_readings("37123"))
-    assert [page.meter_box.itemText(row) for row in range(page.meter_box.count())] == ["37123"]
+    assert [page.header.meter_box.itemData(row) for row in range(page.header.meter_box.count())] == ["37123"]
 
 
 def test_read_now_asks_the_meter_shown(page: EnergyPage, qtbot: QtBot):
     page.apply_report(_report(MeterState.READING))
     page.apply_readings(_readings())
     with qtbot.waitSignal(page.read_wanted) as told:
-        qtbot.mouseClick(page.read_button, Qt.LeftButton)
+        qtbot.mouseClick(page.header.read_button, Qt.LeftButton)
     assert told.args == ["E450"]
 
 
-def test_all_readings_are_listed_with_unknown_codes_as_they_are(page: EnergyPage, qtbot: QtBot):
-    readings = (
-        Reading(obis="1-0:32.7.0*255", quantity="voltage_l1", value=231.4, raw=2314, unit="V", scaler_source="meter"),
-        Reading(obis="0-0:199.130.3*255", quantity=None, value="<b>text</b>", quality=Quality.WARNING),
-    )
-    page.apply_readings(_readings(readings=readings, errors=("1-0:71.7.0*255: no value",)))
-    qtbot.mouseClick(page.readings_button, Qt.LeftButton)
-    assert page.drawer.view.isVisible()
-    model = page.drawer.view.model()
-    rows = [[model.index(row, column).data() for column in range(6)] for row in range(2)]
-    assert rows[0] == ["1-0:32.7.0*255", "Voltage L1", "231.4", "V", "good", "meter"]
-    assert rows[1] == ["0-0:199.130.3*255", "–", "<b>text</b>", "", "warning", ""]
-    assert "2314" in model.index(0, 2).data(Qt.ToolTipRole)
-    assert "1-0:71.7.0*255: no value" in _shown_text(page)
+def test_the_registers_of_the_meter_shown_are_asked_for(page: EnergyPage, qtbot: QtBot):
+    page.apply_readings(_readings())
+    with qtbot.waitSignal(page.registers_wanted) as told:
+        qtbot.mouseClick(page.header.registers_button, Qt.LeftButton)
+    assert told.args == ["E450"]
 
 
 def test_exports_are_written_where_they_are_wanted(page: EnergyPage, tmp_path):

@@ -17,7 +17,6 @@ LONGEST = 400
 LONGER = {
     "core/records.py": "all that crosses threads and layers, in one place",
     "core/series.py": "a track, its pyramid and the book of them; none is used without the others",
-    "gui/pages/energy.py": "one page: each record it is told goes to several of its cards",
 }
 """Files past 400 lines, each with the reason why it is one thing."""
 

@@ -1,0 +1,203 @@
+"""Line…: the octets of a meter's line as they pass, and what a frame of them means, field by field."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from PyQt5.QtCore import Qt, QTimer, pyqtSignal
+from PyQt5.QtGui import QFontDatabase
+from PyQt5.QtWidgets import (
+    QAbstractItemView,
+    QFileDialog,
+    QPlainTextEdit,
+    QSplitter,
+    QStackedLayout,
+    QTabWidget,
+    QTreeWidget,
+    QTreeWidgetItem,
+    QWidget,
+)
+
+from core.language import _, ngettext
+from core.meter_records import LineOctets
+from gui import numbers
+from gui.dialogs.meter_window import MeterWindow
+from gui.models.explained import Explained
+from gui.models.line_rows import LineModel, dump
+from gui.plain_text import one_line, plain_tip
+from gui.widgets.card import Card
+from gui.widgets.empty_state import EmptyState
+from gui.widgets.process_table import align_header
+from gui.widgets.row_table import RowTable
+
+_MOST_WAITING = 5_000
+_EXPLAIN_AFTER_MS = 150
+_WIDTHS = (104, 84, 62, 440)
+_MOST_NODES = 5_000
+
+
+class LineWindow(MeterWindow):
+    """`explain_wanted(octets)` is answered by `apply_explained`; `save_wanted(path, records)` by `apply_saved`."""
+
+    explain_wanted = pyqtSignal(bytes)
+    save_wanted = pyqtSignal(object, list)
+
+    def __init__(self, meter: str, parent: QWidget | None = None) -> None:
+        super().__init__(_("Line"), meter, parent)
+        self.resize(1060, 680)
+        self._waiting: list[LineOctets] = []
+        self._line = ""
+        self.model = LineModel(self)
+        self.view = RowTable(self.model, _("Octets on the line"))
+        self.view.setVerticalScrollMode(QAbstractItemView.ScrollPerPixel)
+        self.view.setSelectionMode(QAbstractItemView.ExtendedSelection)
+        align_header(self.view)
+        header = self.view.horizontalHeader()
+        header.setStretchLastSection(True)
+        for column, width in enumerate(_WIDTHS):
+            header.resizeSection(column, width)
+        self._card = Card(_("Octets"))
+        self._pane = QStackedLayout()
+        self._pane.addWidget(EmptyState(_("Nothing has passed on the line since this window opened.")))
+        self._pane.addWidget(self.view)
+        self._card.body.addLayout(self._pane, 1)
+        self.tree = QTreeWidget()
+        self.tree.setHeaderLabels([_("Field"), _("Value"), _("Octets")])
+        self.tree.setColumnWidth(0, 320)
+        self.tree.setColumnWidth(1, 330)
+        self.tree.setAccessibleName(_("What the frame means"))
+        self.tree.setUniformRowHeights(True)
+        self.dump = QPlainTextEdit()
+        self.dump.setReadOnly(True)
+        self.dump.setFont(QFontDatabase.systemFont(QFontDatabase.FixedFont))
+        self.dump.setLineWrapMode(QPlainTextEdit.NoWrap)
+        self.dump.setTabChangesFocus(True)
+        self.dump.setAccessibleName(_("The octets chosen, sixteen a line"))
+        tabs = QTabWidget()
+        tabs.setDocumentMode(True)
+        tabs.addTab(self.tree, _("Explanation"))
+        tabs.addTab(self.dump, _("Octets"))
+        splitter = QSplitter(Qt.Vertical)
+        splitter.setChildrenCollapsible(False)
+        splitter.addWidget(self._card)
+        splitter.addWidget(tabs)
+        splitter.setStretchFactor(0, 3)
+        splitter.setStretchFactor(1, 2)
+        self.outer.addWidget(splitter, 1)
+        self.pause_button = self.add_button(_("Pause"), self._on_paused, at_left=True)
+        self.pause_button.setCheckable(True)
+        self.clear_button = self.add_button(_("Clear"), self._on_clear, at_left=True)
+        self.save_button = self.add_button(_("Save as recording…"), self._on_save, at_left=True)
+        self.finish_layout()
+        self._explain = QTimer(self)
+        self._explain.setSingleShot(True)
+        self._explain.setInterval(_EXPLAIN_AFTER_MS)
+        self._explain.timeout.connect(self._on_explain)
+        selection = self.view.selectionModel()
+        if selection is not None:
+            selection.selectionChanged.connect(lambda _new, _old: self._explain.start())
+        self._show_count()
+
+    def apply(self, passed: LineOctets) -> None:
+        """Some more octets; while the window is paused they wait."""
+        if passed.name != self.meter:
+            return
+        self._line = passed.line or self._line
+        if self.pause_button.isChecked():
+            self._waiting = [*self._waiting[-_MOST_WAITING + 1 :], passed]
+        else:
+            self._append([passed])
+        self._show_count()
+
+    def apply_explained(self, tree: Sequence[Explained]) -> None:
+        """What the octets chosen mean."""
+        self.tree.clear()
+        room = _MOST_NODES
+        waiting: list[tuple[QTreeWidgetItem | None, Explained]] = [(None, node) for node in reversed(tree)]
+        while waiting and room:
+            parent, node = waiting.pop()
+            octets = node.octets.hex(" ").upper()
+            item = QTreeWidgetItem([one_line(node.name), one_line(node.text), octets[:120]])
+            for column, text in enumerate((node.name, node.text, dump(node.octets[:1024]))):
+                item.setData(column, Qt.ToolTipRole, plain_tip(text))
+            item.setFont(2, QFontDatabase.systemFont(QFontDatabase.FixedFont))
+            if parent is None:
+                self.tree.addTopLevelItem(item)
+            else:
+                parent.addChild(item)
+            waiting += [(item, child) for child in reversed(node.children)]
+            room -= 1
+        self.tree.expandToDepth(2)
+
+    def apply_not_explained(self, reason: str) -> None:
+        """Why these octets mean nothing."""
+        self.tree.clear()
+        self.tree.addTopLevelItem(QTreeWidgetItem([_("not understood"), one_line(reason), ""]))
+
+    def apply_saved(self, words: str, *, is_error: bool = False) -> None:
+        """What became of the recording."""
+        self.say(words, "critical" if is_error else None)
+
+    def _append(self, passed: Sequence[LineOctets]) -> None:
+        bar = self.view.verticalScrollBar()
+        is_at_end = bar is None or bar.value() >= bar.maximum() - 4
+        for octets in passed:
+            self.model.append(octets)
+        if is_at_end:
+            self.view.scrollToBottom()
+
+    def _show_count(self) -> None:
+        rows = self.model.rowCount()
+        self._pane.setCurrentIndex(1 if rows else 0)
+        count = self.model.octets()
+        self._card.set_subtitle(
+            ngettext("{count} octet", "{count} octets", count).format(count=numbers.number(count)) if rows else ""
+        )
+        self._card.set_context(self._line)
+        for button in (self.clear_button, self.save_button):
+            button.setEnabled(rows > 0)
+        if self.pause_button.isChecked():
+            waiting = len(self._waiting)
+            words = ngettext("paused; {count} piece waits", "paused; {count} pieces wait", waiting)
+            self.say(words.format(count=numbers.number(waiting)), "warning")
+        elif self.model.forgotten:
+            words = _("the oldest {count} rows are forgotten")
+            self.say(words.format(count=numbers.number(self.model.forgotten)), "dim")
+        else:
+            self.say(_("Choose a row to see what it means; several rows are taken together."), "dim")
+
+    def _chosen(self) -> bytes:
+        rows = sorted({index.row() for index in self.view.selectedIndexes()})
+        known = self.model.rows()
+        return b"".join(bytes(known[row].octets) for row in rows if row < len(known))
+
+    def _on_explain(self) -> None:
+        octets = self._chosen()
+        self.dump.setPlainText(dump(octets))
+        if octets:
+            self.explain_wanted.emit(octets)
+        else:
+            self.tree.clear()
+
+    def _on_paused(self) -> None:
+        is_paused = self.pause_button.isChecked()
+        self.pause_button.setText(_("Go on") if is_paused else _("Pause"))
+        if not is_paused:
+            waiting, self._waiting = self._waiting, []
+            self._append(waiting)
+        self._show_count()
+
+    def _on_clear(self) -> None:
+        self.model.clear()
+        self._waiting = []
+        self._show_count()
+
+    def _on_save(self) -> None:
+        chosen, _filter = QFileDialog.getSaveFileName(
+            self, _("Save as recording"), str(Path.home() / "line.rec"), _("Recordings (*.rec);;All files (*)")
+        )
+        if chosen:
+            path = Path(chosen)
+            records = [part for row in self.model.rows() for part in row.parts]
+            self.save_wanted.emit(path if path.suffix else path.with_suffix(".rec"), records)

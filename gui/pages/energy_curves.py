@@ -1,0 +1,144 @@
+"""The cards of the Energy page below its numbers: curves, those with data only, and the bars of kWh.
+
+Curves need numpy and pyqtgraph; `build` imports them, after the page has been painted once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from PyQt5.QtCore import pyqtSignal
+from PyQt5.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
+
+from gui.models.alarm_marks import AlarmMark
+from gui.models.meter_shown import MeterShown
+from gui.models.thresholds import VOLTAGE
+from gui.widgets.card import GAP
+from gui.widgets.energy_bars_card import EnergyBarsCard
+from gui.widgets.time_range import TimeRange
+
+if TYPE_CHECKING:
+    from core.series import SeriesBook
+    from gui.widgets.time_plot import TimePlot
+    from gui.widgets.time_plot_group import PlotGroup
+
+_BIG_PLOTS = {"power": (26, 164), "voltage": (15, 124), "current": (15, 124)}
+"""Plots over the whole width, each with its share of the height and its least height in pixels."""
+_SMALL_PLOTS = {"reactive": 2, "frequency": 1, "power_factor": 1, "distortion": 2}
+"""Plots below them, each with its share of the width; the first one stands beside the bars."""
+_SMALL_PLOT_PX = 124
+_SMALL_STRETCH = 11
+_BARS_STRETCH = 19
+_BARS_SHARE = 3
+
+
+class EnergyCurves(QWidget):
+    """Power, voltages and currents over the whole width; bars and small curves share the lines below."""
+
+    history_wanted = pyqtSignal(int, str, object, float, float)
+
+    def __init__(self, time_range: TimeRange, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.range = time_range
+        self.group: PlotGroup | None = None
+        self.plots: dict[str, TimePlot] = {}
+        self.bars = EnergyBarsCard()
+        self._book: SeriesBook | None = None
+        self._is_narrow = False
+        self._column = QVBoxLayout(self)
+        self._column.setContentsMargins(0, 0, 0, 0)
+        self._column.setSpacing(GAP)
+        self._lines = [QHBoxLayout() for _line in range(3)]
+        for line in self._lines:
+            line.setSpacing(GAP)
+            self._column.addLayout(line)
+        self._lines[0].addWidget(self.bars, _BARS_SHARE)
+        self._column.setStretchFactor(self._lines[0], _BARS_STRETCH)
+
+    def set_book(self, book: SeriesBook) -> None:
+        """Draw the live points of `book`."""
+        self._book = book
+        if self.group is not None:
+            self.group.set_book(book)
+
+    def build(self) -> None:
+        """Make the curves, once."""
+        if self.group is not None:
+            return
+        from gui.pages.energy_plots import energy_plots
+        from gui.widgets.time_plot_group import PlotGroup
+
+        group = PlotGroup("meter", self.range, self)
+        self.plots = energy_plots(self.range)
+        for plot in self.plots.values():
+            group.add(plot)
+        for place, (name, (stretch, least_px)) in enumerate(_BIG_PLOTS.items()):
+            self._column.insertWidget(place, self.plots[name], stretch)
+            self.plots[name].setMinimumHeight(least_px)
+        for name in _SMALL_PLOTS:
+            self.plots[name].setMinimumHeight(_SMALL_PLOT_PX)
+            self.plots[name].hide()
+        self._place_small_plots()
+        group.history_wanted.connect(self.history_wanted)
+        group.drawn.connect(self._show_plots_with_data)
+        self.group = group
+        if self._book is not None:
+            group.set_book(self._book)
+
+    def start(self) -> None:
+        """Draw while somebody looks."""
+        if self.group is not None:
+            self.group.start()
+
+    def stop(self) -> None:
+        """Nobody looks."""
+        if self.group is not None:
+            self.group.stop()
+
+    def set_narrow(self, is_narrow: bool) -> None:
+        """Fewer cards in a line where there is little width."""
+        if is_narrow != self._is_narrow:
+            self._is_narrow = is_narrow
+            self._place_small_plots()
+
+    def show_meter(self, meter: MeterShown, marks: Sequence[AlarmMark]) -> None:
+        """Draw this meter, its alarms as marks."""
+        self.bars.apply(meter.bars, meter.currency)
+        self.bars.set_simulated(meter.is_simulated)
+        if self.group is None:
+            return
+        self.group.show_owner(meter.name)
+        self.plots["voltage"].set_limits(VOLTAGE.of(meter.name) or ())
+        self.group.set_marks(marks)
+        self.group.set_simulated(meter.is_simulated)
+        self.group.set_silence(meter.silence_words())
+
+    def _show_plots_with_data(self) -> None:
+        """A card for what this meter gives, and no empty one for what it does not."""
+        group = self.group
+        if group is None:
+            return
+        is_changed = False
+        for name, plot in self.plots.items():
+            wanted = name == "power" or plot.has_data(group)
+            if plot.isHidden() == wanted:
+                plot.setVisible(wanted)
+                is_changed = True
+        if is_changed:
+            self._place_small_plots()
+
+    def _place_small_plots(self) -> None:
+        """The first one beside the bars, the others below; where it is narrow the bars have their line alone."""
+        if not self.plots:
+            return
+        shown = [name for name in _SMALL_PLOTS if not self.plots[name].isHidden()]
+        beside = [] if self._is_narrow else shown[:1]
+        below = shown[len(beside) :]
+        per_line = 2 if self._is_narrow else max(1, len(below))
+        for index, line in enumerate(self._lines):
+            names = below[(index - 1) * per_line : index * per_line] if index else beside
+            for name in names:
+                line.addWidget(self.plots[name], _SMALL_PLOTS[name])
+            if index:
+                self._column.setStretchFactor(line, _SMALL_STRETCH if names else 0)
