@@ -462,7 +462,7 @@ class SeriesPoints:
 
 
 class Mover(Struct, frozen=True, kw_only=True):
-    """A series that changed around a moment: its mean before and during; `score` in its own usual spread, 1 is little."""
+    """A series that changed around a moment: its mean before and during; `score` in its own usual spread."""
 
     series: str
     unit: str | None

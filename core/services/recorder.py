@@ -22,6 +22,7 @@ import msgspec
 
 from core.errors import BeffroiError, StoreError, StoreFullError, StoreLockedError
 from core.language import _
+from core.meter_records import ProfilePart
 from core.records import CommandProgress, CommandRequest, Event, MachineReport, MeterReadings, StoreReport
 from core.site_records import Alarm, ChatLine, CheckResult, Maintenance, Record
 from core.store.connection import UnwritableError
@@ -44,6 +45,12 @@ BATCH_RECORDS = 5_000
 RETRY_S = 1.0
 LOCK_TIMEOUT_S = 0.25
 RETENTION_S = 3600.0
+FOLD_PAUSE_S = 0.02
+"""Between two steps of roll-ups that many more follow: others get the thread and the database for half of the time."""
+
+CLOCK_JUMP_S = 600.0
+"""A clock that goes so far from the one that only counts was set: retention waits an hour, it may be set back."""
+
 MINUTE_GRACE_S = 2.0
 """A minute is written so long after its end: a status measured in it may still be on its way."""
 
@@ -82,7 +89,7 @@ class Recorder:
         self._batch_s = batch_s
         self._retry_s = retry_s
         self._door = threading.Lock()
-        self._inbox: deque[Record] = deque()
+        self._inbox: deque[Record | ProfilePart] = deque()
         self._waiting: deque[Written] = deque()
         self._minutes = MinuteBook()
         self._history: History | None = None
@@ -93,10 +100,11 @@ class Recorder:
         self._is_finished = False
         self._retention_due_s = 0.0
         self._cleaning: Iterator[int] | None = None
+        self._clock_ahead_s: float | None = None
         self._alone = 0
         self._told: tuple[int, int, int, str | None] = (0, 0, 0, None)
 
-    def put(self, record: Record) -> None:
+    def put(self, record: Record | ProfilePart) -> None:
         """Take in what the history keeps; counted as dropped where too much waits already. From any thread."""
         if isinstance(record, MachineReport):
             if not record.is_new and not record.late_statuses:
@@ -104,6 +112,10 @@ class Recorder:
         elif isinstance(record, MeterReadings):
             if record.time_s is None:
                 return
+        elif isinstance(record, ProfilePart):
+            if not record.measurements:
+                return
+            record = msgspec.structs.replace(record, rows=(), columns=())
         elif not isinstance(record, _AS_IT_IS):
             return
         with self._door:
@@ -130,9 +142,9 @@ class Recorder:
         """Write until cancelled, then all that is left; the recorder cannot be used again."""
         try:
             while True:
-                is_done = await self._in_thread(self._turn)
+                pause_s = await self._in_thread(self._turn)
                 self._tell()
-                await asyncio.sleep(self._retry_s if self._failure else self._batch_s if is_done else 0)
+                await asyncio.sleep(self._retry_s if self._failure else pause_s)
         finally:
             # a turn that was under way ends before this begins: both are in the one thread
             ending = asyncio.get_running_loop().run_in_executor(self._thread, self._finish)
@@ -146,17 +158,46 @@ class Recorder:
 
     # From here on all runs in the recorder's thread, but `_tell`
 
-    def _turn(self) -> bool:
-        """Write one batch; True when nothing more waits. A turn is short: queries go between two."""
+    def _turn(self) -> float:
+        """Write one batch, else do a step of what is to be done by and by; after how long the next turn is due.
+
+        A turn is short: queries go between two.
+        """
         now_s = self._clock()
         self._take_in(now_s - MINUTE_GRACE_S)
         if not self._try(self._write_batch):
-            return True
+            return self._retry_s
         if self._waiting:
+            return 0.0
+        if self._fold(now_s):
+            return FOLD_PAUSE_S
+        if self._is_retention_due(now_s) and self._try(partial(self._clean, now_s)):
+            return self._batch_s if self._cleaning is None else 0.0
+        return self._batch_s
+
+    def _fold(self, now_s: float) -> bool:
+        """One step of the roll-ups; False where nothing is due, or another program writes just now."""
+        if self._history is None or self._can_only_read():
             return False
-        if not 0 < self._retention_due_s - now_s <= RETENTION_S and self._try(partial(self._clean, now_s)):
-            return self._cleaning is None
-        return True
+        is_folded = False
+
+        def fold() -> None:
+            nonlocal is_folded
+            try:
+                is_folded = self._opened().fold_step(now_s)
+            except StoreLockedError:
+                log.debug("roll-ups wait for another program")
+
+        return self._try(fold) and is_folded
+
+    def _is_retention_due(self, now_s: float) -> bool:
+        """Every hour; and not before an hour after the clock was set: what seems old by it may not be."""
+        ahead_s = now_s - time.monotonic()
+        if self._clock_ahead_s is not None and abs(ahead_s - self._clock_ahead_s) > CLOCK_JUMP_S:
+            self._retention_due_s = now_s + RETENTION_S
+            self._cleaning = None
+        self._clock_ahead_s = ahead_s
+        return not 0 < self._retention_due_s - now_s <= RETENTION_S
 
     def _clean(self, now_s: float) -> None:
         """One more step of the retention; after the last one it is due again in an hour."""
@@ -195,7 +236,7 @@ class Recorder:
                 self._minutes.add(record)
             elif isinstance(record, MeterReadings):
                 self._waiting.append(_slim(record))
-            elif isinstance(record, _AS_IT_IS):
+            elif isinstance(record, (*_AS_IT_IS, ProfilePart)):
                 self._waiting.append(record)
         self._waiting.extend(self._minutes.take(minutes_before_s))
         with self._door:

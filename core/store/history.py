@@ -11,21 +11,45 @@ import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from sqlalchemy import Connection, func, select
 from sqlalchemy.dialects.sqlite import insert
 
 from core.errors import StoreError
-from core.records import CommandResult, CommandRunSummary, Event, Level, Machine, Measurement, SeriesInfo, SeriesPoints
-from core.store import answers, reading, rollups, schema
+from core.records import (
+    CommandResult,
+    CommandRunSummary,
+    Event,
+    HistoryMark,
+    Level,
+    Machine,
+    Measurement,
+    Mover,
+    SeriesInfo,
+    SeriesPoints,
+)
+from core.store import (
+    answers,
+    catalogue,
+    energy,
+    folding,
+    happenings,
+    movers,
+    profiles,
+    reading,
+    rollups,
+    totals,
+)
+from core.store.columns import METER_FIELDS, metadata
 from core.store.connection import check_can_write, is_in_place, open_connection, path_of, refusal_of, told
 from core.store.connection import reading as one_moment
 from core.store.connection import writing as one_batch
-from core.store.kinds import MACHINE, METER, split_name
+from core.store.energy import Counted
+from core.store.kinds import KINDS, MACHINE, METER, split_name
 from core.store.reading import Sample
 from core.store.rollups import Retention
-from core.store.schema import METER_FIELDS, machines, measurements
+from core.store.schema import machines, measurements
 from core.store.site_history import SiteHistory
 from core.store.writing import Writer, Written, machine_row, measurement_of_row
 
@@ -151,9 +175,9 @@ class History(SiteHistory):
             return list(reading.owners(self._connection, METER).values())
 
     def series(self) -> list[SeriesInfo]:
-        """All series that have a value."""
+        """All series that have a value: first and last time, and how many values stand behind it."""
         with one_moment(self._connection):
-            return reading.series(self._connection)
+            return catalogue.series(self._connection)
 
     def points(self, name: str, start_s: float, end_s: float, *, max_points: int = 2000) -> SeriesPoints:
         """Points of one series, such as `meter/main/voltage_l1_v`, from `start_s` to before `end_s`.
@@ -163,6 +187,34 @@ class History(SiteHistory):
         kind, owner, field = split_name(name)
         with one_moment(self._connection):
             return reading.points(self._connection, kind, owner, [field], start_s, end_s, max_points)[0]
+
+    def points_of(
+        self, names: Sequence[str], start_s: float, end_s: float, max_points: int = 2000
+    ) -> list[SeriesPoints]:
+        """The same for several series of any source, in the order of `names`; those of one owner in one pass."""
+        split = [split_name(name) for name in names]
+        fields: dict[tuple[str, str], dict[str, SeriesPoints | None]] = {}
+        for kind, owner, field in split:
+            fields.setdefault((kind.word, owner), {})[field] = None
+        with one_moment(self._connection):
+            for (word, owner), found in fields.items():
+                wanted = list(found)
+                series = reading.points(self._connection, KINDS[word], owner, wanted, start_s, end_s, max_points)
+                found.update(zip(wanted, series, strict=True))
+        points = [fields[kind.word, owner][field] for kind, owner, field in split]
+        return [one for one in points if one is not None]
+
+    def total_points(
+        self, meters: Sequence[str], fields: Sequence[str], start_s: float, end_s: float, max_points: int = 2000
+    ) -> list[SeriesPoints]:
+        """The sum over `meters` of each field on one grid of times, NaN where one of them says nothing.
+
+        A cell is at least as long as the period of the slowest meter. The mean is the sum of the means; minimum and
+        maximum are the sums of the least and of the greatest values: the total was never outside of them. The names
+        are `total/FIELD`.
+        """
+        with one_moment(self._connection):
+            return totals.total_points(self._connection, meters, fields, start_s, end_s, max_points)
 
     def meter_points(
         self, meter: str, fields: Sequence[str], start_s: float, end_s: float, max_points: int = 2000
@@ -174,7 +226,7 @@ class History(SiteHistory):
     def machine_points(
         self, machine: str, fields: Sequence[str], start_s: float, end_s: float, max_points: int = 2000
     ) -> list[SeriesPoints]:
-        """The same for a machine; fields are those of `core.store.schema.MACHINE_FIELDS`."""
+        """The same for a machine; fields are those of `core.store.columns.MACHINE_FIELDS`."""
         with one_moment(self._connection):
             return reading.points(self._connection, MACHINE, machine, fields, start_s, end_s, max_points)
 
@@ -186,7 +238,7 @@ class History(SiteHistory):
         kind, owner, field = split_name(name)
         with one_moment(self._connection):
             statements = reading.sample_statements(self._connection, kind, owner, field, start_s, end_s, step_s)
-        return self._streamed(statements)
+        return reading.samples_of(self._streamed(statements))
 
     def unit_of(self, name: str) -> str | None:
         """Unit of one series, None where it has none. Raises StoreError for a name that is no series."""
@@ -194,16 +246,26 @@ class History(SiteHistory):
         with one_moment(self._connection):
             return reading.unit_of(self._connection, kind, owner, field)
 
-    def _streamed(self, statements: Sequence[tuple[str, tuple[float, ...]]]) -> Iterator[Sample]:
+    def _streamed(self, statements: Sequence[tuple[str, tuple[float, ...]]]) -> Iterator[Any]:
         with told(self.path):
             for statement, parameters in statements:
                 cursor = self._connection.connection.cursor()
                 try:
                     cursor.execute(statement, parameters)
                     while rows := cursor.fetchmany(1000):
-                        yield from (Sample(*map(float, row)) for row in rows)
+                        yield from rows
                 finally:
                     cursor.close()
+
+    def filled_spans(self, meter: str, start_s: float, end_s: float) -> list[tuple[float, float]]:
+        """What of a range was fetched from the load profile of `meter`, oldest first."""
+        with one_moment(self._connection):
+            number = reading.owner_id(self._connection, METER, meter)
+            cursor = self._connection.connection.cursor()
+            try:
+                return [] if number is None else profiles.filled_spans(cursor, number, start_s, end_s)
+            finally:
+                cursor.close()
 
     def is_simulated(self, meter: str, start_s: float, end_s: float) -> bool:
         """True where a row of that meter in the range was made by a simulator."""
@@ -233,6 +295,32 @@ class History(SiteHistory):
         with one_moment(self._connection):
             return reading.energy_since(self._connection, meter, start_s)
 
+    def energy(
+        self, meter: str, edges_s: Sequence[float], field: str = "active_energy_import_wh"
+    ) -> list[float | None]:
+        """Wh (or varh) that a counter of `meter` counted between each edge and the next one; None where unknown.
+
+        Edges go up. See `core.store.energy` for what is known at an edge. Raises StoreError where `field` is none.
+        """
+        return [span.wh if span.is_whole else None for span in self.energy_spans(meter, edges_s, field)]
+
+    def energy_spans(
+        self, meter: str, edges_s: Sequence[float], field: str = "active_energy_import_wh"
+    ) -> list[Counted]:
+        """The same, and the part that is known of a span whose ends are not both known (`is_whole` False)."""
+        with one_moment(self._connection):
+            return energy.counted(self._connection, meter, edges_s, field)
+
+    def moved(self, at_s: float, before_s: float = 300.0, after_s: float = 60.0, limit: int = 20) -> list[Mover]:
+        """The series of machines that changed most around `at_s`, most first."""
+        with one_moment(self._connection):
+            return movers.moved(self._connection, at_s, before_s, after_s, limit)
+
+    def marks(self, start_s: float, end_s: float, limit: int = 500) -> list[HistoryMark]:
+        """Alarms, commands, lines of the room and events of a span, oldest first; the newest `limit` of them."""
+        with one_moment(self._connection):
+            return happenings.marks(self._connection, start_s, end_s, limit)
+
     def command_runs(self, limit: int = 200, search: str = "") -> list[CommandRunSummary]:
         """The last commands whose line, machines or operator hold `search`, newest first."""
         with one_moment(self._connection):
@@ -248,6 +336,15 @@ class History(SiteHistory):
         with one_moment(self._connection):
             return answers.last_events(self._connection, limit)
 
+    def fold_step(self, now_s: float) -> bool:
+        """Make roll-ups that are due at `now_s` for some 20 ms; False when nothing is left to do."""
+        return folding.fold_step(self._connection, now_s)
+
+    def fold(self, now_s: float) -> None:
+        """Make all roll-ups that are due at `now_s`."""
+        while self.fold_step(now_s):
+            pass
+
     def apply_retention(self, retention: Retention, now_s: float) -> int:
         """Fold and remove what is too old at `now_s`; the number of rows removed."""
         return sum(self.retention_steps(retention, now_s))
@@ -259,5 +356,5 @@ class History(SiteHistory):
     def count(self, table: str) -> int:
         """Number of rows of one table."""
         with one_moment(self._connection):
-            found = self._connection.execute(select(func.count()).select_from(schema.metadata.tables[table]))
+            found = self._connection.execute(select(func.count()).select_from(metadata.tables[table]))
             return int(found.scalar_one())

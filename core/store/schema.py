@@ -6,9 +6,6 @@ are and when, so that a range of one meter is one run of pages. What is absent i
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
-import msgspec
 from sqlalchemy import (
     Boolean,
     Column,
@@ -16,68 +13,24 @@ from sqlalchemy import (
     ForeignKey,
     Index,
     Integer,
-    MetaData,
     PrimaryKeyConstraint,
     String,
     Table,
     Text,
 )
 
-from core.records import Measurement
-
-_UNITS = {
-    "w": "W",
-    "var": "var",
-    "va": "VA",
-    "v": "V",
-    "a": "A",
-    "hz": "Hz",
-    "percent": "%",
-    "wh": "Wh",
-    "varh": "varh",
-}
-
-
-def _unit(field: str) -> str | None:
-    return _UNITS.get(field.rpartition("_")[2])
-
-
-METER_FIELDS: Mapping[str, str | None] = {
-    field: _unit(field) for field in msgspec.structs.asdict(Measurement()) if field != "quality"
-}
-"""Columns of a measurement, in the record's own order, and the unit of each."""
-
-MACHINE_FIELDS: Mapping[str, str | None] = {
-    "cpu_percent": "%",
-    "memory_percent": "%",
-    "memory_used_bytes": "B",
-    "swap_used_bytes": "B",
-    "disk_read_bytes_per_s": "B/s",
-    "disk_written_bytes_per_s": "B/s",
-    "network_received_bytes_per_s": "B/s",
-    "network_sent_bytes_per_s": "B/s",
-    "process_count": None,
-    "disk_percent": "%",
-}
-"""Quantities of a machine's minute, each with its least, mean and greatest, and the unit of each.
-
-`disk_percent` is that of the fullest disk: which one it is, and how the others are, only the present status tells.
-"""
-
-SENSOR_FIELDS: Mapping[str, str | None] = {"value": None}
-"""A sensor's series has one value; the unit is its own."""
-
-CHECK_FIELDS: Mapping[str, str | None] = {"latency_ms": "ms", "certificate_days": "d"}
-"""Quantities of a check and the unit of each."""
-
-FIGURES = ("min", "mean", "max")
-
-metadata = MetaData()
-
-
-def _figures(fields: Mapping[str, str | None]) -> list[Column[float]]:
-    return [Column(f"{field}_{figure}", Float) for field in fields for figure in FIGURES]
-
+from core.store.columns import (
+    CHECK_FIELDS,
+    MACHINE_FIELDS,
+    METER_FIELDS,
+    REGISTER_FIELDS,
+    SENSOR_FIELDS,
+    check_roll_up,
+    figures,
+    metadata,
+    meter_roll_up,
+    roll_up,
+)
 
 operators = Table(
     "operators",
@@ -112,21 +65,14 @@ machine_minutes = Table(
     Column("machine_id", Integer, ForeignKey("machines.id"), nullable=False),
     Column("minute_s", Integer, nullable=False),
     Column("samples", Integer, nullable=False),
-    *_figures(MACHINE_FIELDS),
+    *figures(MACHINE_FIELDS),
     PrimaryKeyConstraint("machine_id", "minute_s"),
     sqlite_with_rowid=False,
 )
 
-machine_quarters = Table(
-    "machine_quarters",
-    metadata,
-    Column("machine_id", Integer, ForeignKey("machines.id"), nullable=False),
-    Column("quarter_s", Integer, nullable=False),
-    Column("samples", Integer, nullable=False),
-    *_figures(MACHINE_FIELDS),
-    PrimaryKeyConstraint("machine_id", "quarter_s"),
-    sqlite_with_rowid=False,
-)
+machine_quarters = roll_up("machine_quarters", "machines.machine_id", "quarter_s", MACHINE_FIELDS)
+machine_hours = roll_up("machine_hours", "machines.machine_id", "hour_s", MACHINE_FIELDS)
+machine_days = roll_up("machine_days", "machines.machine_id", "day_s", MACHINE_FIELDS)
 
 meters = Table(
     "meters",
@@ -154,18 +100,88 @@ measurements = Table(
 )
 """`quality` 0 good, 1 warning, 2 error; `others` is JSON: the readings that have no column, as they came."""
 
-measurement_quarters = Table(
-    "measurement_quarters",
+measurement_minutes = meter_roll_up("measurement_minutes", "minute_s")
+measurement_quarters = meter_roll_up("measurement_quarters", "quarter_s")
+measurement_hours = meter_roll_up("measurement_hours", "hour_s")
+measurement_days = meter_roll_up("measurement_days", "day_s")
+
+profile_rows = Table(
+    "profile_rows",
     metadata,
     Column("meter_id", Integer, ForeignKey("meters.id"), nullable=False),
-    Column("quarter_s", Integer, nullable=False),
-    Column("samples", Integer, nullable=False),
-    Column("quality", Integer, nullable=False),
-    Column("is_simulated", Boolean, nullable=False),
-    *_figures(METER_FIELDS),
-    PrimaryKeyConstraint("meter_id", "quarter_s"),
+    Column("time_s", Float, nullable=False),
+    Column("period_s", Float, nullable=False),
+    PrimaryKeyConstraint("meter_id", "time_s"),
     sqlite_with_rowid=False,
 )
+"""The rows of `measurements` that were fetched from the meter's load profile: each stands for the period before it.
+
+They stay known here when the measurements themselves have become roll-ups: none is ever counted twice.
+"""
+
+registers = Table(
+    "registers",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("name", Text, nullable=False, unique=True),
+    Column("meter_id", Integer, ForeignKey("meters.id"), nullable=False),
+    Column("unit", String(32)),
+)
+"""Numbers of a meter that have no column; `name` is `METER/LABEL`."""
+
+register_values = Table(
+    "register_values",
+    metadata,
+    Column("register_id", Integer, ForeignKey("registers.id"), nullable=False),
+    Column("minute_s", Integer, nullable=False),
+    Column("value", Float, nullable=False),
+    PrimaryKeyConstraint("register_id", "minute_s"),
+    sqlite_with_rowid=False,
+)
+"""The first value of each minute."""
+
+register_quarters = roll_up("register_quarters", "registers.register_id", "quarter_s", REGISTER_FIELDS)
+register_hours = roll_up("register_hours", "registers.register_id", "hour_s", REGISTER_FIELDS)
+register_days = roll_up("register_days", "registers.register_id", "day_s", REGISTER_FIELDS)
+
+stale_buckets = Table(
+    "stale_buckets",
+    metadata,
+    Column("level", Integer, nullable=False),
+    Column("start_s", Integer, nullable=False),
+    Column("kind", String(16), nullable=False),
+    Column("owner_id", Integer, nullable=False),
+    Column("end_s", Integer, nullable=False),
+    PrimaryKeyConstraint("level", "start_s", "kind", "owner_id"),
+    sqlite_with_rowid=False,
+)
+"""Buckets from `start_s` to `end_s` that are to be made, or made anew, from the level below; see `core.store.stale`."""
+
+kept_from = Table(
+    "kept_from",
+    metadata,
+    Column("kind", String(16), nullable=False),
+    Column("owner_id", Integer, nullable=False),
+    Column("level", Integer, nullable=False),
+    Column("from_s", Integer, nullable=False),
+    PrimaryKeyConstraint("kind", "owner_id", "level"),
+    sqlite_with_rowid=False,
+)
+"""Rows of a level before `from_s` were removed; what comes there later is added to the level above."""
+
+series_spans = Table(
+    "series_spans",
+    metadata,
+    Column("kind", String(16), nullable=False),
+    Column("owner_id", Integer, nullable=False),
+    Column("field", String(64), nullable=False),
+    Column("first_s", Float, nullable=False),
+    Column("last_s", Float, nullable=False),
+    Column("samples", Integer, nullable=False),
+    PrimaryKeyConstraint("kind", "owner_id", "field"),
+    sqlite_with_rowid=False,
+)
+"""What is known of each series up to its last bucket: a list of all series reads no values."""
 
 commands = Table(
     "commands",
@@ -239,16 +255,10 @@ sensor_measures = Table(
 )
 """The view `mesures(identifiant, temperature, timestamp)` shows those of temperatures to other programs."""
 
-sensor_quarters = Table(
-    "sensor_quarters",
-    metadata,
-    Column("series_id", Integer, ForeignKey("sensor_series.id"), nullable=False),
-    Column("quarter_s", Integer, nullable=False),
-    Column("samples", Integer, nullable=False),
-    *_figures(SENSOR_FIELDS),
-    PrimaryKeyConstraint("series_id", "quarter_s"),
-    sqlite_with_rowid=False,
-)
+sensor_minutes = roll_up("sensor_minutes", "sensor_series.series_id", "minute_s", SENSOR_FIELDS)
+sensor_quarters = roll_up("sensor_quarters", "sensor_series.series_id", "quarter_s", SENSOR_FIELDS)
+sensor_hours = roll_up("sensor_hours", "sensor_series.series_id", "hour_s", SENSOR_FIELDS)
+sensor_days = roll_up("sensor_days", "sensor_series.series_id", "day_s", SENSOR_FIELDS)
 
 checks = Table(
     "checks",
@@ -271,17 +281,10 @@ check_results = Table(
     sqlite_with_rowid=False,
 )
 
-check_quarters = Table(
-    "check_quarters",
-    metadata,
-    Column("check_id", Integer, ForeignKey("checks.id"), nullable=False),
-    Column("quarter_s", Integer, nullable=False),
-    Column("samples", Integer, nullable=False),
-    Column("failures", Integer, nullable=False),
-    *_figures(CHECK_FIELDS),
-    PrimaryKeyConstraint("check_id", "quarter_s"),
-    sqlite_with_rowid=False,
-)
+check_minutes = check_roll_up("check_minutes", "minute_s")
+check_quarters = check_roll_up("check_quarters", "quarter_s")
+check_hours = check_roll_up("check_hours", "hour_s")
+check_days = check_roll_up("check_days", "day_s")
 
 alarms = Table(
     "alarms",

@@ -11,7 +11,9 @@ from sqlalchemy import Connection, select
 
 from core.language import _
 from core.site_records import SensorMeasure, SensorSummary
+from core.store import stale
 from core.store.connection import UnwritableError
+from core.store.kinds import SENSOR
 from core.store.schema import sensor_series
 
 STEP_S = 1e-6
@@ -73,6 +75,7 @@ class MeasureWriter:
                 rows = self._inserted_one_by_one(cursor, self._rows(cursor, measures))
             cursor.execute("RELEASE measures")
             cursor.executemany(_COUNT, _counts(rows))
+            stale.note_times(cursor, SENSOR, ((series, time_s) for series, time_s, _value in rows))
             if self._simulated:
                 cursor.executemany(_SIMULATED, [(time_s, series) for series, time_s in self._simulated.items()])
         finally:

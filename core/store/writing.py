@@ -15,6 +15,7 @@ import msgspec
 from sqlalchemy import Connection, Table, func, select
 from sqlalchemy.dialects.sqlite import insert
 
+from core.meter_records import ProfilePart
 from core.records import (
     CommandProgress,
     CommandRequest,
@@ -22,14 +23,17 @@ from core.records import (
     Machine,
     MachineReport,
     Measurement,
+    MeterIdentity,
     MeterReadings,
     Quality,
     Reading,
 )
 from core.site_records import Alarm, ChatLine, CheckResult, Maintenance, Record
-from core.store import alarms, chat, checks, schema
+from core.store import alarms, chat, checks, profiles, schema, stale
+from core.store.columns import FIGURES, MACHINE_FIELDS, METER_FIELDS
+from core.store.kinds import MACHINE, METER
 from core.store.minutes import MachineMinute, minutes_of
-from core.store.schema import FIGURES, MACHINE_FIELDS, METER_FIELDS
+from core.store.registers import RegisterWriter
 
 QUALITIES = (Quality.GOOD, Quality.WARNING, Quality.ERROR)
 """In the order of the number that stands in the column."""
@@ -82,7 +86,7 @@ _INSERT_RESULT = (
     f" DO UPDATE SET {', '.join(f'{name} = excluded.{name}' for name in _RESULT_FIELDS)}"
 )
 
-Written = Record | MachineMinute
+Written = Record | MachineMinute | ProfilePart
 
 
 class Writer:
@@ -93,12 +97,14 @@ class Writer:
         self._meters: dict[str, tuple[int, tuple[object, ...]]] = {}
         self._machines: dict[str, int] = {}
         self._operators: dict[str, int] = {}
+        self._registers = RegisterWriter()
 
     def forget(self) -> None:
         """Look all numbers up again: a transaction was undone, or another process removed rows."""
         self._meters.clear()
         self._machines.clear()
         self._operators.clear()
+        self._registers.forget()
 
     def write(self, records: Sequence[Written]) -> int:
         """Write what is kept of `records`, inside the caller's transaction; the number of rows."""
@@ -114,7 +120,8 @@ class Writer:
             elif isinstance(record, Event):
                 self._write_event(record)
         self._write_results([record for record in others if isinstance(record, CommandProgress)])
-        return len(readings) + len(minutes) + len(others) + self._write_site(records)
+        filled = self._write_profiles([record for record in records if isinstance(record, ProfilePart)])
+        return len(readings) + len(minutes) + len(others) + filled + self._write_site(records)
 
     def _write_site(self, records: Sequence[Written]) -> int:
         risen = [record for record in records if isinstance(record, Alarm)]
@@ -132,63 +139,91 @@ class Writer:
         if rows:
             self._connection.exec_driver_sql(statement, rows)
 
-    def _write_readings(self, records: Iterable[MeterReadings]) -> None:
-        rows = []
-        for record in records:
-            measurement = record.measurement
-            if measurement is None:
-                values: tuple[Any, ...] = _NOTHING_MEASURED
-                quality = max((_QUALITY_NUMBER[reading.quality] for reading in record.readings), default=0)
-            else:
-                values = msgspec.structs.astuple(measurement)[:-1]  # quality is the last
-                quality = _QUALITY_NUMBER[measurement.quality]
-            rows.append(
-                (
-                    self._meter_id(record),
-                    record.time_s,
-                    quality,
-                    record.is_simulated,
-                    next((reading.time for reading in record.readings if reading.time is not None), None),
-                    others_json(record.readings),
-                    *values,
-                )
-            )
-        self._many(_INSERT_MEASUREMENT, rows)
+    def _write_readings(self, records: Sequence[MeterReadings]) -> None:
+        if not records:
+            return
+        cursor = self._connection.connection.cursor()
+        try:
+            rows = []
+            times: dict[int, list[float]] = {}
+            for record in records:
+                measurement, time_s = record.measurement, record.time_s
+                if time_s is None:
+                    continue
+                if measurement is None:
+                    values: tuple[Any, ...] = _NOTHING_MEASURED
+                    quality = max((_QUALITY_NUMBER[reading.quality] for reading in record.readings), default=0)
+                else:
+                    values = msgspec.structs.astuple(measurement)[:-1]  # quality is the last
+                    quality = _QUALITY_NUMBER[measurement.quality]
+                meter = self._meter_id(record.name, record.meter, record.protocol)
+                others = meter_time = None
+                if record.readings:
+                    kept = unmapped(record.readings)
+                    others = others_json(kept)
+                    meter_time = next((reading.time for reading in record.readings if reading.time is not None), None)
+                    if math.isfinite(time_s):
+                        self._registers.write(cursor, meter, record.name, time_s, kept)
+                rows.append((meter, time_s, quality, record.is_simulated, meter_time, others, *values))
+                if math.isfinite(time_s):
+                    times.setdefault(meter, []).append(time_s)
+            for meter, came in times.items():
+                profiles.give_way(cursor, meter, came)
+            cursor.executemany(_INSERT_MEASUREMENT, rows)
+            stale.note_times(cursor, METER, ((meter, time_s) for meter, came in times.items() for time_s in came))
+        finally:
+            cursor.close()
 
-    def _meter_id(self, record: MeterReadings) -> int:
-        who = record.meter
-        known = (who.manufacturer, who.model, who.serial_number, record.protocol)
-        held = self._meters.get(record.name)
-        if held is not None and held[1] == known:
+    def _write_profiles(self, parts: Sequence[ProfilePart]) -> int:
+        if not parts:
+            return 0
+        cursor = self._connection.connection.cursor()
+        try:
+            return sum(
+                profiles.write_part(cursor, self._meter_id(part.name, part.meter, None), part, _QUALITY_NUMBER)
+                for part in parts
+                if part.measurements
+            )
+        finally:
+            cursor.close()
+
+    def _meter_id(self, name: str, who: MeterIdentity, protocol: str | None) -> int:
+        """Number of a meter, added where there is none of that name; `protocol` None leaves what is known."""
+        known = (who.manufacturer, who.model, who.serial_number, protocol)
+        held = self._meters.get(name)
+        if held is not None and (held[1] == known or protocol is None):
             return held[0]
         table = schema.meters
         statement = insert(table).values(
-            name=record.name,
+            name=name,
             manufacturer=who.manufacturer,
             model=who.model,
             serial_number=who.serial_number,
-            protocol=record.protocol,
+            protocol=protocol or "",
         )
         new = statement.excluded
-        statement = statement.on_conflict_do_update(
-            index_elements=["name"],
-            set_={
-                "manufacturer": func.coalesce(new.manufacturer, table.c.manufacturer),
-                "model": func.coalesce(new.model, table.c.model),
-                "serial_number": func.coalesce(new.serial_number, table.c.serial_number),
-                "protocol": new.protocol,
-            },
-        )
-        self._connection.execute(statement)
-        number: int = self._connection.execute(select(table.c.id).where(table.c.name == record.name)).scalar_one()
-        self._meters[record.name] = (number, known)
+        changes: dict[str, Any] = {
+            "manufacturer": func.coalesce(new.manufacturer, table.c.manufacturer),
+            "model": func.coalesce(new.model, table.c.model),
+            "serial_number": func.coalesce(new.serial_number, table.c.serial_number),
+        }
+        if protocol is not None:
+            changes["protocol"] = new.protocol
+        self._connection.execute(statement.on_conflict_do_update(index_elements=["name"], set_=changes))
+        number: int = self._connection.execute(select(table.c.id).where(table.c.name == name)).scalar_one()
+        self._meters[name] = (number, known)
         return number
 
-    def _write_minutes(self, minutes: Iterable[MachineMinute]) -> None:
-        self._many(
-            _INSERT_MINUTE,
-            [(self._machine_id(row.machine), row.minute_s, row.samples, *row.figures) for row in minutes],
-        )
+    def _write_minutes(self, minutes: Sequence[MachineMinute]) -> None:
+        rows = [(self._machine_id(row.machine), row.minute_s, row.samples, *row.figures) for row in minutes]
+        if rows:
+            self._many(_INSERT_MINUTE, rows)
+            cursor = self._connection.connection.cursor()
+            try:
+                times = [(self._machine_id(row.machine), float(row.minute_s)) for row in minutes]
+                stale.note_times(cursor, MACHINE, times)
+            finally:
+                cursor.close()
 
     def _machine_id(self, name: str) -> int:
         if name not in self._machines:
@@ -306,6 +341,7 @@ def others_json(readings: Sequence[Reading]) -> str | None:
                 ("quantity", reading.quantity),
                 ("value", reading.value),
                 ("unit", reading.unit),
+                ("label", reading.label),
                 ("quality", None if reading.quality is Quality.GOOD else reading.quality.value),
             )
             if value is not None

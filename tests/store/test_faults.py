@@ -262,10 +262,10 @@ def test_a_damaged_file_is_said_and_left_as_it_is(tmp_path: Path, content: bytes
 
 def test_a_page_damaged_later_is_said(path: Path) -> None:
     with History.open(path) as history:
-        history.write([telegram(float(second)) for second in range(2, 2000)])
+        history.write([telegram(float(second)) for second in range(2, 4000)])
     with path.open("r+b") as stream:
-        stream.seek(4096 * 60)  # beyond the first page of every table
-        stream.write(b"\xa5" * (path.stat().st_size - 4096 * 60))
+        stream.seek(4096 * 100)  # beyond the first page of every table
+        stream.write(b"\xa5" * (path.stat().st_size - 4096 * 100))
     with History.open(path) as history, pytest.raises(StoreError, match="damaged"):
         history.points("meter/main/voltage_l1_v", 0, 1e10)
 

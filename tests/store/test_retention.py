@@ -1,4 +1,4 @@
-"""What retention promises: what is too old as it came lives on as quarters of an hour, and ends with them."""
+"""What retention promises: what is too old as it came lives on as minutes, quarters, hours, days, and ends with them."""
 
 from __future__ import annotations
 
@@ -57,13 +57,14 @@ def test_old_readings_become_quarters(history: History) -> None:
     old = NOW - 31 * DAY
     history.write([telegram(old + 60 * number, 230 + number) for number in range(30)])
     history.write([telegram(NOW - 60 * number) for number in range(10)])
-    assert history.apply_retention(KEPT, NOW) == 30
+    sparse = Retention(raw_days=30, minute_days=1, quarter_days=1100)
+    assert history.apply_retention(sparse, NOW) == 60, "the rows, and the minutes made of them"
     assert history.count("measurements") == 10
     points = history.points("meter/main/voltage_l1_v", old, old + 1800)
     assert list(points.time_s) == [old + 450, old + 1350]
     assert (list(points.minimum), list(points.mean), list(points.maximum)) == ([230, 245], [237, 252], [244, 259])
     (found,) = history.series()
-    assert (found.first_s, found.last_s, found.count) == (old, NOW, 12)
+    assert (found.first_s, found.last_s, found.count) == (old, NOW, 40)
 
 
 def test_a_quarter_is_folded_whole(history: History) -> None:

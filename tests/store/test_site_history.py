@@ -157,6 +157,8 @@ class _Days:
     raw_days = 1
     minute_days = 1
     quarter_days = 2
+    hour_days = 2
+    day_days = 2
 
 
 def test_measures_are_folded_into_quarters_and_stay_one_curve(history: History) -> None:
@@ -169,7 +171,7 @@ def test_measures_are_folded_into_quarters_and_stay_one_curve(history: History) 
     assert list(points.mean) == [44.5, 44.5]
     assert list(points.maximum) == [89, 89]
     assert [one.count for one in history.sensors()] == [0]
-    assert history.apply_retention(_Days(), T0 + 4 * 86400) == 3
+    assert history.apply_retention(_Days(), T0 + 4 * 86400) == 5, "two quarters, an hour, a day, the series"
     assert history.sensors() == []
 
 

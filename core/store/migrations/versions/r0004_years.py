@@ -1,6 +1,12 @@
-"""Power factors of the phases; roll-ups of years; what was fetched from a meter's load profile."""
+"""Power factors of the phases; roll-ups of years; what was fetched from a meter's load profile; further registers.
+
+Roll-ups of what is there already are only asked for here: the recorder makes them by and by, see `core.store.folding`.
+"""
 
 from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
 
 import sqlalchemy as sa
 from alembic import op
@@ -8,12 +14,214 @@ from alembic import op
 revision = "0004"
 down_revision = "0003"
 
-PHASES = ("power_factor_l1", "power_factor_l2", "power_factor_l3")
+PHASES = ["power_factor_l1", "power_factor_l2", "power_factor_l3"]
+COUNTERS = [
+    "active_energy_import_wh",
+    "active_energy_export_wh",
+    "reactive_energy_import_varh",
+    "reactive_energy_export_varh",
+    "active_energy_import_t1_wh",
+    "active_energy_import_t2_wh",
+    "active_energy_import_t3_wh",
+    "active_energy_import_t4_wh",
+]
+METER = [
+    "active_power_w",
+    "active_power_import_w",
+    "active_power_export_w",
+    "active_power_l1_w",
+    "active_power_l2_w",
+    "active_power_l3_w",
+    "reactive_power_var",
+    "apparent_power_va",
+    "voltage_l1_v",
+    "voltage_l2_v",
+    "voltage_l3_v",
+    "current_l1_a",
+    "current_l2_a",
+    "current_l3_a",
+    "power_factor",
+    "frequency_hz",
+    "thd_voltage_percent",
+    "thd_current_percent",
+    *COUNTERS,
+    *PHASES,
+]
+MACHINE = [
+    "cpu_percent",
+    "memory_percent",
+    "memory_used_bytes",
+    "swap_used_bytes",
+    "disk_read_bytes_per_s",
+    "disk_written_bytes_per_s",
+    "network_received_bytes_per_s",
+    "network_sent_bytes_per_s",
+    "process_count",
+    "disk_percent",
+]
+CHECK = ["latency_ms", "certificate_days"]
+VALUE = ["value"]
+
+Columns = list[sa.Column[Any]]
+
+
+def _figures(fields: list[str]) -> Columns:
+    return [sa.Column(f"{field}_{figure}", sa.Float) for field in fields for figure in ("min", "mean", "max")]
+
+
+def _counted() -> Columns:
+    return [sa.Column(f"{field}_{part}", sa.Float) for field in COUNTERS for part in ("first", "last", "used")]
+
+
+def _flags() -> Columns:
+    return [sa.Column("quality", sa.Integer, nullable=False), sa.Column("is_simulated", sa.Boolean, nullable=False)]
+
+
+def _failures() -> Columns:
+    return [sa.Column("failures", sa.Integer, nullable=False)]
+
+
+def _make_roll_ups(name: str, owner: str, levels: list[str], fields: list[str], further: Callable[[], Columns]) -> None:
+    parent, _dot, owner_id = owner.partition(".")
+    for level in levels:
+        op.create_table(
+            f"{name}_{level}s",
+            sa.Column(owner_id, sa.Integer, sa.ForeignKey(f"{parent}.id"), nullable=False),
+            sa.Column(f"{level}_s", sa.Integer, nullable=False),
+            sa.Column("samples", sa.Integer, nullable=False),
+            sa.Column("first_s", sa.Float),
+            sa.Column("last_s", sa.Float),
+            *further(),
+            *_figures(fields),
+            sa.PrimaryKeyConstraint(owner_id, f"{level}_s"),
+            sqlite_with_rowid=False,
+        )
+
+
+def _extend_quarters() -> None:
+    for table in ("measurement_quarters", "machine_quarters", "sensor_quarters", "check_quarters"):
+        op.add_column(table, sa.Column("first_s", sa.Float))
+        op.add_column(table, sa.Column("last_s", sa.Float))
+    for column in (*_figures(PHASES), *_counted()):
+        op.add_column("measurement_quarters", column)
+    for field in PHASES:
+        op.add_column("measurements", sa.Column(field, sa.Float))
+
+
+def _make_meter_tables() -> None:
+    op.create_table(
+        "profile_rows",
+        sa.Column("meter_id", sa.Integer, sa.ForeignKey("meters.id"), nullable=False),
+        sa.Column("time_s", sa.Float, nullable=False),
+        sa.Column("period_s", sa.Float, nullable=False),
+        sa.PrimaryKeyConstraint("meter_id", "time_s"),
+        sqlite_with_rowid=False,
+    )
+    op.create_table(
+        "registers",
+        sa.Column("id", sa.Integer, primary_key=True),
+        sa.Column("name", sa.Text, nullable=False, unique=True),
+        sa.Column("meter_id", sa.Integer, sa.ForeignKey("meters.id"), nullable=False),
+        sa.Column("unit", sa.String(32)),
+    )
+    op.create_table(
+        "register_values",
+        sa.Column("register_id", sa.Integer, sa.ForeignKey("registers.id"), nullable=False),
+        sa.Column("minute_s", sa.Integer, nullable=False),
+        sa.Column("value", sa.Float, nullable=False),
+        sa.PrimaryKeyConstraint("register_id", "minute_s"),
+        sqlite_with_rowid=False,
+    )
+
+
+def _make_books() -> None:
+    op.create_table(
+        "stale_buckets",
+        sa.Column("level", sa.Integer, nullable=False),
+        sa.Column("start_s", sa.Integer, nullable=False),
+        sa.Column("kind", sa.String(16), nullable=False),
+        sa.Column("owner_id", sa.Integer, nullable=False),
+        sa.Column("end_s", sa.Integer, nullable=False),
+        sa.PrimaryKeyConstraint("level", "start_s", "kind", "owner_id"),
+        sqlite_with_rowid=False,
+    )
+    op.create_table(
+        "kept_from",
+        sa.Column("kind", sa.String(16), nullable=False),
+        sa.Column("owner_id", sa.Integer, nullable=False),
+        sa.Column("level", sa.Integer, nullable=False),
+        sa.Column("from_s", sa.Integer, nullable=False),
+        sa.PrimaryKeyConstraint("kind", "owner_id", "level"),
+        sqlite_with_rowid=False,
+    )
+    op.create_table(
+        "series_spans",
+        sa.Column("kind", sa.String(16), nullable=False),
+        sa.Column("owner_id", sa.Integer, nullable=False),
+        sa.Column("field", sa.String(64), nullable=False),
+        sa.Column("first_s", sa.Float, nullable=False),
+        sa.Column("last_s", sa.Float, nullable=False),
+        sa.Column("samples", sa.Integer, nullable=False),
+        sa.PrimaryKeyConstraint("kind", "owner_id", "field"),
+        sqlite_with_rowid=False,
+    )
+
+
+def _ask_for_roll_ups(kind: str, owner: str, fine: str, time: str, name: str, fields: list[str]) -> None:
+    """What is there is stale from the first level that it has no buckets of; the names are those above.
+
+    In the form before, quarters stood for the rows that were removed, and for those alone.
+    """
+    owners, _dot, owner_id = owner.partition(".")
+    quarters = f"{name}_quarters"
+    level, period_s = (2, 900) if fine == "machine_minutes" else (1, 60)
+    ends = ", ".join(
+        f"(SELECT {end}({{0}}) FROM {{1}} WHERE {owner_id} = {owners}.id) AS {end}"  # noqa: S608 -- as said
+        for end in ("min", "max")
+    )
+    for target, period, table, column in ((level, period_s, fine, time), (3, 3600, quarters, "quarter_s")):
+        op.execute(
+            f"INSERT INTO stale_buckets (level, start_s, kind, owner_id, end_s)"  # noqa: S608 -- names of our own schema
+            f" SELECT {target}, CAST(min / {period} AS INTEGER) * {period}, '{kind}', id,"
+            f" (CAST(max / {period} AS INTEGER) + 1) * {period}"
+            f" FROM (SELECT id, {ends.format(column, table)} FROM {owners}) WHERE min IS NOT NULL"
+        )
+    for removed in range(2 if level == 1 else 1):
+        op.execute(
+            f"INSERT INTO kept_from (kind, owner_id, level, from_s)"  # noqa: S608 -- as above
+            f" SELECT '{kind}', id, {removed if level == 1 else 1}, max + 900"
+            f" FROM (SELECT id, {ends.format('quarter_s', quarters)} FROM {owners}) WHERE max IS NOT NULL"
+        )
+    known = ", ".join(
+        f"sum(CASE WHEN {field}_mean IS NOT NULL THEN samples END),"
+        f" min(CASE WHEN {field}_mean IS NOT NULL THEN quarter_s END),"
+        f" max(CASE WHEN {field}_mean IS NOT NULL THEN quarter_s END)"
+        for field in fields
+    )
+    found = op.get_bind().exec_driver_sql(f"SELECT {owner_id}, {known} FROM {quarters} GROUP BY {owner_id}")  # noqa: S608 -- as above
+    for number, *figures in found.fetchall():
+        for place, field in enumerate(fields):
+            samples, first_s, last_s = figures[3 * place : 3 * place + 3]
+            if samples:
+                op.get_bind().exec_driver_sql(
+                    "INSERT INTO series_spans (kind, owner_id, field, first_s, last_s, samples)"
+                    " VALUES (?, ?, ?, ?, ?, ?)",
+                    (kind, number, field, first_s, last_s, samples),
+                )
 
 
 def upgrade() -> None:
     """From the form before."""
-    for field in PHASES:
-        op.add_column("measurements", sa.Column(field, sa.Float))
-        for figure in ("min", "mean", "max"):
-            op.add_column("measurement_quarters", sa.Column(f"{field}_{figure}", sa.Float))
+    _extend_quarters()
+    _make_meter_tables()
+    _make_books()
+    fine = ["minute", "hour", "day"]
+    _make_roll_ups("measurement", "meters.meter_id", fine, METER, lambda: [*_flags(), *_counted()])
+    _make_roll_ups("machine", "machines.machine_id", ["hour", "day"], MACHINE, list)
+    _make_roll_ups("sensor", "sensor_series.series_id", fine, VALUE, list)
+    _make_roll_ups("check", "checks.check_id", fine, CHECK, _failures)
+    _make_roll_ups("register", "registers.register_id", ["quarter", "hour", "day"], VALUE, list)
+    _ask_for_roll_ups("meter", "meters.meter_id", "measurements", "time_s", "measurement", METER)
+    _ask_for_roll_ups("machine", "machines.machine_id", "machine_minutes", "minute_s", "machine", MACHINE)
+    _ask_for_roll_ups("sensor", "sensor_series.series_id", "sensor_measures", "time_s", "sensor", VALUE)
+    _ask_for_roll_ups("check", "checks.check_id", "check_results", "time_s", "check", CHECK)
