@@ -10,13 +10,14 @@ from PyQt5.QtCore import Qt, pyqtSignal
 from PyQt5.QtWidgets import QCheckBox, QCompleter, QGridLayout, QLineEdit, QWidget
 
 from core.alarms.bells import quantities
+from core.alarms.derived import DERIVED
 from core.alarms.rules import rule_title
-from core.alarms.texts import duration_text, unit_of
+from core.alarms.texts import duration_text, quantity_text, unit_of
 from core.language import N_, _
 from core.site_records import AlarmRule, AlarmSeverity, RuleKind
 from gui.dialogs.base import FormDialog
 from gui.models import alarm_words as words
-from gui.plain_text import one_line
+from gui.plain_text import one_line, plain_tip
 from gui.widgets.choice_box import ChoiceBox
 from gui.widgets.labels import plain_label
 from gui.widgets.rule_preview import RulePreview
@@ -148,7 +149,9 @@ class RuleDialog(FormDialog):
         is_two = kind in _WITH_HIGH and kind in _WITH_LOW
         self._high_label.setText(_("rise of") if kind is RuleKind.RATE else _("above") if is_two else _("limit"))
         self._low_label.setText(_("fall of") if kind is RuleKind.RATE else _("below") if is_two else _("limit"))
-        self._unit.setText(one_line(unit_of(self.quantity.text().strip()) or ""))
+        quantity = self.quantity.text().strip()
+        self._unit.setText(one_line(unit_of(quantity) or ""))
+        self.quantity.setToolTip(plain_tip(quantity_text(quantity, _("the meter"))) if quantity in DERIVED else "")
         self._complete_quantities()
         try:
             rule = self.rule()

@@ -21,7 +21,7 @@ _SHAPES = {
     AlarmSeverity.MEDIUM: (Shape.TRIANGLE, "warning"),
     AlarmSeverity.LOW: (Shape.RING, "unknown"),
 }
-_FINE_UNITS = {"Hz": 2, "V": 1, "A": 2, "%": 1, "°C": 1, "d": 0, "": 2}
+_FINE_UNITS = {"Hz": 2, "V": 1, "A": 2, "%": 1, "°C": 1, "d": 0, "×": 2, "": 2}
 
 
 def severity_words(severity: AlarmSeverity) -> str:

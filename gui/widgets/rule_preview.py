@@ -11,6 +11,7 @@ from msgspec.structs import replace
 from PyQt5.QtCore import QTimer, pyqtSignal
 from PyQt5.QtWidgets import QHBoxLayout, QStackedLayout, QVBoxLayout, QWidget
 
+from core.alarms.derived import DERIVED
 from core.alarms.replay import Ring, rings
 from core.alarms.texts import quantity_text
 from core.language import _, ngettext
@@ -106,7 +107,12 @@ class RulePreview(QWidget):
             self._ask_points()
         else:
             self._points = None
-            self._say(_("No past values of this are kept: the rule is tried from now on."))
+            is_derived = self._rule is not None and self._rule.quantity in DERIVED
+            self._say(
+                _("This is computed as the meter is read, and not kept: the rule is tried from now on.")
+                if is_derived
+                else _("No past values of this are kept: the rule is tried from now on.")
+            )
 
     def apply_points(self, request_id: int, points: SeriesPoints | None) -> None:
         """Take the answer to `points_wanted`."""
