@@ -38,11 +38,23 @@ _MOST_BARS = 1000
 Moments = tuple[float, float]
 
 
+class Counted(Protocol):
+    """What a register counted in a span."""
+
+    @property
+    def wh(self) -> float | None:
+        """Energy as far as it is known, None where nothing is."""
+
+    @property
+    def is_whole(self) -> bool:
+        """True where all of it is known."""
+
+
 class Energies(Protocol):
     """The history, as far as it is asked here."""
 
-    def energy(self, meter: str, edges_s: Sequence[float], field: str = ...) -> list[float | None]:
-        """Wh between consecutive edges."""
+    def energy_spans(self, meter: str, edges_s: Sequence[float], field: str = ...) -> Sequence[Counted]:
+        """What a register counted between consecutive edges."""
 
 
 class _Day(NamedTuple):
@@ -148,25 +160,25 @@ class _Book:
     def __init__(self, history: Energies, meter: str, tariff: Tariff | None, spans: Iterable[Moments]) -> None:
         self._history, self._meter, self._tariff = history, meter, tariff
         edges = sorted({moment for span in spans for moment in span})
-        self._exported = _Counted(history, meter, EXPORT, edges)
-        self._priced: list[_Counted] = []
+        self._exported = _Register(history, meter, EXPORT, edges)
+        self._priced: list[_Register] = []
         if tariff is None:
-            self._imported = _Counted(history, meter, IMPORT, edges)
+            self._imported = _Register(history, meter, IMPORT, edges)
             return
         for register in tariff.registers:
             pieces = tariff.pieces(edges[0], edges[-1], register)
             field = IMPORT if register is None else f"active_energy_import_t{register}_wh"
-            self._priced.append(_Counted(history, meter, field, edges, pieces))
+            self._priced.append(_Register(history, meter, field, edges, pieces))
         is_total = tariff.registers == (None,)
-        self._imported = self._priced[0] if is_total else _Counted(history, meter, IMPORT, edges)
+        self._imported = self._priced[0] if is_total else _Register(history, meter, IMPORT, edges)
 
     def span(self, start_s: float, end_s: float) -> EnergySpan:
         """What is known of that time."""
         imported, is_whole = self._imported.between(start_s, end_s)
         exported, _is_export_whole = self._exported.between(start_s, end_s)
         if not is_whole and end_s > start_s:  # a hole in it that its ends span is known by the register all the same
-            whole = self._history.energy(self._meter, [start_s, end_s], IMPORT)[0]
-            imported = imported if whole is None else whole
+            span = self._history.energy_spans(self._meter, [start_s, end_s], IMPORT)[0]
+            imported, is_whole = (imported if span.wh is None else span.wh), span.is_whole
         tariff = self._tariff
         if tariff is None:
             return EnergySpan(start_s=start_s, end_s=end_s, import_wh=imported, export_wh=exported, is_whole=is_whole)
@@ -214,23 +226,21 @@ class _Book:
         for counted in self._priced:
             first, last = counted.numbers(start_s, end_s)
             for number in range(first, last):
-                energy_wh, piece = counted.values[number], counted.pieces[number]
-                if energy_wh is None or piece.period is None:
-                    is_whole = False
-                    continue
-                name = piece.period.name
-                found[name] = found.get(name, Decimal(0)) + tariff.cost(energy_wh, piece.period)
+                value, period = counted.values[number], counted.pieces[number].period
+                is_whole = is_whole and value.is_whole and period is not None
+                if value.wh is not None and period is not None:
+                    found[period.name] = found.get(period.name, Decimal(0)) + tariff.cost(value.wh, period)
         return found, is_whole
 
 
-class _Counted:
+class _Register:
     """What one register counted between some moments, and which piece of the tariff each of these times is in."""
 
     def __init__(
         self, history: Energies, meter: str, field: str, edges: Sequence[float], pieces: Sequence[Piece] = ()
     ) -> None:
         self.edges = sorted({*edges, *(piece.start_s for piece in pieces)})
-        self.values = history.energy(meter, self.edges, field) if len(self.edges) > 1 else []
+        self.values = history.energy_spans(meter, self.edges, field) if len(self.edges) > 1 else ()
         starts = [piece.start_s for piece in pieces]
         self.pieces = [pieces[bisect_right(starts, edge) - 1] for edge in self.edges[:-1]] if pieces else []
         self._at = {edge: number for number, edge in enumerate(self.edges)}
@@ -243,8 +253,8 @@ class _Counted:
         """Energy as far as it is known, None where nothing is; and whether all of it is."""
         first, last = self.numbers(start_s, end_s)
         values = self.values[first:last]
-        known = [value for value in values if value is not None]
-        return (sum(known) if known else None), bool(known) and len(known) == len(values)
+        known = [value.wh for value in values if value.wh is not None]
+        return (sum(known) if known else None), bool(values) and all(value.is_whole for value in values)
 
 
 def _moments_of(days: LocalDays, day: date, wall: datetime) -> tuple[Moments, Moments]:

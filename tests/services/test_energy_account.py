@@ -12,6 +12,7 @@ import pytest
 
 from core.errors import UsageError
 from core.services.energy_account import energy_account, energy_bars
+from core.store.energy import Counted
 from core.tariffs import TariffConfig, TariffPeriod
 
 PARIS = ZoneInfo("Europe/Paris")
@@ -36,21 +37,22 @@ class Registers:
         self.power, self.holes, self.first_s = power, holes, first_s
         self.asked = 0
 
-    def energy(
+    def energy_spans(
         self, meter: str, edges_s: Sequence[float], field: str = "active_energy_import_wh"
-    ) -> list[float | None]:
+    ) -> list[Counted]:
         assert list(edges_s) == sorted(set(edges_s))
         self.asked += 1
         if field not in ("active_energy_import_wh", "active_energy_import_t1_wh", "active_energy_import_t2_wh"):
-            return [None] * (len(edges_s) - 1)
+            return [Counted(None, is_whole=False)] * (len(edges_s) - 1)
         share = {"1": 0.25, "2": 0.75}.get(field[-4], 1.0)
-        found: list[float | None] = []
+        found: list[Counted] = []
         for start_s, end_s in pairwise(edges_s):
             is_unknown = start_s < self.first_s or any(
                 from_s <= edge < until_s for from_s, until_s in self.holes for edge in (start_s, end_s)
             )
             middle = self.power((start_s + end_s) / 2)
-            found.append(None if is_unknown else middle * (end_s - start_s) / 3600 * share)
+            energy_wh = None if is_unknown else middle * (end_s - start_s) / 3600 * share
+            found.append(Counted(energy_wh, is_whole=not is_unknown))
         return found
 
 
@@ -105,9 +107,9 @@ def test_charges_taxes_and_export_are_in_the_cost():
     )  # fmt: skip
 
     class WithExport(Registers):
-        def energy(self, meter, edges_s, field="active_energy_import_wh"):
-            counted = super().energy(meter, edges_s)
-            return [None if one is None else one / 2 for one in counted] if "export" in field else counted
+        def energy_spans(self, meter, edges_s, field="active_energy_import_wh"):
+            counted = super().energy_spans(meter, edges_s)
+            return [one._replace(wh=one.wh / 2) for one in counted] if "export" in field else counted
 
     day = energy_account(WithExport(), "main", tariff, NOW).yesterday
     assert day.cost_by_period == {"HP": 6.6}
