@@ -21,6 +21,7 @@ PAGES = (
     ("sensors", N_("Sensors")),
     ("room", N_("Room")),
     ("alarms", N_("Alarms")),
+    ("history", N_("History")),
 )
 COMMANDS = (
     (N_("Operating system"), "os"),
@@ -40,6 +41,7 @@ class MenuWindow(QMainWindow):
 
     import_machines_wanted = pyqtSignal()
     export_machines_wanted = pyqtSignal()
+    export_data_wanted = pyqtSignal()
     preferences_wanted = pyqtSignal()
     add_machine_wanted = pyqtSignal()
     add_several_wanted = pyqtSignal()
@@ -120,6 +122,7 @@ class MenuWindow(QMainWindow):
         menu = bar.addMenu(_("&File"))
         self._entry(menu, _("&Import machines…"), self.import_machines_wanted.emit)
         self._entry(menu, _("&Export machines…"), self.export_machines_wanted.emit)
+        self._entry(menu, _("Export &data…"), self.export_data_wanted.emit)
         menu.addSeparator()
         self._entry(menu, _("&Preferences…"), self.preferences_wanted.emit, "Ctrl+,")
         menu.addSeparator()

@@ -21,7 +21,6 @@ from gui.models.rows import RowsModel
 from gui.plain_text import plain_tip
 from gui.theme import theme
 
-
 WHOSE, QUANTITY, BEFORE, THEN, CHANGE, SHARE = range(6)
 SHARE_ROLE = Qt.UserRole + 1
 

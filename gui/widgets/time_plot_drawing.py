@@ -211,6 +211,7 @@ class Drawing(pg.GraphicsObject):
                 painter.drawLine(QPointF(left, 1), QPointF(max(left + 2.0, right), 1))
             else:
                 painter.fillRect(QRectF(left, 0, max(2.0, right - left), 3), colours.color(band.role))
+        painter.setPen(Qt.NoPen)
         for role, polygon in self._envelopes:
             painter.setBrush(colours.color(role, 52))
             painter.drawPolygon(polygon)

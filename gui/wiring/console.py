@@ -34,6 +34,7 @@ from gui.main_window import MainWindow
 from gui.pages.alarms import AlarmsPage
 from gui.pages.commands import CommandsPage
 from gui.pages.energy import EnergyPage
+from gui.pages.history import HistoryPage
 from gui.pages.machine import MachinePage
 from gui.pages.room import RoomPage
 from gui.pages.sensors import SensorsPage
@@ -43,6 +44,7 @@ from gui.runtime.services import Services
 from gui.wiring.alarms import AlarmDesk
 from gui.wiring.checks import CheckDesk
 from gui.wiring.commands import CommandDesk, MachineDetailDesk
+from gui.wiring.history import HistoryDesk
 from gui.wiring.local_agent import LocalAgent
 from gui.wiring.machines import MachineDesk
 from gui.wiring.meters import MeterDesk
@@ -84,6 +86,7 @@ class Console(QObject):
         self.checks = CheckDesk(self.services, self)
         self.room = RoomDesk(self.services, self)
         self.alarms = AlarmDesk(self.services, self.book, self)
+        self.history = HistoryDesk(self.services, self.book, self)
         self.services.mailbox.delivered.connect(self._on_delivered)
         self.services.crashed.connect(self._on_crashed)
         self.local_agent.failed.connect(self._on_crashed)
@@ -120,6 +123,9 @@ class Console(QObject):
         self.checks.attach(window)
         self.room.attach(window, room)
         self.alarms.attach(window, alarms)
+        history = HistoryPage()
+        window.set_page("history", history)
+        self.history.attach(window, history)
         alarms.say_wanted.connect(window.say_wanted)
         window.page_changed.connect(self._on_page_changed)
         self.preferences.attach(window)
@@ -234,6 +240,7 @@ class Console(QObject):
         self.room.apply_config()
         self.checks.apply_config()
         self.alarms.apply_config()
+        self.history.apply_config()
         self.meters.apply_config()
 
     def open_files(self) -> TextDialog:
@@ -259,7 +266,7 @@ class Console(QObject):
         dialog = TextDialog(
             _("Shortcuts"),
             [
-                ("Ctrl+1 … Ctrl+7", _("Overview, Machine, Commands, Energy, Sensors, Room, Alarms")),
+                ("Ctrl+1 … Ctrl+8", _("Overview, Machine, Commands, Energy, Sensors, Room, Alarms, History")),
                 ("Ctrl+F", _("filter the machines; Enter goes to the list")),
                 ("Ctrl+Shift+F", _("filter what the page in front lists")),
                 ("Ctrl+K, Ctrl+I", _("acknowledge, or ignore, the alarms chosen in their list")),

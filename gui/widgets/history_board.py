@@ -1,0 +1,105 @@
+"""The plot of the History page over its lists, joined: a mark chosen in one is chosen in the other.
+
+Imported after the first paint: it needs numpy and pyqtgraph.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from PyQt5.QtCore import QPoint, Qt, pyqtSignal
+from PyQt5.QtWidgets import QMenu, QSplitter, QWidget
+
+from core.language import _
+from core.records import HistoryMark, Mover
+from gui import numbers
+from gui.models.history_chosen import ChosenModel
+from gui.models.history_range import HistoryRange, next_request_id
+from gui.widgets.card import GAP
+from gui.widgets.history_lower import LowerPane
+from gui.widgets.history_plot import HistoryPlot
+
+_LOWER_PX = 190
+
+
+class HistoryBoard(QSplitter):
+    """Asks `moved_wanted(id, at_s)` and `axis_wanted`; the rest is asked by `plot` and `lower`."""
+
+    moved_wanted = pyqtSignal(int, float)
+    axis_wanted = pyqtSignal()
+
+    def __init__(self, chosen: ChosenModel, time_range: HistoryRange, parent: QWidget | None = None) -> None:
+        super().__init__(Qt.Vertical, parent)
+        self._range, self._chosen = time_range, chosen
+        self._moved: tuple[int, float] | None = None
+        self.plot, self.lower = HistoryPlot(chosen, time_range), LowerPane(chosen, time_range)
+        self.lower.setMinimumHeight(112)
+        self.setChildrenCollapsible(False)
+        self.setHandleWidth(GAP)
+        self.addWidget(self.plot)
+        self.addWidget(self.lower)
+        self.setStretchFactor(0, 1)
+        self.setSizes([600, _LOWER_PX])
+        self.plot.canvas.menu_wanted.connect(self._on_menu)
+        self.plot.canvas.moved_wanted.connect(self.ask_moved)
+        self.plot.marks_strip.chosen.connect(self.lower.select_mark)
+        self.lower.removed.connect(chosen.remove)
+        self.lower.mark_chosen.connect(self._on_mark_chosen)
+        self.lower.kinds_changed.connect(self.show_marks)
+        self.lower.moved_wanted.connect(self.ask_moved)
+
+    def apply_marks(self, request_id: int, marks: Sequence[HistoryMark]) -> None:
+        """What happened in the span that is shown."""
+        if request_id == self.plot.marks_id:
+            self.lower.marks.apply(marks)
+            self.show_marks()
+
+    def show_marks(self) -> None:
+        """The kinds that are wanted, on the strip."""
+        self.plot.show_marks(self.lower.marks.shown())
+
+    def ask_moved(self, at_s: float | None = None) -> None:
+        """Which machines moved at a moment: the given one, the pointer, cursor A, or the middle."""
+        wanted = (at_s, self._range.pointer_s, self._range.cursor("A"), self.plot.canvas.moment())
+        moment_s = next(one for one in wanted if one is not None)
+        self._moved = (next_request_id(), moment_s)
+        when = numbers.clock(moment_s, with_seconds=True)
+        self.lower.show_moved(_("Looking for what moved at {time}…").format(time=when))
+        self.moved_wanted.emit(*self._moved)
+
+    def apply_moved(self, request_id: int, found: Sequence[Mover], error: str = "") -> None:
+        """The answer; to an earlier question it is dropped."""
+        if self._moved is None or request_id != self._moved[0]:
+            return
+        when = numbers.clock(self._moved[1], with_seconds=True)
+        words = error or (
+            _("Machines that moved most at {time}; Enter draws one.").format(time=when)
+            if found
+            else _("No machine moved at {time}.").format(time=when)
+        )
+        self.lower.moved.set_chosen(self._chosen.names())
+        self.lower.show_moved(words, list(found))
+
+    def menu_at(self, time_s: float) -> QMenu:
+        """What one can do with a moment."""
+        menu = QMenu(self)
+        menu.setAttribute(Qt.WA_DeleteOnClose)
+        menu.addAction(_("What moved here?") + "\tW", lambda: self.ask_moved(time_s))
+        menu.addSeparator()
+        menu.addAction(_("Cursor A here") + "\tA", lambda: self._range.set_cursor("A", time_s))
+        menu.addAction(_("Cursor B here") + "\tB", lambda: self._range.set_cursor("B", time_s))
+        between = self._range.between()
+        zoom = menu.addAction(_("Zoom to A – B"), lambda: self._range.show_span(*(between or self._range.span())))
+        zoom.setEnabled(between is not None)
+        menu.addSeparator()
+        menu.addAction(_("Ends of an axis…"), self.axis_wanted)
+        back = menu.addAction(_("Back"), self._range.back)
+        back.setEnabled(self._range.can_go_back)
+        return menu
+
+    def _on_menu(self, place: QPoint, time_s: float) -> None:
+        self.menu_at(time_s).exec_(place)
+
+    def _on_mark_chosen(self, mark: HistoryMark) -> None:
+        self.plot.marks_strip.set_current(mark)
+        self._range.set_pointer(mark.time_s)

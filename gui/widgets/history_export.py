@@ -1,0 +1,119 @@
+"""The History plot as a picture (PNG) or a drawing (SVG): title, time, curves, and each series with its values below.
+
+A drawing holds lines and words, not pixels. What is simulated says so.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from PyQt5.QtCore import QRectF, QSize, Qt
+from PyQt5.QtGui import QFontMetricsF, QImage, QPainter, QPen
+from PyQt5.QtSvg import QSvgGenerator
+
+from core.language import _
+from gui import numbers
+from gui.models.history_chosen import AT_A, AT_B, BETWEEN, DIFFERENCE, GREATEST, LEAST, MEAN, SERIES, ChosenModel
+from gui.models.history_range import HistoryRange, length_words
+from gui.theme import scaled_font, theme
+from gui.widgets.history_canvas import HistoryCanvas
+
+_SCALE = 2
+_MARGIN = 16
+_COLUMN = 112
+
+
+class HistoryPicture:
+    """Paints one plot with its legend; `size` is in pixels of the screen."""
+
+    def __init__(self, canvas: HistoryCanvas, chosen: ChosenModel, time_range: HistoryRange, title: str) -> None:
+        self._canvas, self._chosen, self._range, self._title = canvas, chosen, time_range, title
+        self._font = scaled_font(1.0)
+        self._line = QFontMetricsF(self._font).height() + 5
+        self._head = QFontMetricsF(scaled_font(1.1)).height() + 2 * _MARGIN
+
+    @property
+    def size(self) -> QSize:
+        """Width and height."""
+        rows = len(self._chosen.visible()) + 1
+        height = self._head + self._canvas.height() + 10 + rows * self._line + _MARGIN
+        return QSize(self._canvas.width() + 2 * _MARGIN, int(height))
+
+    def write(self, path: Path, kind: str) -> None:
+        """Write as `png` or `svg`; raises OSError."""
+        if kind == "svg":
+            self._write_svg(path)
+            return
+        image = QImage(self.size * _SCALE, QImage.Format_ARGB32_Premultiplied)
+        image.setDevicePixelRatio(_SCALE)
+        painter = QPainter(image)
+        self.paint(painter)
+        painter.end()
+        if not image.save(str(path), "PNG"):
+            raise OSError(_("{path} cannot be written").format(path=path))
+
+    def paint(self, painter: QPainter) -> None:
+        """All of it."""
+        colours, size = theme(), self.size
+        painter.fillRect(QRectF(0, 0, size.width(), size.height()), colours.color("card"))
+        line = QRectF(_MARGIN, _MARGIN, size.width() - 2 * _MARGIN, self._line)
+        painter.setFont(scaled_font(1.1, bold=True))
+        painter.setPen(colours.color("text"))
+        painter.drawText(line, Qt.AlignLeft | Qt.AlignVCenter, self._title)
+        painter.setFont(self._font)
+        painter.setPen(colours.color("dim"))
+        start_s, end_s = self._range.span()
+        times = f"{numbers.exact_time(start_s)} – {numbers.exact_time(end_s)}"
+        painter.drawText(line, Qt.AlignRight | Qt.AlignVCenter, times)
+        if any(row.is_simulated for row in self._chosen.visible()):
+            painter.setPen(colours.color("warning"))
+            painter.drawText(line, Qt.AlignHCenter | Qt.AlignVCenter, _("simulated"))
+        area = QRectF(_MARGIN, self._head, self._canvas.width(), self._canvas.height())
+        self._canvas.render(painter, area, self._canvas.viewport().rect())
+        self._paint_legend(painter, area.bottom() + 10, size.width())
+
+    def _paint_legend(self, painter: QPainter, top: float, width: float) -> None:
+        colours = theme()
+        between = self._range.between()
+        columns = (AT_A, AT_B, DIFFERENCE, BETWEEN) if between else (LEAST, MEAN, GREATEST)
+        painter.setFont(self._font)
+        painter.setPen(colours.color("dim"))
+        if between:
+            a_s, b_s = self._range.cursor("A"), self._range.cursor("B")
+            words = f"A {numbers.exact_time(a_s or 0)}   B {numbers.exact_time(b_s or 0)}   "
+            words += f"Δ {length_words(between[1] - between[0])}"
+            painter.drawText(QRectF(_MARGIN, top, width, self._line), Qt.AlignLeft | Qt.AlignVCenter, words)
+        right = width - _MARGIN
+        for place, column in enumerate(columns):
+            cell = QRectF(right - (len(columns) - place) * _COLUMN, top, _COLUMN, self._line)
+            title = str(self._chosen.headerData(column, Qt.Horizontal))
+            painter.drawText(cell, Qt.AlignRight | Qt.AlignVCenter, title)
+        for number, row in enumerate(self._chosen.visible(), start=1):
+            y = top + number * self._line
+            painter.setPen(QPen(colours.color(row.role), 2))
+            painter.drawLine(int(_MARGIN), int(y + self._line / 2), int(_MARGIN) + 14, int(y + self._line / 2))
+            painter.setPen(colours.color("text"))
+            unit = self._chosen.shown(row).unit
+            words = self._chosen.text(row, SERIES) + (f"  {unit}" if unit else "")
+            if row.is_simulated:
+                words += f"  ({_('simulated')})"
+            room = QRectF(_MARGIN + 22, y, right - len(columns) * _COLUMN - _MARGIN - 22, self._line)
+            words = painter.fontMetrics().elidedText(words, Qt.ElideRight, int(room.width()))
+            painter.drawText(room, Qt.AlignLeft | Qt.AlignVCenter, words)
+            for place, column in enumerate(columns):
+                cell = QRectF(right - (len(columns) - place) * _COLUMN, y, _COLUMN, self._line)
+                painter.drawText(cell, Qt.AlignRight | Qt.AlignVCenter, self._chosen.text(row, column))
+
+    def _write_svg(self, path: Path) -> None:
+        with path.open("wb"):
+            pass  # QSvgGenerator tells of no failure: this does
+        generator = QSvgGenerator()
+        generator.setFileName(str(path))
+        generator.setSize(self.size)
+        generator.setViewBox(QRectF(0, 0, self.size.width(), self.size.height()))
+        generator.setTitle(self._title)
+        painter = QPainter()
+        if not painter.begin(generator):
+            raise OSError(_("{path} cannot be written").format(path=path))
+        self.paint(painter)
+        painter.end()

@@ -1,0 +1,163 @@
+"""The line over the History page: ranges, the time that is shown, saved views, export."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from PyQt5.QtCore import Qt, pyqtSignal
+from PyQt5.QtGui import QResizeEvent
+from PyQt5.QtWidgets import QButtonGroup, QHBoxLayout, QMenu, QPushButton, QSizePolicy, QWidget
+
+from core.config.views import ViewConfig
+from core.language import _
+from gui.models.history_range import FREE, TITLES, HistoryRange, span_words
+from gui.plain_text import one_line, plain_tip
+
+_LEAST_SPAN_PX = 96
+
+
+class SpanButton(QPushButton):
+    """The time that is shown; pressed, it asks for another from – to."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._words = ""
+        self.setSizePolicy(QSizePolicy.Ignored, QSizePolicy.Fixed)
+        self.setMinimumWidth(_LEAST_SPAN_PX)
+        self.setStyleSheet("text-align: left; padding: 6px 10px;")
+
+    def set_words(self, words: str) -> None:
+        """Show this time, shortened where it must be."""
+        if words != self._words:
+            self._words = words
+            self.setAccessibleName(_("Time shown: {span}").format(span=words))
+            self.setToolTip(plain_tip(f"{words}\n{_('Press to enter a time from – to')}"))
+            self._elide()
+
+    def words(self) -> str:
+        """The whole text."""
+        return self._words
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Shorten anew."""
+        super().resizeEvent(event)
+        self._elide()
+
+    def _elide(self) -> None:
+        room = self.width() - 24
+        self.setText(self.fontMetrics().elidedText(self._words, Qt.ElideRight, room))
+
+
+class HistoryHeader(QWidget):
+    """Asks by signals; `set_views` tells what the menu of views lists."""
+
+    span_wanted = pyqtSignal()
+    view_wanted = pyqtSignal(object)
+    save_view_wanted = pyqtSignal()
+    rename_view_wanted = pyqtSignal(str)
+    remove_view_wanted = pyqtSignal(str)
+    picture_wanted = pyqtSignal(str)
+    data_wanted = pyqtSignal()
+    chooser_toggled = pyqtSignal(bool)
+
+    def __init__(self, time_range: HistoryRange, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._range = time_range
+        self._views: list[ViewConfig] = []
+        self._current = ""
+        layout = QHBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(6)
+        self.chooser_button = QPushButton(_("Series"))
+        self.chooser_button.setCheckable(True)
+        self.chooser_button.setChecked(True)
+        self.chooser_button.setToolTip(_("Show or hide the list of all series"))
+        self.chooser_button.toggled.connect(self.chooser_toggled)
+        layout.addWidget(self.chooser_button)
+        layout.addSpacing(6)
+        self._group = QButtonGroup(self)
+        self.range_buttons: dict[str, QPushButton] = {}
+        for mode, title in TITLES.items():
+            button = QPushButton(_(title))
+            button.setCheckable(True)
+            button.setStyleSheet("padding: 6px 9px;")
+            button.clicked.connect(self._on_range_clicked)
+            self._group.addButton(button)
+            self.range_buttons[mode] = button
+            layout.addWidget(button)
+        self.back_button = QPushButton("↶")
+        self.back_button.setStyleSheet("padding: 6px 9px;")
+        self.back_button.setAccessibleName(_("Back"))
+        self.back_button.setToolTip(_("Return to the time shown before (Backspace)"))
+        self.back_button.clicked.connect(time_range.back)
+        layout.addWidget(self.back_button)
+        self.span_button = SpanButton()
+        self.span_button.clicked.connect(self.span_wanted)
+        layout.addWidget(self.span_button, 1)
+        self.views_button = self._menu_button(_("Views"))
+        self._views_menu = self.views_button.menu()
+        self._views_menu.aboutToShow.connect(self._fill_views)
+        layout.addWidget(self.views_button)
+        self.export_button = self._menu_button(_("Export"))
+        menu = self.export_button.menu()
+        self.png_action = menu.addAction(_("Picture (PNG)…"), lambda: self.picture_wanted.emit("png"))
+        self.svg_action = menu.addAction(_("Drawing (SVG)…"), lambda: self.picture_wanted.emit("svg"))
+        self.data_action = menu.addAction(_("Data (CSV, XLSX)…"), self.data_wanted)
+        layout.addWidget(self.export_button)
+        time_range.changed.connect(self.show_range)
+        self.show_range()
+
+    def set_views(self, views: Sequence[ViewConfig]) -> None:
+        """These are saved."""
+        self._views = list(views)
+
+    def set_current_view(self, name: str) -> None:
+        """The view that is open; empty where none is."""
+        self._current = name
+        self.views_button.setText(f"{_('Views')} ▾")
+        self.views_button.setToolTip(plain_tip(_("Open: {view}").format(view=name)) if name else "")
+
+    def views_menu(self) -> QMenu:
+        """The menu of views, filled."""
+        self._fill_views()
+        return self._views_menu
+
+    def show_range(self) -> None:
+        """Mark the range that is followed, and tell the time that is shown."""
+        mode = self._range.mode
+        self._group.setExclusive(False)
+        for name, button in self.range_buttons.items():
+            button.setChecked(name == mode)
+        self._group.setExclusive(mode != FREE)
+        self.back_button.setEnabled(self._range.can_go_back)
+        self.span_button.set_words(span_words(*self._range.span()))
+
+    def _on_range_clicked(self) -> None:
+        for mode, button in self.range_buttons.items():
+            if button is self.sender():
+                self._range.follow(mode)
+        self.show_range()
+
+    def _menu_button(self, title: str) -> QPushButton:
+        button = QPushButton(f"{title} ▾")
+        button.setAccessibleName(title)
+        button.setMenu(QMenu(button))
+        return button
+
+    def _fill_views(self) -> None:
+        menu = self._views_menu
+        menu.clear()
+        for view in self._views:
+            action = menu.addAction(one_line(view.name).replace("&", "&&"))
+            action.setCheckable(True)
+            action.setChecked(view.name == self._current)
+            action.triggered.connect(lambda _on=False, view=view: self.view_wanted.emit(view))
+        if self._views:
+            menu.addSeparator()
+        menu.addAction(_("Save this view…"), self.save_view_wanted)
+        for title, signal in ((_("Rename"), self.rename_view_wanted), (_("Delete"), self.remove_view_wanted)):
+            inner = menu.addMenu(title)
+            inner.setEnabled(bool(self._views))
+            for view in self._views:
+                action = inner.addAction(one_line(view.name).replace("&", "&&"))
+                action.triggered.connect(lambda _on=False, name=view.name, signal=signal: signal.emit(name))
