@@ -11,6 +11,7 @@ from typing import Any
 
 from core.cli.meter_decode import add_decode
 from core.cli.meter_options import kept
+from core.cli.meter_scan import add_scan
 from core.cli.meter_simulate import add_simulate
 from core.cli.meter_source import add_source, source_of_options
 from core.cli.output import local_time, measured, print_json, print_problem, print_table, print_text
@@ -50,6 +51,7 @@ def register(commands: Any, common: argparse.ArgumentParser) -> None:
     for parser in (read, watch):
         add_source(parser)
     add_decode(parsers, common)
+    add_scan(parsers, common)
     add_simulate(parsers, common)
 
 
