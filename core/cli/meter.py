@@ -1,41 +1,31 @@
-"""`meter ports|read|watch|decode|simulate`: a probe read and recorded, or a meter simulated."""
+"""`meter ports|read|watch` and their neighbours: a probe read and recorded, or a meter simulated."""
 
 from __future__ import annotations
 
 import argparse
 import asyncio
-import contextlib
 import sys
-from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from core.cli.meter_decode import add_decode
-from core.cli.meter_options import kept
+from core.cli.meter_printing import NOTHING, print_readings, print_registers, print_who
+from core.cli.meter_profile import add_profile
+from core.cli.meter_running import Problems, run_reader
 from core.cli.meter_scan import add_scan
 from core.cli.meter_simulate import add_simulate
-from core.cli.meter_source import add_source, source_of_options
-from core.cli.output import local_time, measured, print_json, print_problem, print_table, print_text
-from core.config import database_location, load_config
-from core.errors import WrongKeyError
+from core.cli.meter_source import add_codes, add_source, source_of_options
+from core.cli.output import print_json, print_problem, print_table, print_text
+from core.config import Config
 from core.language import _
-from core.records import MeterReadings, MeterReport, MeterState, Reading, StoreReport
+from core.meter.measurement import measurement_of
+from core.meter_records import RegisterList, RegisterValue
+from core.records import MeterReadings, MeterReport
+from core.services.meter_listening import is_same_code
 from core.services.meter_reader import MeterReader
+from core.services.meter_sources import MeterSource
 from core.services.recorder import Recorder
 from core.site_records import Record
-from core.store.history import History
-from core.times import iso_time
-
-_GOING_ON = (MeterState.SEARCHING, MeterState.READING)
-LAST_WORD_S = 3.0
-"""How long the end of a command waits for the history."""
-
-NOTHING: dict[str, object] = {
-    "protocol": None,
-    "meter": {"manufacturer": None, "model": None, "serial_number": None},
-    "time": None,
-    "readings": [],
-    "errors": [],
-}
 
 
 def register(commands: Any, common: argparse.ArgumentParser) -> None:
@@ -50,6 +40,8 @@ def register(commands: Any, common: argparse.ArgumentParser) -> None:
     watch.set_defaults(handler=_watch)
     for parser in (read, watch):
         add_source(parser)
+        add_codes(parser)
+    add_profile(parsers, common)
     add_decode(parsers, common)
     add_scan(parsers, common)
     add_simulate(parsers, common)
@@ -71,147 +63,191 @@ def _ports(options: argparse.Namespace) -> int:
     return 0
 
 
-class _Listener:
-    """Takes in what the reader publishes: prints, records, and notices what ends a `read`."""
+class _Readings:
+    """Prints and records readings as they come; with `is_once` the first one ends the command."""
 
-    def __init__(
-        self, options: argparse.Namespace, recorder: Recorder, signalled: asyncio.Event, *, is_once: bool
-    ) -> None:
-        self._is_json = options.json
+    def __init__(self, options: argparse.Namespace, recorder: Recorder, signalled: asyncio.Event) -> None:
+        self._options = options
         self._recorder = recorder
-        self._signalled = signalled
-        self._is_once = is_once
         self._told_errors: set[str] = set()
-        self._told_text: str | None = None
+        self.is_once = False
+        self.problems = Problems(signalled)
         self.ended = asyncio.Event()
         self.readings: MeterReadings | None = None
-        self.failure: MeterReport | None = None
 
     def publish(self, record: Record) -> None:
-        """Called in the reader's loop."""
-        if self._is_once and self.ended.is_set():
+        """See `Listener`."""
+        if self.is_once and self.ended.is_set():
             return
         self._recorder.put(record)
         if isinstance(record, MeterReadings):
-            self.readings = record
-            _print_readings(record, self._is_json)
-            for error in record.errors:
-                if error not in self._told_errors:  # the same doubt with each telegram is told once
-                    print_problem(error)
-            self._told_errors, self._told_text = set(record.errors), None
-            if self._is_once:
-                self.ended.set()
-        elif isinstance(record, MeterReport) and (record.is_problem or record.state is not MeterState.READING):
-            if not self._signalled.is_set() and record.text != self._told_text:
-                print_problem(record.text)
-                self._told_text = record.text
-            if record.state not in _GOING_ON and not record.is_trying and self._is_once and not self.ended.is_set():
-                self.failure = record
-                self.ended.set()
+            self._take(record)
+        elif isinstance(record, MeterReport) and self.problems.take(record) and self.is_once:
+            self.ended.set()
+
+    def _take(self, readings: MeterReadings) -> None:
+        self.readings = readings
+        shown = _only(readings, self._options.obis)
+        print_readings(shown, self._options.json)
+        for error in shown.errors:
+            if error not in self._told_errors:  # the same doubt with each telegram is told once
+                print_problem(error)
+        self._told_errors = set(shown.errors)
+        self.problems.forget()
+        if self.is_once:
+            self.ended.set()
+
+
+class _Registers:
+    """Prints registers as they come, and records them as one reading once all have."""
+
+    def __init__(
+        self, options: argparse.Namespace, recorder: Recorder, signalled: asyncio.Event, name: str | None
+    ) -> None:
+        self._is_json = options.json
+        self._recorder = recorder
+        self._name = name
+        self._is_progress_shown = bool(options.all)
+        self.problems = Problems(signalled)
+        self.ended = asyncio.Event()
+        self.found: list[RegisterValue] = []
+        self.errors: list[str] = []
+        self.ended_early: str | None = None
+
+    @property
+    def readings(self) -> int:
+        """How many registers could be read."""
+        return sum(one.reading is not None for one in self.found)
+
+    def publish(self, record: Record) -> None:
+        """See `Listener`."""
+        if self.ended.is_set():
+            return
+        if isinstance(record, RegisterList):
+            self._take(record)
+            return
+        self._recorder.put(record)
+        if isinstance(record, MeterReport) and self.problems.take(record):
+            self.ended.set()
+
+    def _take(self, part: RegisterList) -> None:
+        if part.is_first and not self._is_json and (part.registers or part.error is None):
+            print_who(self.problems.protocol, part.meter, part.name, part.time_s, is_simulated=part.is_simulated)
+        if not self._is_json:
+            print_registers(list(part.registers), is_first=part.is_first and bool(part.registers))
+        self.found += part.registers
+        for one in part.registers:
+            if one.error is not None:
+                self.errors.append(f"{one.code}: {one.error}")
+                print_problem(self.errors[-1])
+        if self._is_progress_shown:
+            self._tell_progress(part)
+        if part.is_last:
+            if part.error is not None:
+                self.ended_early = part.error
+                self.errors.append(part.error)
+                print_problem(part.error)
+            self._finish(part)
+
+    def _tell_progress(self, part: RegisterList) -> None:
+        text = (
+            _("{count} registers read").format(count=len(self.found))
+            if part.expected is None
+            else _("{count} of {expected} registers read").format(count=len(self.found), expected=part.expected)
+        )
+        print_problem(text)
+
+    def _finish(self, part: RegisterList) -> None:
+        readings = tuple(one.reading for one in self.found if one.reading is not None)
+        whole = MeterReadings(
+            name=self._name or part.meter.serial_number or part.name,
+            protocol=self.problems.protocol or "",
+            meter=part.meter,
+            time_s=part.time_s,
+            readings=readings,
+            errors=tuple(self.errors),
+            is_simulated=part.is_simulated,
+            measurement=measurement_of(readings),
+        )
+        if readings:
+            self._recorder.put(whole)
+        if self._is_json and (readings or not self.problems.failure):
+            print_readings(whole, is_json=True)
+        self.ended.set()
 
 
 def _read(options: argparse.Namespace) -> int:
-    listener = _run_reader(options, is_once=True)
+    if options.all or options.obis:
+        return _read_registers(options)
+
+    def listen(recorder: Recorder, signalled: asyncio.Event) -> _Readings:
+        listener = _Readings(options, recorder, signalled)
+        listener.is_once = True
+        return listener
+
+    listener = run_reader(options, lambda config: source_of_options(options, config), listen)
     if listener.readings is not None:
         return 0
-    failure = listener.failure
-    if options.json:
-        print_json({**NOTHING, "errors": [] if failure is None else [failure.text]})
-    return WrongKeyError.exit_status if failure is not None and failure.needs_key else 1
+    _print_failure(options, listener.problems)
+    return listener.problems.exit_status
+
+
+def _read_registers(options: argparse.Namespace) -> int:
+    """`--all` and `--obis`: one ask for registers. A code that was named and is not there makes it a failure."""
+    sources: list[MeterSource] = []
+
+    def source_of(config: Config) -> MeterSource:
+        sources.append(source_of_options(options, config))
+        return sources[0]
+
+    def begin(reader: MeterReader) -> None:
+        reader.read_registers(options.obis)
+
+    def listen(recorder: Recorder, signalled: asyncio.Event) -> _Registers:
+        return _Registers(options, recorder, signalled, sources[0].name)
+
+    listener = run_reader(options, source_of, listen, begin)
+    if listener.readings:
+        is_missing = bool(options.obis) and bool(listener.errors)
+        return 1 if is_missing or listener.ended_early is not None else 0
+    if not listener.errors:
+        _print_failure(options, listener.problems)
+    return listener.problems.exit_status
 
 
 def _watch(options: argparse.Namespace) -> int:
-    _run_reader(options, is_once=False)
+    def source_of(config: Config) -> MeterSource:
+        return replace(source_of_options(options, config), codes=tuple(options.obis), is_all=options.all)
+
+    def listen(recorder: Recorder, signalled: asyncio.Event) -> _Readings:
+        return _Readings(options, recorder, signalled)
+
+    run_reader(options, source_of, listen)
     return 0
 
 
-def _run_reader(options: argparse.Namespace, *, is_once: bool) -> _Listener:
-    from core.cli.console import run_until_signalled
-    from core.services.waiting import first_of
-
-    config, warnings = load_config(options.home)
-    for warning in warnings:
-        print_problem(warning)
-    source = source_of_options(options, config)
-    location = database_location(config, options.home)
-    listeners: list[_Listener] = []
-    failures: list[Exception] = []
-
-    async def main(signalled: asyncio.Event) -> int:
-        recorder = Recorder(lambda: History.open(location), config.retention, _store_teller())
-        listener = _Listener(options, recorder, signalled, is_once=is_once)
-        listeners.append(listener)
-        reader = MeterReader(source, listener.publish)
-        recording = asyncio.create_task(recorder.run())
-        try:
-            await first_of(kept(reader.run(), failures), listener.ended.wait(), signalled.wait())
-            listener.ended.set()
-        finally:
-            recording.cancel()
-            with contextlib.suppress(asyncio.CancelledError, TimeoutError):
-                await asyncio.wait_for(asyncio.shield(recording), LAST_WORD_S)
-        return 0
-
-    run_until_signalled(main)
-    if failures:
-        raise failures[0]
-    return listeners[0]
-
-
-def _store_teller() -> Callable[[StoreReport], None]:
-    """Says an error of the history once, until it is another."""
-    told: list[str | None] = [None]
-
-    def tell(report: StoreReport) -> None:
-        if report.error is not None and report.error != told[0]:
-            print_problem(report.error)
-        told[0] = report.error
-
-    return tell
-
-
-def _print_readings(readings: MeterReadings, is_json: bool) -> None:
-    if is_json:
-        print_json(_document(readings))
-        return
-    meter = readings.meter
-    who = " ".join(part for part in (meter.manufacturer, meter.model, meter.serial_number) if part) or readings.name
-    words = [local_time(readings.time_s), readings.protocol, who, _("simulated") if readings.is_simulated else ""]
-    print_text("  ".join(word for word in words if word))
-    if readings.readings:
-        print_table(
-            [_("code"), _("quantity"), _("value"), _("unit")],
-            [(one.obis, one.quantity, _shown(one), one.unit) for one in readings.readings],
-        )
+def _print_failure(options: argparse.Namespace, problems: Problems) -> None:
+    """The document of a command that has nothing to show."""
+    if options.json:
+        errors = [] if problems.failure is None else [problems.failure.text]
+        print_json({**NOTHING, "protocol": None, "errors": errors})
     sys.stdout.flush()
 
 
-def _shown(reading: Reading) -> object:
-    value = reading.value
-    return measured(value) if isinstance(value, float) else value
+def _only(readings: MeterReadings, codes: list[str]) -> MeterReadings:
+    """`readings` of `codes` alone, in the telegram's order; one that is not there is an error."""
+    if not codes:
+        return readings
+    from msgspec.structs import replace as with_fields
 
-
-def _document(readings: MeterReadings) -> dict[str, object]:
-    """The JSON that other programs rely on."""
-    return {
-        "protocol": readings.protocol,
-        "meter": {
-            "manufacturer": readings.meter.manufacturer,
-            "model": readings.meter.model,
-            "serial_number": readings.meter.serial_number,
-        },
-        "time": iso_time(readings.time_s),
-        "readings": [
-            {
-                "obis": one.obis,
-                "quantity": one.quantity,
-                "value": one.value,
-                "raw": one.raw,
-                "unit": one.unit,
-                "time": one.time,
-                "quality": one.quality.value,
-            }
-            for one in readings.readings
-        ],
-        "errors": list(readings.errors),
-    }
+    kept = tuple(
+        one for one in readings.readings if any(is_same_code(code, one.obis or one.label or "") for code in codes)
+    )
+    given = [one.obis or one.label or "" for one in kept]
+    told = " ".join(readings.errors)
+    missing = tuple(
+        _("{code}: the meter does not send this code").format(code=code)
+        for code in codes
+        if code not in told and not any(is_same_code(code, other) for other in given)
+    )
+    return with_fields(readings, readings=kept, errors=readings.errors + missing)

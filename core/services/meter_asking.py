@@ -102,6 +102,7 @@ class MeterAsking:
             if telling.state in (None, MeterState.SEARCHING, MeterState.DISCONNECTED):
                 telling.search(_opening(telling.protocol, telling.port), telling.line or self._source.first_line)
             await dialogue.open()
+            telling.know(dialogue.identity, is_simulated=dialogue.is_simulated)
             while True:
                 began_s = loop.time()
                 while (ask := self._asks.take()) is not None:
@@ -186,6 +187,7 @@ class MeterAsking:
         is_first, told_s, error = True, loop.time(), None
 
         def tell(*, is_last: bool) -> None:
+            self._telling.know(dialogue.identity, is_simulated=dialogue.is_simulated)
             self._telling.publish(
                 RegisterList(
                     name=self._telling.name,
@@ -220,6 +222,7 @@ class MeterAsking:
                 async for part in parts:
                     rows += len(part.rows)
                     is_over = part.is_last
+                    telling.know(dialogue.identity, is_simulated=dialogue.is_simulated)
                     telling.publish(replace(part, name=telling.name, is_first=is_first))
                     self._filling.note_part(telling.name, part)
                     is_first = False

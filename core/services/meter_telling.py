@@ -74,6 +74,12 @@ class MeterTelling:
 
     # Readings
 
+    def know(self, identity: MeterIdentity, *, is_simulated: bool) -> None:
+        """The meter has said who it is, before it has given a reading."""
+        self.identity, self.is_simulated = identity, is_simulated
+        if self._name is None:
+            self._name = identity.serial_number
+
     def take(self, readings: MeterReadings) -> None:
         """Publish what a telegram said, and note when the next one is due."""
         self.identity = readings.meter
