@@ -72,6 +72,8 @@ class DlmsSession:
         self._is_begun = False
         self._is_waiting = False
         self._answer: bytes | BeffroiError | None = None
+        self.has_answered = False
+        """True once anything of the meter has come that could be read."""
 
     @property
     def association(self) -> Association | None:
@@ -120,6 +122,7 @@ class DlmsSession:
             elif self._next_script is not None:
                 self._start(self._next_script)
             elif isinstance(event, LinkReady):
+                self.has_answered = not self._is_entering
                 self._is_entering = False
                 self._answer = b""
             else:
