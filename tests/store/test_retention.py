@@ -1,4 +1,4 @@
-"""What retention promises: what is too old as it came lives on as minutes, quarters, hours, days, and ends with them."""
+"""What retention promises: what is too old as it came lives on as minutes, quarters, hours and days."""
 
 from __future__ import annotations
 
