@@ -151,9 +151,9 @@ class _Registers:
 
     def _tell_progress(self, part: RegisterList) -> None:
         text = (
-            _("{count} registers read").format(count=len(self.found))
+            _("{count} objects read").format(count=len(self.found))
             if part.expected is None
-            else _("{count} of {expected} registers read").format(count=len(self.found), expected=part.expected)
+            else _("{count} of {expected} objects read").format(count=len(self.found), expected=part.expected)
         )
         print_problem(text)
 
