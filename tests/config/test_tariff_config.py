@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from datetime import date
+from pathlib import Path
 
 import pytest
 
 from core.config import Config, MeterConfig, TariffConfig, TariffPeriod, load_config, remove_table, save_table
+from core.config.reading import parsed
 from core.errors import ConfigError
 from core.home import Home
 from core.tariffs import Calendar, amount, easter, holidays_of, problems
@@ -176,3 +179,13 @@ def test_easter_and_the_feasts_beside_it_are_those_of_the_almanac():
     ]  # fmt: skip
     assert date(2026, 5, 14) in holidays_of(("FR",), 2026)
     assert holidays_of(("02-29",), 2026) == frozenset()
+
+
+def test_the_tariffs_of_the_documentation_are_ones():
+    text = (Path(__file__).parents[2] / "docs" / "tariffs.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"```toml\n(.*?)```", text, re.DOTALL)
+    assert len(blocks) >= 4
+    for block in blocks:
+        config, warnings = parsed(block.encode(), Path("config.toml"))
+        assert config.tariffs
+        assert not warnings
