@@ -91,7 +91,12 @@ def clock(time_s: float, *, with_seconds: bool = False) -> str:
     text = time.strftime("%H:%M:%S" if with_seconds else "%H:%M", local)
     if time.localtime()[:3] == local[:3]:
         return text
-    return f"{QLocale(language()).toString(_date(local), 'd MMM')} {text}"
+    return f"{day(time_s)} {text}"
+
+
+def day(time_s: float) -> str:
+    """Local day and month: `14 Nov`."""
+    return QLocale(language()).toString(_date(time.localtime(time_s)), "d MMM")
 
 
 def exact_time(time_s: float) -> str:

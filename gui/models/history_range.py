@@ -175,6 +175,11 @@ def span_words(start_s: float, end_s: float) -> str:
             f"{time.strftime('%Y-%m-%d', time.localtime(start_s))} – {time.strftime('%Y-%m-%d', time.localtime(end_s))}"
         )
     begin, end = (numbers.clock(time_s, with_seconds=is_short) for time_s in (start_s, end_s))
+    first, last = time.localtime(start_s), time.localtime(end_s)
+    if first[:3] == last[:3]:
+        end = time.strftime("%H:%M:%S" if is_short else "%H:%M", last)
+    elif len(end) <= len("00:00:00"):
+        end = f"{numbers.day(end_s)} {end}"
     return f"{begin} – {end}"
 
 

@@ -299,7 +299,7 @@ class HistoryPage(QWidget):
             axes=self.fixed_axes(),
             kinds=kinds,
             chooser=self.header.chooser_button.isChecked() if self._is_chooser_by_hand else None,
-            split=self._splitter.sizes(),
+            split=self._splitter.sizes() if self.chooser.isVisibleTo(self) else [],
         ).packed()
 
     def restore_layout(self, state: QByteArray) -> None:
@@ -314,7 +314,8 @@ class HistoryPage(QWidget):
             self.range.show_span(*kept.span)
         else:
             self.range.follow(kept.mode)
-        self._splitter.setSizes(kept.split)
+        if kept.split and all(kept.split):
+            self._splitter.setSizes(kept.split)
         if kept.chooser is not None:
             self._is_chooser_by_hand = True
             self.header.chooser_button.setChecked(kept.chooser)

@@ -79,6 +79,7 @@ class HistoryBoard(QSplitter):
         )
         self.lower.moved.set_chosen(self._chosen.names())
         self.lower.show_moved(words, list(found))
+        self._range.set_pointer(self._moved[1])  # the focus has left the plot, which took it away
 
     def menu_at(self, time_s: float) -> QMenu:
         """What one can do with a moment."""

@@ -5,17 +5,18 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 
 from PyQt5.QtCore import QModelIndex, Qt, QTimer, pyqtSignal
-from PyQt5.QtGui import QKeyEvent, QResizeEvent
+from PyQt5.QtGui import QKeyEvent, QPalette, QResizeEvent
 from PyQt5.QtWidgets import QAbstractItemView, QHeaderView, QLineEdit, QPushButton, QTreeView, QWidget
 
 from core.language import _, ngettext
 from core.records import SeriesInfo
 from gui import numbers
 from gui.models.history_tree import NAME_ROLE, SeriesTree
+from gui.theme import notifier, theme
 from gui.widgets.card import MARGIN, Card
 
 _FILTER_AFTER_MS = 150
-_UNIT_PX = 52
+_UNIT_PX = 46
 _SEEN_PX = 74
 _UNIT_FROM_PX = 225
 _OPENED_AT_ONCE = 12
@@ -33,7 +34,8 @@ class SeriesView(QTreeView):
         self.setAccessibleName(_("Series"))
         self.setUniformRowHeights(True)
         self.setHeaderHidden(True)
-        self.setIndentation(14)
+        self.setIndentation(13)
+        self.setStyleSheet("QTreeView::item { padding: 3px 2px; }")
         self.setSelectionMode(QAbstractItemView.ExtendedSelection)
         self.setDragEnabled(True)
         self.setDragDropMode(QAbstractItemView.DragOnly)
@@ -47,6 +49,8 @@ class SeriesView(QTreeView):
         self.setColumnWidth(1, _UNIT_PX)
         self.setColumnWidth(2, _SEEN_PX)
         self.doubleClicked.connect(self._on_double)
+        notifier.changed.connect(self._take_colours)
+        self._take_colours()
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
         """Enter adds the series that are selected, or opens what is above them."""
@@ -73,6 +77,12 @@ class SeriesView(QTreeView):
             for index in self.selectionModel().selectedRows()
             if index.data(NAME_ROLE) is not None
         ]
+
+    def _take_colours(self) -> None:
+        """The style sheet colours rows that are selected, the palette what is left of them."""
+        palette = self.palette()
+        palette.setColor(QPalette.Highlight, theme().color("raised"))
+        self.setPalette(palette)
 
     def _on_double(self, index: QModelIndex) -> None:
         name = index.siblingAtColumn(0).data(NAME_ROLE)

@@ -19,6 +19,8 @@ from gui.widgets.time_axis import nice_range
 from gui.widgets.time_plot_drawing import AxisSpan, Band, Frame, Gap, Stroke
 
 _DOT_APART_PX = 9
+_LEAST_BAND = 0.006
+_MOST_BANDS = 12
 _NO_FLOOR = {"V", "Hz", "°C", "°F", "hPa", "Wh", "varh", "d", ""}
 """Units whose axes need not begin at zero."""
 
@@ -62,7 +64,7 @@ class FrameMaker:
                 for row in rows
             ],
             gaps=self._gaps(rows, start_s, end_s, now_s),
-            bands=self._bands(rows, start_s, end_s),
+            bands=self._bands(rows, start_s, end_s) + self._alone(rows, start_s, end_s, now_s),
         )
 
     def _axis(self, unit: str, rows: Sequence[Chosen], found: Sequence[Columns]) -> tuple[Shown, AxisSpan]:
@@ -88,6 +90,20 @@ class FrameMaker:
             bottom, top = held[:2]
         self._bounds[unit] = (bottom, top, divisor)
         return shown, AxisSpan(bottom, top, shown.unit, role)
+
+    def _alone(self, rows: Sequence[Chosen], start_s: float, end_s: float, now_s: float) -> list[Band]:
+        """Where one series is silent and others are not: in its colour, where it is wide enough to be seen."""
+        if len(rows) < 2:
+            return []
+        each = {row.name: self._data.gaps(row.name, start_s, end_s, now_s) for row in rows}
+        common = silent_together(list(each.values()))
+        bands = [
+            Band(begin_s, until_s, row.role, _gap_words(begin_s, until_s, now_s))
+            for row in rows
+            for begin_s, until_s in each[row.name]
+            if (begin_s, until_s) not in common and until_s - begin_s > _LEAST_BAND * (end_s - start_s)
+        ]
+        return sorted(bands, key=lambda band: band.end_s - band.start_s)[-_MOST_BANDS:]
 
     def _gaps(self, rows: Sequence[Chosen], start_s: float, end_s: float, now_s: float) -> list[Gap]:
         """Where all are silent, with words; a series that is silent alone shows it by its curve."""

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from PyQt5.QtCore import Qt, pyqtSignal
+from PyQt5.QtCore import QSize, Qt, pyqtSignal
 from PyQt5.QtGui import QResizeEvent
-from PyQt5.QtWidgets import QButtonGroup, QHBoxLayout, QMenu, QPushButton, QSizePolicy, QWidget
+from PyQt5.QtWidgets import QButtonGroup, QHBoxLayout, QMenu, QPushButton, QSizePolicy, QVBoxLayout, QWidget
 
 from core.config.views import ViewConfig
 from core.language import _
@@ -65,9 +65,16 @@ class HistoryHeader(QWidget):
         self._range = time_range
         self._views: list[ViewConfig] = []
         self._current = ""
-        layout = QHBoxLayout(self)
-        layout.setContentsMargins(0, 0, 0, 0)
-        layout.setSpacing(6)
+        self._upper, self._lower = QHBoxLayout(), QHBoxLayout()
+        self._is_split = False
+        layout = self._upper
+        for line in (self._upper, self._lower):
+            line.setSpacing(6)
+        outer = QVBoxLayout(self)
+        outer.setContentsMargins(0, 0, 0, 0)
+        outer.setSpacing(6)
+        outer.addLayout(self._upper)
+        outer.addLayout(self._lower)
         self.chooser_button = QPushButton(_("Series"))
         self.chooser_button.setCheckable(True)
         self.chooser_button.setChecked(True)
@@ -106,6 +113,31 @@ class HistoryHeader(QWidget):
         layout.addWidget(self.export_button)
         time_range.changed.connect(self.show_range)
         self.show_range()
+
+    def minimumSizeHint(self) -> QSize:
+        """As narrow as the wider of the two lines."""
+        hints = [button.sizeHint().width() + 6 for button in (self.chooser_button, *self.range_buttons.values())]
+        return QSize(sum(hints) + self.back_button.sizeHint().width() + 6, self.sizeHint().height())
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Where one line has no room for all, the time and the menus go into a second one."""
+        super().resizeEvent(event)
+        others = (self.views_button, self.export_button)
+        wanted = self.minimumSizeHint().width() + sum(button.sizeHint().width() + 6 for button in others)
+        is_split = self.width() < wanted + _LEAST_SPAN_PX + 60
+        if is_split == self._is_split:
+            return
+        self._is_split = is_split
+        for widget, stretch in ((self.span_button, 1), (self.views_button, 0), (self.export_button, 0)):
+            (self._upper if is_split else self._lower).removeWidget(widget)
+            (self._lower if is_split else self._upper).addWidget(widget, stretch)
+        if is_split:
+            self._upper.addStretch(1)
+        else:
+            for place in reversed(range(self._upper.count())):
+                item = self._upper.itemAt(place)
+                if item.spacerItem() is not None and place > 1:
+                    self._upper.takeAt(place)
 
     def set_views(self, views: Sequence[ViewConfig]) -> None:
         """These are saved."""

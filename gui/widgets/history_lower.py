@@ -156,8 +156,9 @@ class LowerPane(Card):
         align_header(table)
         header = table.horizontalHeader()
         header.setSectionResizeMode(history_marks.TEXT, QHeaderView.Stretch)
-        for column, width in ((history_marks.TIME, 132), (history_marks.KIND, 84), (history_marks.SOURCE, 130)):
-            table.setColumnWidth(column, width)
+        letter = table.fontMetrics().averageCharWidth()
+        for column, letters in ((history_marks.TIME, 20), (history_marks.KIND, 12), (history_marks.SOURCE, 20)):
+            table.setColumnWidth(column, letters * letter + 18)
         table.selectionModel().currentRowChanged.connect(self._on_mark_current)
         table.opened.connect(lambda index: self.mark_opened.emit(self.marks.at(index.row())))
         return table
@@ -168,9 +169,10 @@ class LowerPane(Card):
         table.setItemDelegateForColumn(history_movers.SHARE, ShareDelegate(table))
         header = table.horizontalHeader()
         header.setSectionResizeMode(history_movers.WHOSE, QHeaderView.Stretch)
-        widths = {history_movers.QUANTITY: 130, history_movers.BEFORE: 96, history_movers.THEN: 96}
-        for column, width in (widths | {history_movers.CHANGE: 104, history_movers.SHARE: 110}).items():
-            table.setColumnWidth(column, width)
+        letter = table.fontMetrics().averageCharWidth()
+        letters = {history_movers.QUANTITY: 20, history_movers.BEFORE: 13, history_movers.THEN: 13}
+        for column, count in (letters | {history_movers.CHANGE: 14, history_movers.SHARE: 18}).items():
+            table.setColumnWidth(column, count * letter + 18)
         table.opened.connect(lambda index: self.picked.emit([self.moved.at(index.row()).series]))
         return table
 

@@ -26,6 +26,7 @@ _MONTH_S = 30.5 * _DAY_S
 _WEEKDAYS_UP_TO_S = 10 * _DAY_S
 """A span of days up to this long names the days of the week too."""
 FONT_FACTOR = 0.9
+_AIR_PX = 15
 EDGE_PX = 6
 """Room that a plot leaves at its right; the last label of time may reach into it, and is never cut."""
 
@@ -121,6 +122,14 @@ class Axis(pg.AxisItem):
         self._unit = unit
         self._role = role
         self.update()
+
+    def fit(self) -> None:
+        """Take as much room as the labels need, no less than they did a moment ago by a little."""
+        metrics = QFontMetricsF(self._font)
+        words = [self._unit, *(tick.label for tick in self._ticks)]
+        wanted = int(max(map(metrics.horizontalAdvance, words))) + _AIR_PX
+        if not wanted <= self.width() <= wanted + _AIR_PX:
+            self.setWidth(wanted + _AIR_PX // 3)
 
     def on_theme_changed(self) -> None:
         """Take font and room anew."""

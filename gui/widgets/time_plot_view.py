@@ -46,7 +46,6 @@ class Canvas(pg.GraphicsView):
         self.setCentralItem(grid)
         self._grid = grid
         self._more_axes: list[Axis] = []
-        self._margins_top = _TOP_PX
         self._drawing = Drawing(box)
         self._cursor = Cursor(box)
         self._box = box
@@ -67,16 +66,13 @@ class Canvas(pg.GraphicsView):
 
     def show_frame(self, frame: Frame) -> list[Gap]:
         """Paint a frame; the gaps whose reason has no room here."""
-        if frame.more or frame.unit or self._more_axes:
-            self._make_axes(frame)
         self._frame = frame
-        ticks_x = time_ticks(frame.start_s, frame.end_s, max(2, int(self._box.width() / 84)))
         ticks_y = value_ticks(frame.low, frame.high, max(2, round(self._box.height() / 24)))
-        self._time_axis.show_ticks(ticks_x, frame.start_s, frame.end_s)
         self._value_axis.show_ticks(ticks_y, frame.low, frame.high, frame.unit, frame.role)
-        for axis, span in zip(self._more_axes, frame.more, strict=False):
-            ticks = value_ticks(span.low, span.high, max(2, round(self._box.height() / 24)))
-            axis.show_ticks(ticks, span.low, span.high, span.unit, span.role)
+        if frame.more or frame.unit or self._more_axes:
+            self._show_axes(frame)
+        ticks_x = time_ticks(frame.start_s, frame.end_s, max(2, int(self._box.width() / 84)))
+        self._time_axis.show_ticks(ticks_x, frame.start_s, frame.end_s)
         unsaid = self._drawing.show_frame(frame, ticks_x, ticks_y)
         self._place_cursor()
         return unsaid
@@ -203,11 +199,9 @@ class Canvas(pg.GraphicsView):
         else:
             event.ignore()
 
-    def _make_axes(self, frame: Frame) -> None:
+    def _show_axes(self, frame: Frame) -> None:
         """As many axes as the frame has spans, up to four: right, then outer left, then outer right."""
         wanted = min(len(frame.more), len(_MORE_AXES))
-        if wanted == len(self._more_axes) and (self._margins_top > _TOP_PX) == bool(frame.unit):
-            return
         while len(self._more_axes) > wanted:
             axis = self._more_axes.pop()
             self._grid.removeItem(axis)
@@ -217,8 +211,13 @@ class Canvas(pg.GraphicsView):
             axis = Axis(side)
             self._grid.addItem(axis, 0, column)
             self._more_axes.append(axis)
-        self._margins_top = int(self.fontMetrics().height()) + 4 if frame.unit else _TOP_PX
-        self._grid.layout.setContentsMargins(0, self._margins_top, EDGE_PX, 0)
+        for axis, span in zip(self._more_axes, frame.more, strict=False):
+            ticks = value_ticks(span.low, span.high, max(2, round(self._box.height() / 24)))
+            axis.show_ticks(ticks, span.low, span.high, span.unit, span.role)
+        for axis in (self._value_axis, *self._more_axes):
+            axis.fit()
+        has_units = any([frame.unit, *(span.unit for span in frame.more)])
+        self._grid.layout.setContentsMargins(0, self.fontMetrics().height() + 4 if has_units else _TOP_PX, EDGE_PX, 0)
         self._grid.layout.activate()  # what follows is laid out in the pixels that are left
 
     def _place_cursor(self) -> None:
