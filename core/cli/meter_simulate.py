@@ -12,8 +12,9 @@ from core.cli.meter_options import baud, kept, seconds
 from core.cli.output import print_problem
 from core.errors import UsageError
 from core.language import _
+from core.meter_records import LineOctets
 
-PROTOCOLS = ("push", "iec62056-21")
+PROTOCOLS = ("push", "iec62056-21", "dlms", "mbus")
 _CIPHERED = (b"\xdb\x08", b"\xdf\x08")
 """How a ciphered message begins: its tag and the length of the system title."""
 
@@ -26,30 +27,38 @@ def add_simulate(parsers: Any, common: argparse.ArgumentParser) -> None:
     place.add_argument("--listen", metavar="HOST:PORT", help=_("serve over TCP; port 0 picks one"))
     parser.add_argument("--protocol", choices=PROTOCOLS, default="push", help=_("how the meter speaks"))
     parser.add_argument("--layout", type=int, choices=(1, 2, 3, 4), default=2, help=_("form of a push"))
-    parser.add_argument("--baud", type=baud, metavar="N", help=_("speed of the line (9600)"))
-    parser.add_argument("--key", metavar="HEX", help=_("cipher the pushes with this key"))
-    parser.add_argument("--auth-key", metavar="HEX", help=_("and authenticate them with this one"))
+    parser.add_argument(
+        "--positions", type=int, choices=(9, 11, 14), default=11, help=_("how many values layout 3 has")
+    )
+    parser.add_argument(
+        "--mode", choices=("A", "B", "C", "D", "E"), default="C", help=_("mode of IEC 62056-21; E leads to DLMS")
+    )
+    parser.add_argument("--baud", type=baud, metavar="N", help=_("speed of the line (9600; M-Bus and mode D 2400)"))
+    parser.add_argument("--password", metavar="TEXT", help=_("password of the programming mode, or of the DLMS client"))
+    parser.add_argument("--client", type=int, default=1, metavar="N", help=_("DLMS client with password or keys (1)"))
+    parser.add_argument(
+        "--framing", choices=("hdlc", "wrapper"), default="hdlc", help=_("what DLMS messages travel in")
+    )
+    parser.add_argument("--key", metavar="HEX", help=_("encryption key of pushes, or of the DLMS client"))
+    parser.add_argument("--auth-key", metavar="HEX", help=_("authentication key that goes with it"))
     parser.add_argument("--seed", type=int, default=1, metavar="N", help=_("which meter; the same seed, the same day"))
     parser.add_argument("--interval", type=seconds, default=5.0, metavar="S", help=_("seconds between two pushes"))
-    parser.add_argument("--replay", type=Path, metavar="FILE", help=_("send this capture instead, again and again"))
+    parser.add_argument(
+        "--replay",
+        type=Path,
+        metavar="FILE",
+        help=_("send this capture instead, again and again; or answer as in this recording"),
+    )
     parser.add_argument("--once", action="store_true", help=_("send the capture once, then end"))
     parser.set_defaults(handler=_simulate)
 
 
 def _simulate(options: argparse.Namespace) -> int:
     from core.cli.console import run_until_signalled
-    from core.services.decode import octets_of
     from core.services.meter_simulator import MeterSimulator, Simulation
     from core.services.waiting import first_of
 
-    replay = None
-    if options.replay is not None:
-        try:
-            replay = octets_of(options.replay.read_bytes())
-        except OSError as error:
-            raise UsageError(
-                _("{path} cannot be read: {reason}").format(path=options.replay, reason=error.strerror)
-            ) from error
+    replay, recording = _replay_of(options.replay)
     if replay is not None and not options.once and any(start in replay for start in _CIPHERED):
         print_problem(
             _("the capture is ciphered and its counter stands still: a reader takes it once and refuses it afterwards")
@@ -60,12 +69,18 @@ def _simulate(options: argparse.Namespace) -> int:
             link=options.link,
             listen=options.listen,
             layout=options.layout,
+            positions=options.positions,
+            mode=options.mode,
             baud=options.baud,
+            client=options.client,
+            password=None if options.password is None else options.password.encode(),
+            framing=options.framing,
             key=octets_of_option("--key", options.key, (16, 32)),
             auth_key=octets_of_option("--auth-key", options.auth_key, (16, 32)),
             seed=options.seed,
             interval_s=options.interval,
             replay=replay,
+            recording=recording,
             is_once=options.once,
         )
     )
@@ -80,3 +95,19 @@ def _simulate(options: argparse.Namespace) -> int:
     if failures:
         raise failures[0]
     return 0
+
+
+def _replay_of(path: Path | None) -> tuple[bytes | None, tuple[LineOctets, ...]]:
+    """The octets of a capture, or the pieces of a recorded line; raises UsageError."""
+    from core.services.decode import octets_of
+    from core.services.line_replay import is_recording, recorded_pieces
+
+    if path is None:
+        return None, ()
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise UsageError(_("{path} cannot be read: {reason}").format(path=path, reason=error.strerror)) from error
+    if is_recording(data):
+        return None, tuple(recorded_pieces(data))
+    return octets_of(data), ()

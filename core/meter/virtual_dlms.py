@@ -145,6 +145,8 @@ class VirtualDlms:
         self._rest: Iterator[bytes] | None = None
         self._held = bytearray()
         self._block = 0
+        self.is_released = False
+        """The client has said good-bye to the link."""
 
     def receive_data(self, data: bytes) -> bytes:
         """What the meter sends to `data`; nothing where they are not for it, or no whole message yet."""
@@ -156,6 +158,7 @@ class VirtualDlms:
                 sent += event.data
             elif isinstance(event, (LinkReady, LinkClosed)):
                 self._forget()
+                self.is_released = isinstance(event, LinkClosed)
             elif isinstance(event, LinkMessage):
                 reply = self._answer(event.content, event.client)
                 if reply:

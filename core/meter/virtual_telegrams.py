@@ -96,12 +96,16 @@ def push(
     key: bytes | None = None,
     auth_key: bytes | None = None,
     invocation_counter: int = 1,
+    positions: int = 11,
 ) -> bytes:
-    """One push at `time_s` as it goes over the line, ciphered where there is a key."""
+    """One push at `time_s` as it goes over the line, ciphered where there is a key.
+
+    `positions` (9, 11 or 14) is how many values layout 3 has; nine of them name the meter only where they are ciphered.
+    """
     now = meter.moment(time_s)
     number = PushValue("0-0:96.1.0*255", meter.serial_number, class_id=1)
     clock = clock_octets(time_s, 0)
-    values = _positional(now, number) if layout == 3 else _coded(now, number)
+    values = _positional(now, number, positions, clock) if layout == 3 else _coded(now, number)
     return encode_push(
         values,
         layout,
@@ -142,17 +146,38 @@ def _coded(now: VirtualMoment, number: PushValue) -> list[PushValue]:
     return values
 
 
-def _positional(now: VirtualMoment, number: PushValue) -> list[PushValue]:
-    """Eleven positions without codes: U, I, P+, P-, A+, A-, and the number, which tells that it is simulated."""
-    return [
+def _positional(now: VirtualMoment, number: PushValue, positions: int, clock: bytes) -> list[PushValue]:
+    """Values without codes, in the order of the presets; eleven and fourteen end with the number, nine have none."""
+    moment = PushValue("0-0:1.0.0*255", clock)
+    imported, exported = _value("1.8.0", now.energy_import_wh), _value("2.8.0", now.energy_export_wh)
+    powers = [_value("1.7.0", max(0.0, now.power_w)), _value("2.7.0", max(0.0, -now.power_w))]
+    if positions == 9:
+        return [
+            moment,
+            imported,
+            exported,
+            _value("3.8.0", now.reactive_import_varh),
+            _value("4.8.0", now.reactive_export_varh),
+            *powers,
+            _value("3.7.0", max(0.0, now.reactive_var)),
+            _value("4.7.0", max(0.0, -now.reactive_var)),
+        ]
+    values = [
         *(_value("32.7.0", volts * 10, is_short=True) for volts in now.voltage_v),
         *(_value("31.7.0", amperes * 100, is_short=True) for amperes in now.current_a),
-        _value("1.7.0", max(0.0, now.power_w)),
-        _value("2.7.0", max(0.0, -now.power_w)),
-        _value("1.8.0", now.energy_import_wh),
-        _value("2.8.0", now.energy_export_wh),
-        number,
+        *powers,
+        imported,
+        exported,
     ]
+    if positions == 14:
+        return [
+            moment,
+            *values,
+            _value("13.7.0", now.power_factor * 1000, is_short=True),
+            _value("9.7.0", now.apparent_va),
+            number,
+        ]
+    return [*values, number]
 
 
 def _value(code: str, number: float, *, is_short: bool = False) -> PushValue:

@@ -106,7 +106,9 @@ class PtyWire:
                     raise
                 return b""
             if data:
-                return without_parity(data) if self.speed() == line.baud else data.translate(_GARBLE)
+                if self.speed() != line.baud:
+                    return data.translate(_GARBLE)
+                return without_parity(data) if line.data_bits == 7 else data
             await _readable(self._master)
 
     async def write(self, data: bytes, line: LineSettings) -> None:
