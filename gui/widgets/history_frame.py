@@ -48,7 +48,7 @@ class FrameMaker:
             shown[unit], span = self._axis(unit, members, [found[row.name] for row in members])
             spans.append(span)
         self._chosen.set_shown(shown)
-        first = spans[0] if spans else AxisSpan(0.0, 1.0, "")
+        first = spans[0] if spans else AxisSpan(0.0, 1.0, "", has_ticks=False)
         return Frame(
             start_s=start_s,
             end_s=end_s,
@@ -56,6 +56,7 @@ class FrameMaker:
             high=first.high,
             unit=first.unit,
             role=first.role,
+            has_ticks=first.has_ticks,
             more=spans[1:],
             strokes=[
                 _stroke(
@@ -79,7 +80,7 @@ class FrameMaker:
         if fixed is not None:
             return shown, AxisSpan(fixed[0] / divisor, fixed[1] / divisor, shown.unit, role)
         if not lows:
-            return shown, AxisSpan(0.0, 1.0, shown.unit, role)
+            return shown, AxisSpan(0.0, 1.0, shown.unit, role, has_ticks=False)
         floor = None if unit in _NO_FLOOR else 0.0
         bottom, top = nice_range(low / divisor, high / divisor, floor=floor, headroom=0.1)
         if unit == "%" and high <= 100 < top:

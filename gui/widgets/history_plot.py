@@ -31,9 +31,9 @@ from gui.widgets.time_plot_drawing import Frame
 FRAME_MS = 100
 MOST_AXES = 4
 _ASK_AFTER_MS = 120
-_BUSY_AFTER_MS = 400
 _FINEST_RATIO = 4.0
 _OLDEST_S = 4.0
+_GIVEN_UP_S = 30.0
 _OVERVIEW_POINTS = 400
 _OVERVIEW_AGAIN_S = 300.0
 
@@ -311,7 +311,11 @@ class HistoryPlot(Card):
 
     def _renew(self, start_s: float, end_s: float) -> None:
         """Ask again as time goes by: as often as it shows."""
-        if self._asked is None or self.is_busy or self._ask_timer.isActive():
+        if self._asked is None or self._ask_timer.isActive():
+            return
+        if self.is_busy:
+            if time.monotonic() - self._asked[4] > _GIVEN_UP_S:  # a history that was opened anew knows of no question
+                self.ask_again()
             return
         period_s = max(_OLDEST_S, 4 * (end_s - start_s) / self.canvas.columns)
         if end_s >= self._asked[3] + period_s and self._asked[3] + period_s <= self.range.now_s():

@@ -61,6 +61,7 @@ class AxisSpan:
     high: float
     unit: str
     role: str = "dim"
+    has_ticks: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +98,7 @@ class Frame:
     message: str = ""
     unit: str = ""
     role: str = "dim"
+    has_ticks: bool = True
     more: list[AxisSpan] = field(default_factory=list)
 
     def span_of(self, axis: int) -> tuple[float, float]:

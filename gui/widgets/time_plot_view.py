@@ -8,7 +8,7 @@ from PyQt5.QtGui import QFocusEvent, QKeyEvent, QMouseEvent, QResizeEvent, QWhee
 from PyQt5.QtWidgets import QFrame, QWidget
 
 from gui.theme import theme
-from gui.widgets.time_axis import EDGE_PX, Axis, time_ticks, value_ticks
+from gui.widgets.time_axis import EDGE_PX, Axis, Tick, time_ticks, value_ticks
 from gui.widgets.time_plot_drawing import Cursor, Drawing, Frame, Gap
 
 _KEY_SHARE = 0.1
@@ -67,7 +67,7 @@ class Canvas(pg.GraphicsView):
     def show_frame(self, frame: Frame) -> list[Gap]:
         """Paint a frame; the gaps whose reason has no room here."""
         self._frame = frame
-        ticks_y = value_ticks(frame.low, frame.high, max(2, round(self._box.height() / 24)))
+        ticks_y = self._ticks_of(frame.low, frame.high) if frame.has_ticks else []
         self._value_axis.show_ticks(ticks_y, frame.low, frame.high, frame.unit, frame.role)
         if frame.more or frame.unit or self._more_axes:
             self._show_axes(frame)
@@ -199,6 +199,9 @@ class Canvas(pg.GraphicsView):
         else:
             event.ignore()
 
+    def _ticks_of(self, low: float, high: float) -> list[Tick]:
+        return value_ticks(low, high, max(2, round(self._box.height() / 24)))
+
     def _show_axes(self, frame: Frame) -> None:
         """As many axes as the frame has spans, up to four: right, then outer left, then outer right."""
         wanted = min(len(frame.more), len(_MORE_AXES))
@@ -212,7 +215,7 @@ class Canvas(pg.GraphicsView):
             self._grid.addItem(axis, 0, column)
             self._more_axes.append(axis)
         for axis, span in zip(self._more_axes, frame.more, strict=False):
-            ticks = value_ticks(span.low, span.high, max(2, round(self._box.height() / 24)))
+            ticks = self._ticks_of(span.low, span.high) if span.has_ticks else []
             axis.show_ticks(ticks, span.low, span.high, span.unit, span.role)
         for axis in (self._value_axis, *self._more_axes):
             axis.fit()

@@ -46,7 +46,7 @@ class HistoryDesk(QObject):
         self._clock.setInterval(_BUSIEST_MS)
         self._clock.timeout.connect(self._tick)
         self.files = HistoryFilesDesk(services, self.names, self.infos, self)
-        services.history_ready.connect(self._ask_series)
+        services.history_ready.connect(self._on_history_ready)
 
     def attach(self, window: MainWindow, page: HistoryPage) -> None:
         """Serve this window and its page."""
@@ -125,6 +125,12 @@ class HistoryDesk(QObject):
             window.show_page(pages.get(mark.kind, "energy" if kind == "meter" else "overview"))
 
     # Answers
+
+    def _on_history_ready(self) -> None:
+        """What was asked before was asked in vain."""
+        self._ask_series()
+        if self._page is not None:
+            self._page.ask_again()
 
     def _on_series_wanted(self) -> None:
         if time.monotonic() - self._listed_s > _SERIES_AGAIN_S or not self._infos:
