@@ -14,6 +14,10 @@ VOLTAGE_PLAUSIBLE_V = (150.0, 280.0)
 """Outside of it a phase voltage speaks of a wrong scaler rather than of the grid."""
 FREQUENCY_USUAL_HZ = (49.5, 50.5)
 FREQUENCY_POSSIBLE_HZ = (40.0, 70.0)
+POWER_FACTOR_MOST = 1.01
+"""One, and what rounding adds."""
+THD_VOLTAGE_USUAL_PERCENT = 8.0
+"""What EN 50160 allows for 95 % of a week."""
 
 _RANK = {Quality.GOOD: 0, Quality.WARNING: 1, Quality.ERROR: 2}
 
@@ -31,10 +35,14 @@ def quality_of(quantity: str | None, value: float | int | str | None) -> Quality
     if quantity == "frequency":
         low, high = FREQUENCY_POSSIBLE_HZ
         return _within(value, FREQUENCY_USUAL_HZ) if low <= value <= high else Quality.ERROR
+    if quantity.startswith("power_factor"):
+        return Quality.ERROR if abs(value) > POWER_FACTOR_MOST else Quality.GOOD
+    if quantity == "thd_voltage" and value > THD_VOLTAGE_USUAL_PERCENT:
+        return Quality.WARNING
     if value < 0:
-        if "energy" in quantity:
+        if "energy" in quantity or quantity.startswith(("thd", "apparent_power")):
             return Quality.ERROR
-        if quantity.startswith("active_power"):
+        if quantity.startswith(("active_power", "current")):
             return Quality.WARNING
     return Quality.GOOD
 

@@ -1,6 +1,7 @@
 """Energy registers only rise: one that falls, or tariffs above their total, is told and flagged, never dropped.
 
-A register that has come round to zero (99,999.9 kWh, or 32 bits) is told as that.
+A register that has come round to zero (99,999.9 kWh, or 32 bits) is told as that; so is one that rises faster than any
+meter of a site counts.
 """
 
 from __future__ import annotations
@@ -16,6 +17,10 @@ from core.meter.quality import worse
 from core.records import MeterReadings, Quality, Reading
 
 _REGISTERS_KEPT = 256
+_MOST_W = 100e6
+"""More than a site of its own grid draws; a register read wrongly is beyond it by far."""
+_SHORTEST_S = 60.0
+_UNITS = {"Wh": 1.0, "kWh": 1e3, "MWh": 1e6, "varh": 1.0, "kvarh": 1e3, "Mvarh": 1e6}
 
 
 class RegisterWatch:
@@ -23,11 +28,13 @@ class RegisterWatch:
 
     def __init__(self) -> None:
         self._last: dict[tuple[str, str], float] = {}
+        self._times: dict[str, float] = {}
 
     def checked(self, telegram: MeterReadings) -> MeterReadings:
         """`telegram` with its doubtful registers flagged and told; itself where there are none."""
         doubtful: dict[str, str] = {}
         totals: dict[str, Reading] = {}
+        elapsed_s = self._elapsed(telegram)
         seen: set[str] = set()
         for reading in telegram.readings:
             code, raw = reading.obis, reading.raw
@@ -43,11 +50,32 @@ class RegisterWatch:
                     if has_come_round(last, raw)
                     else _("{code} has fallen from {last} to {value}; energy registers only rise")
                 ).format(code=code, last=f"{last:.15g}", value=f"{raw:.15g}")
+            elif last is not None and _is_too_fast(reading, raw - last, elapsed_s):
+                doubtful[code] = _(
+                    "{code} has risen from {last} to {value} in {seconds} s; no meter counts so fast"
+                ).format(code=code, last=f"{last:.15g}", value=f"{raw:.15g}", seconds=f"{elapsed_s:.3g}")
             if last is not None or len(self._last) < _REGISTERS_KEPT:
                 self._last[telegram.name, code] = raw
             totals.setdefault(reading.quantity, reading)
         _check_tariffs(totals, doubtful)
         return telegram if not doubtful else _flagged(telegram, doubtful)
+
+    def _elapsed(self, telegram: MeterReadings) -> float | None:
+        """Seconds since the telegram before; None where that is not known, or no time has passed."""
+        before_s, now_s = self._times.get(telegram.name), telegram.time_s
+        if now_s is not None and (before_s is not None or len(self._times) < _REGISTERS_KEPT):
+            self._times[telegram.name] = now_s
+        return None if before_s is None or now_s is None or now_s <= before_s else now_s - before_s
+
+
+def _is_too_fast(reading: Reading, rise: float, elapsed_s: float | None) -> bool:
+    """True where a register of `reading` cannot have risen by so many of its raw counts."""
+    value, raw = reading.value, reading.raw
+    factor = _UNITS.get(reading.unit or "")
+    if elapsed_s is None or factor is None or not isinstance(value, (int, float)) or not isinstance(raw, (int, float)):
+        return False
+    count = value / raw if raw else 1.0  # what one count of the register is worth
+    return rise * count * factor > _MOST_W * max(elapsed_s, _SHORTEST_S) / 3600.0
 
 
 def _check_tariffs(registers: dict[str, Reading], doubtful: dict[str, str]) -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import pytest
+from msgspec.structs import replace
 
 from core.meter.measurement import measurement_of
 from core.meter.registers import RegisterWatch
@@ -49,6 +50,19 @@ def test_a_register_that_has_come_round_is_told_as_that(last, value):
     watch = RegisterWatch()
     watch.checked(telegram(c1_8_0=last))
     assert "has come round" in watch.checked(telegram(c1_8_0=value)).errors[0]
+
+
+def test_a_register_that_rises_faster_than_a_meter_counts_is_flagged_and_kept():
+    watch = RegisterWatch()
+    watch.checked(replace(telegram(c1_8_0=12_345_000), time_s=1000.0))
+    assert not watch.checked(replace(telegram(c1_8_0=12_346_000), time_s=1001.0)).errors
+    wild = watch.checked(replace(telegram(c1_8_0=900_012_346_000), time_s=1002.0))
+    assert "900012346000 in 1 s; no meter counts so fast" in wild.errors[0]
+    assert wild.readings[0].quality is Quality.WARNING
+    assert wild.readings[0].value == 900_012_346_000
+    after = RegisterWatch()
+    after.checked(replace(telegram(unit="kWh", c1_8_0=1000), time_s=0.0))
+    assert not after.checked(replace(telegram(unit="kWh", c1_8_0=90_000), time_s=86_400.0)).errors
 
 
 def test_tariffs_may_be_less_than_their_total_but_never_more():
