@@ -327,11 +327,11 @@ def _attribute_at(data: bytes, position: int) -> tuple[Attribute, int]:
 
 
 def _action_response(data: bytes) -> ActionResponse:
-    if len(data) < 4:
+    if len(data) < 5:
         raise _cut_off(len(data))
     invoke_id, result = data[2], data[3]
-    if len(data) == 4 or data[4] == 0:  # some meters leave the absence of data out
-        _expect_end(data, min(len(data), 5))
+    if data[4] == 0:
+        _expect_end(data, 5)
         return ActionResponse(invoke_id, result)
     returned, position = result_at(data, 5)
     _expect_end(data, position)

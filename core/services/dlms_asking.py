@@ -52,6 +52,11 @@ def known_of(source: MeterSource) -> Known:
     return known
 
 
+def forget_meters() -> None:
+    """Remember nothing of any meter."""
+    _KNOWN.clear()
+
+
 class DlmsAsking:
     """One session over one port."""
 
