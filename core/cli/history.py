@@ -13,7 +13,7 @@ from core.cli.output import local_time, print_json, print_problem, print_table, 
 from core.config import database_location, load_config
 from core.errors import StoreError, UsageError
 from core.language import _, ngettext
-from core.services.export import export_series
+from core.services.export import write_series
 from core.store.history import History
 from core.times import iso_time
 
@@ -95,7 +95,7 @@ def export_file(options: argparse.Namespace) -> int:
                 raise StoreError(
                     _("{name} is no series of this history; see: beffroi history series").format(name=name)
                 )
-        rows = export_series(history, options.series, start_s, end_s, path, step_s=step_s)
+        rows = write_series(history, options.series, start_s, end_s, step_s, path)
     if rows == 0:
         print_problem(_("there is no value in that time; the file has a header only"))
     if options.json:

@@ -20,7 +20,7 @@ from core.language import _
 from core.records import CommandResult
 from core.services.formulas import escaped
 from core.store.history import History
-from core.store.kinds import METER, SENSOR, split_name
+from core.store.kinds import METER, REGISTER, SENSOR, split_name
 from core.store.reading import Sample
 
 Cell = str | int | float | datetime | None
@@ -36,38 +36,47 @@ _CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 """What the XML of a spreadsheet cannot hold (XML 1.0, 2.2)."""
 
 
-def export_series(
-    history: History, names: Sequence[str], start_s: float, end_s: float, path: Path, *, step_s: float | None = None
+def write_series(
+    history: History, names: Sequence[str], start_s: float, end_s: float, step_s: float | None, path: Path
 ) -> int:
     """Write the values of several series from `start_s` to before `end_s`, a row a time; the number of rows.
 
-    Values of meters, sensors and checks stand as they came; a machine's minutes, and everything with `step_s` (a row a
-    step, at its beginning), as mean, min and max. Raises StoreError, UsageError for a suffix that is neither .csv nor
-    .xlsx.
+    Values of meters, sensors and checks stand as they came (old ones as the means that are left of them); a machine's
+    minutes, and everything with `step_s` (a row a step, at its beginning), as mean, min and max. A meter of which a
+    part was fetched from its load profile has a column that says 1 there; what a simulator made is said in the header.
+    Raises StoreError, UsageError for a suffix that is neither .csv nor .xlsx.
     """
     write = _writer(path)
     header = ["time_utc"]
     widths = []
+    filled: dict[str, list[tuple[float, float]]] = {}
     for name in names:
         kind, owner, _field = split_name(name)
         unit = history.unit_of(name)
+        meter = owner if kind is METER else owner.rpartition("/")[0] if kind is REGISTER else None
         ending = f" [{unit}]" if unit else ""
-        if (kind is METER and history.is_simulated(owner, start_s, end_s)) or (
+        if (meter is not None and history.is_simulated(meter, start_s, end_s)) or (
             kind is SENSOR and history.is_sensor_simulated(owner, start_s)
         ):
             ending += " " + _("(simulated)")
         is_raw = kind.is_raw and step_s is None
         header += [f"{name}{part}{ending}" for part in ([""] if is_raw else [" mean", " min", " max"])]
         widths.append(1 if is_raw else 3)
+        if kind is METER and owner not in filled:
+            filled[owner] = history.filled_spans(owner, start_s, end_s)
+    filled = {meter: spans for meter, spans in filled.items() if spans}
+    header += [_("meter/{meter}: from the load profile").format(meter=meter) for meter in filled]
     streams = [_numbered(number, history.samples(name, start_s, end_s, step_s)) for number, name in enumerate(names)]
-    return write(path, header, _series_rows(streams, widths))
+    return write(path, header, _marked(_series_rows(streams, widths), list(filled.values()), step_s or 0.0))
 
 
 def _numbered(number: int, samples: Iterable[Sample]) -> Iterator[tuple[float, int, Sample]]:
     return ((sample.time_s, number, sample) for sample in samples)
 
 
-def _series_rows(streams: Sequence[Iterable[tuple[float, int, Sample]]], widths: Sequence[int]) -> Iterator[list[Cell]]:
+def _series_rows(
+    streams: Sequence[Iterable[tuple[float, int, Sample]]], widths: Sequence[int]
+) -> Iterator[tuple[float, list[Cell]]]:
     begins = [sum(widths[:number]) for number in range(len(widths))]
     merged = heapq.merge(*streams, key=lambda entry: entry[0])
     for time_s, entries in groupby(merged, key=lambda entry: entry[0]):
@@ -75,6 +84,21 @@ def _series_rows(streams: Sequence[Iterable[tuple[float, int, Sample]]], widths:
         for _time_s, number, sample in entries:
             figures = (sample.mean, sample.minimum, sample.maximum)[: widths[number]]
             row[begins[number] : begins[number] + widths[number]] = figures
+        yield time_s, row
+
+
+def _marked(
+    rows: Iterable[tuple[float, list[Cell]]], spans: Sequence[Sequence[tuple[float, float]]], step_s: float
+) -> Iterator[list[Cell]]:
+    """The rows with their time, and 1 for each meter whose row, or a part of whose step, is of the load profile."""
+    places = [0] * len(spans)
+    for time_s, row in rows:
+        for number, own in enumerate(spans):
+            while places[number] < len(own) and own[places[number]][1] < time_s:
+                places[number] += 1
+            following = own[places[number]] if places[number] < len(own) else None
+            is_within = following is not None and (following[0] < time_s or following[0] < time_s + step_s)
+            row.append(1 if is_within else None)
         yield [datetime.fromtimestamp(time_s, UTC), *row]
 
 

@@ -43,7 +43,7 @@ class Levels:
         firsts, lasts = [], []
         for level in self.kind.ladder:
             where = f"FROM {level.table.name} WHERE {self.kind.owner_id} = ?"
-            self._cursor.execute(f"SELECT min({level.time}), NULL {where}", (self.owner,))
+            self._cursor.execute(f"SELECT min({level.time}) {where}", (self.owner,))
             first_s = self._cursor.fetchone()[0]
             if first_s is not None:
                 self._cursor.execute(f"SELECT max({level.time}) {where}", (self.owner,))

@@ -303,13 +303,20 @@ def samples_of(rows: Iterable[tuple[float, float, float, float, float]]) -> Iter
 def is_simulated(connection: Connection, meter: str, start_s: float, end_s: float) -> bool:
     """True where a row of `meter` in the range was made by a simulator."""
     number = owner_id(connection, METER, meter)
-    for level in METER.ladder:
-        table, when = level.table, level.table.c[level.time]
-        rows = select(table.c.is_simulated).where(
-            table.c.meter_id == number, when >= start_s, when < end_s, table.c.is_simulated
-        )
-        if connection.execute(rows.limit(1)).first() is not None:
-            return True
+    if number is None or end_s <= start_s:
+        return False
+    cursor = connection.connection.cursor()
+    try:
+        for level, from_s, until_s in Levels(cursor, METER, number).pieces(start_s, end_s, len(METER.ladder) - 1):
+            cursor.execute(
+                f"SELECT 1 FROM {level.table.name} WHERE meter_id = ? AND {level.time} >= ? AND {level.time} < ?"  # noqa: S608 -- names of our own schema
+                " AND is_simulated LIMIT 1",
+                (number, from_s, until_s),
+            )
+            if cursor.fetchone() is not None:
+                return True
+    finally:
+        cursor.close()
     return False
 
 

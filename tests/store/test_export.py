@@ -21,7 +21,7 @@ from core.records import (
     MeterIdentity,
     MeterReadings,
 )
-from core.services.export import export_commands, export_series
+from core.services.export import export_commands, write_series
 from core.services.formulas import escaped
 from core.store.history import History
 from core.store.minutes import MachineMinute
@@ -66,7 +66,7 @@ def rows_of(path: Path) -> list[list[str]]:
 
 def test_series_as_csv(history: History, tmp_path: Path) -> None:
     path = tmp_path / "out.csv"
-    assert export_series(history, [V1, V2, POWER], T0, T0 + 60, path) == 2
+    assert write_series(history, [V1, V2, POWER], T0, T0 + 60, None, path) == 2
     assert rows_of(path) == [
         ["time_utc", f"{V1} [V]", f"{V2} [V]", f"{POWER} [W] (simulated)"],
         ["2023-11-14T22:15:00.000Z", "230.5", "231.25", ""],
@@ -77,7 +77,7 @@ def test_series_as_csv(history: History, tmp_path: Path) -> None:
 
 def test_series_as_xlsx_are_dates_and_numbers(history: History, tmp_path: Path) -> None:
     path = tmp_path / "out.xlsx"
-    assert export_series(history, [V1, POWER], T0, T0 + 60, path) == 2
+    assert write_series(history, [V1, POWER], T0, T0 + 60, None, path) == 2
     sheet = openpyxl.load_workbook(path).worksheets[0]
     assert [[cell.value for cell in row] for row in sheet.iter_rows()] == [
         ["time_utc", f"{V1} [V]", f"{POWER} [W] (simulated)"],
@@ -89,18 +89,18 @@ def test_series_as_xlsx_are_dates_and_numbers(history: History, tmp_path: Path) 
 
 def test_minutes_and_steps_have_three_columns(history: History, tmp_path: Path) -> None:
     path = tmp_path / "out.csv"
-    export_series(history, ["machine/m1/cpu_percent"], T0 - 60, T0 + 60, path)
+    write_series(history, ["machine/m1/cpu_percent"], T0 - 60, T0 + 60, None, path)
     assert rows_of(path) == [
         ["time_utc", *(f"machine/m1/cpu_percent {figure} [%]" for figure in ("mean", "min", "max"))],
         ["2023-11-14T22:15:00.000Z", "2.0", "1.0", "4.0"],
     ]
-    export_series(history, [V1], T0, T0 + 60, path, step_s=60)
+    write_series(history, [V1], T0, T0 + 60, 60, path)
     assert rows_of(path)[1:] == [["2023-11-14T22:15:00.000Z", "229.75", "229.0", "230.5"]]
 
 
 def test_a_series_without_values_leaves_a_header(history: History, tmp_path: Path) -> None:
     for name in ("out.csv", "out.xlsx"):
-        assert export_series(history, [V1], 0, 1, tmp_path / name) == 0
+        assert write_series(history, [V1], 0, 1, None, tmp_path / name) == 0
     assert rows_of(tmp_path / "out.csv") == [["time_utc", f"{V1} [V]"]]
     assert openpyxl.load_workbook(tmp_path / "out.xlsx").worksheets[0]["B1"].value == f"{V1} [V]"
 
@@ -144,20 +144,20 @@ def test_a_long_answer_fits_a_cell(history: History, tmp_path: Path) -> None:
 
 def test_another_suffix_is_refused(history: History, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"\.csv or \.xlsx"):
-        export_series(history, [V1], 0, 1, tmp_path / "out.pdf")
+        write_series(history, [V1], 0, 1, None, tmp_path / "out.pdf")
 
 
 def test_a_folder_that_is_not_there_is_said_and_an_older_file_stays(history: History, tmp_path: Path) -> None:
     with pytest.raises(StoreError, match="cannot be written"):
-        export_series(history, [V1], 0, 1, tmp_path / "none" / "out.csv")
+        write_series(history, [V1], 0, 1, None, tmp_path / "none" / "out.csv")
     kept = tmp_path / "kept.csv"
     kept.write_text("mine")
     with pytest.raises(StoreError, match="is no series"):
-        export_series(history, ["nonsense"], 0, 1, kept)
+        write_series(history, ["nonsense"], 0, 1, None, kept)
     assert kept.read_text() == "mine"
 
 
 def test_a_name_may_hold_slashes(history: History, tmp_path: Path) -> None:
     history.write([msgspec.structs.replace(telegram(T0, voltage_l1_v=1.0), name="/dev/ttyUSB0")])
-    export_series(history, ["meter//dev/ttyUSB0/voltage_l1_v"], T0, T0 + 1, tmp_path / "out.csv")
+    write_series(history, ["meter//dev/ttyUSB0/voltage_l1_v"], T0, T0 + 1, None, tmp_path / "out.csv")
     assert rows_of(tmp_path / "out.csv")[1][1] == "1.0"

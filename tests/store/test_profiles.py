@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import csv
 import math
 from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
+import openpyxl
 import pytest
 
 from core.config import Retention
 from core.meter_records import ProfilePart
 from core.records import Measurement, MeterIdentity, MeterReadings, Reading
+from core.services.export import write_series
 from core.store.history import History
 from core.store.registers import MOST
 
@@ -143,3 +146,31 @@ def test_a_meter_that_names_ever_new_numbers_is_bounded(history: History) -> Non
         reading = Reading(obis=None, quantity=None, value=number, label=f"n{number}")
         history.write([telegram(T0 + number, 100, reading)])
     assert history.count("registers") == MOST
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".xlsx"])
+def test_an_export_says_what_came_from_the_profile(history: History, tmp_path: Path, suffix: str) -> None:
+    history.write([telegram(T0 + 60 * number, 100) for number in range(60)])
+    history.write([profile(T0 + 900, 8)])
+    path = tmp_path / f"out{suffix}"
+    assert write_series(history, [P], T0, T0 + 3 * HOUR, None, path) == 64
+    header, rows = table(path)
+    assert header == ["time_utc", "meter/main/active_power_w [W]", "meter/main: from the load profile"]
+    assert [row[1:] for row in rows[-5:]] == [["100.0", ""], *[["50.0", "1"]] * 4]
+    assert write_series(history, [P, "meter/main/voltage_l1_v"], T0, T0 + 3 * HOUR, HOUR, path) == 3
+    header, rows = table(path)
+    assert header[1:4] == [f"{P} {figure} [W]" for figure in ("mean", "min", "max")]
+    assert [(row[1], row[-1]) for row in rows] == [("100.0", ""), ("50.0", "1"), ("50.0", "1")]
+
+
+def table(path: Path) -> tuple[list[str], list[list[str]]]:
+    if path.suffix == ".csv":
+        header, *rows = csv.reader(path.read_text().splitlines())
+        return header, rows
+    book = openpyxl.load_workbook(path)
+    found = [
+        ["" if cell is None else str(float(cell) if isinstance(cell, int) and cell > 1 else cell) for cell in row]
+        for row in book.active.iter_rows(values_only=True)
+    ]
+    book.close()
+    return found[0], found[1:]

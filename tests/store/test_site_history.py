@@ -21,7 +21,7 @@ from sqlalchemy import NullPool, create_engine
 import core.store
 from core.errors import StoreError
 from core.records import Machine, StoreReport
-from core.services.export import export_series
+from core.services.export import write_series
 from core.services.recorder import Recorder
 from core.site_records import (
     Alarm,
@@ -390,7 +390,7 @@ def test_series_of_sensors_and_checks_are_exported_with_their_unit(history: Hist
     history.write([CheckResult(check="web", target="h", state=CheckState.OK, time_s=T0, latency_ms=7)])
     path = tmp_path / "out.csv"
     names = ["sensor/capteur_1/temperature_c", "check/web/latency_ms"]
-    assert export_series(history, names, T0, T0 + 10, path) == 2
+    assert write_series(history, names, T0, T0 + 10, None, path) == 2
     assert path.read_text(encoding="utf-8").splitlines() == [
         "time_utc,sensor/capteur_1/temperature_c [°C],check/web/latency_ms [ms]",
         "2023-11-14T22:15:00.000Z,20.5,7.0",
@@ -405,7 +405,7 @@ def test_what_a_simulator_sent_is_marked_until_the_sensor_is_real(history: Histo
     assert [one.is_simulated for one in history.sensors()] == [False, False]
     path = tmp_path / "out.csv"
     for start_s, mark in ((T0, " (simulated)"), (T0 + 50, "")):
-        export_series(history, ["sensor/capteur_1/temperature_c"], start_s, T0 + 200, path)
+        write_series(history, ["sensor/capteur_1/temperature_c"], start_s, T0 + 200, None, path)
         assert path.read_text().splitlines()[0] == f"time_utc,sensor/capteur_1/temperature_c{mark}"
 
 
