@@ -6,23 +6,24 @@ import argparse
 from collections.abc import Coroutine
 from typing import Any
 
+from core.cli.parser import number, whole_number
 from core.language import _
 
 
 def baud(text: str) -> int:
     """A speed of a line, for argparse."""
-    number = int(text)
-    if not 50 <= number <= 4_000_000:
+    speed = whole_number(text)
+    if not 50 <= speed <= 4_000_000:
         raise argparse.ArgumentTypeError(_("a speed lies between 50 and 4000000"))
-    return number
+    return speed
 
 
 def seconds(text: str) -> float:
     """A length of time, for argparse."""
-    number = float(text)
-    if not 0.05 <= number <= 86_400:
+    value = number(text)
+    if not 0.05 <= value <= 86_400:
         raise argparse.ArgumentTypeError(_("seconds lie between 0.05 and 86400"))
-    return number
+    return value
 
 
 async def kept(work: Coroutine[Any, Any, None], failures: list[Exception]) -> None:

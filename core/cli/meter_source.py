@@ -10,16 +10,18 @@ from core.cli.meter_decode import add_keys, given_keys, octets_of_option
 from core.cli.meter_options import baud, seconds
 from core.cli.parser import whole_number
 from core.config import Config
-from core.errors import UsageError
+from core.errors import RemoteProtocolError, UsageError
 from core.home import Home
 from core.language import _
+from core.obis import ObisCode
 from core.services.meter_sources import MeterSource, source_of
 from core.services.secrets import PASSWORD_LIMIT, with_secrets
 
 PROTOCOLS = ("auto", "push", "iec62056-21", "dlms", "mbus")
 CLIENTS = 16_383
 _ADDRESS = re.compile(r"[\x20-\x7e]{1,64}")
-_CODE = re.compile(r"[0-9A-Za-z.:*&-]{1,40}")
+_LABEL = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)+")
+"""What stands for a value without a code, such as `volume_m3`."""
 _OF_DLMS = ("auto", "dlms")
 
 
@@ -53,8 +55,12 @@ def add_codes(parser: argparse.ArgumentParser) -> None:
 
 def code(text: str) -> str:
     """A code as typed, for argparse."""
-    if not _CODE.fullmatch(text):
-        raise argparse.ArgumentTypeError(_("{text} is no code; write one such as 1-0:1.8.0*255").format(text=text))
+    if not _LABEL.fullmatch(text):
+        try:
+            ObisCode.parse(text)
+        except RemoteProtocolError:
+            words = _("{text} is no code; write one such as 1-0:1.8.0*255").format(text=text)
+            raise argparse.ArgumentTypeError(words) from None
     return text
 
 

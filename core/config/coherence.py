@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import NamedTuple
 
 from core.config.lines import KeyPath
-from core.config.settings import Config
+from core.config.settings import Config, MeterConfig
 from core.language import _
 from core.site_records import AlarmRule, RuleKind
 from core.tariffs import problems
@@ -32,6 +32,7 @@ def faults(config: Config) -> Iterator[Fault]:
     yield from _allowed(config)
     yield from _repeated(config)
     yield from _numbers(config)
+    yield from _meters(config)
     yield from _tariffs(config)
     yield from _views(config)
     for number, check in enumerate(config.checks):
@@ -79,6 +80,41 @@ def _repeated(config: Config) -> Iterator[Fault]:
         if known != number:
             text = _("a rule {name} for {source} is already there").format(name=rule.name, source=rule.source)
             yield Fault(("alarms", "rule", number, "name"), text=text)
+
+
+def _meters(config: Config) -> Iterator[Fault]:
+    """Ports that two meters cannot share, and settings that a protocol has no use for."""
+    places: dict[str, int] = {}
+    for number, meter in enumerate(config.meters):
+        place = meter.port if meter.usb_serial is None else f"usb:{meter.usb_serial}"
+        first = places.setdefault(place, number)
+        if first != number:
+            yield from _shared_port(config, first, number)
+        key = ("meter", number)
+        if meter.usb_serial is not None and "://" in meter.port:
+            yield Fault((*key, "usb_serial"), text=_("a TCP line has no USB serial number"))
+        if meter.framing is not None and meter.protocol not in ("auto", "dlms"):
+            yield Fault((*key, "framing"), text=_("it belongs to protocol dlms alone"))
+        if meter.framing == "wrapper" and not meter.port.startswith("socket://"):
+            yield Fault((*key, "framing"), text=_("the wrapper needs a TCP line: socket://HOST:PORT"))
+
+
+def _shared_port(config: Config, first: int, number: int) -> Iterator[Fault]:
+    """Only the meters of one M-Bus are read over one port, each by its own address."""
+    one, other = config.meters[first], config.meters[number]
+    name = "port" if other.usb_serial is None else "usb_serial"
+    if one.protocol != "mbus" or other.protocol != "mbus":
+        yield Fault(("meter", number, name), getattr(other, name), other=("meter", first, name))
+        return
+    if one.baud != other.baud:
+        yield Fault(("meter", number, "baud"), text=_("meters on one bus have one speed"))
+    addresses = [meter.address for meter in config.meters[:number] if (meter.port, meter.usb_serial) == _place(other)]
+    if not other.address or other.address in addresses or "" in addresses:
+        yield Fault(("meter", number, "address"), text=_("each of the meters on one bus needs an address of its own"))
+
+
+def _place(meter: MeterConfig) -> tuple[str, str | None]:
+    return meter.port, meter.usb_serial
 
 
 def _numbers(config: Config) -> Iterator[Fault]:
