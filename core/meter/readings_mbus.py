@@ -7,9 +7,8 @@ telegram: quantity, unit, then whatever distinguishes it from the plain current 
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
-from functools import lru_cache
+from typing import NamedTuple
 
 from core.language import N_, _
 from core.meter.e450 import quantity_of
@@ -44,37 +43,42 @@ def readings_of_mbus(telegram: MbusTelegram, *, name: str | None = None, time_s:
     errors: list[str] = []
     least = _status(header.status, errors)
     medium = header.medium
-    codes = _codes(telegram.records, medium)
+    named = [_named(record.head, medium) for record in telegram.records]
+    codes = _codes(telegram.records, named)
     times = _times(telegram.records)
-    labels: Counter[str] = Counter()
+    clock = times.get(0)
+    labels: dict[str, int] = {}
     readings: list[Reading] = []
-    for record, code in zip(telegram.records, codes, strict=True):
+    for record, name_of, code in zip(telegram.records, named, codes, strict=True):
         head = record.head
-        quantity = None if code is None else _quantity(code)
         value = record.value
+        is_number = isinstance(value, (int, float))
         quality = least
+        quantity = label = None
         if record.is_doubtful or head.error is not None:
             quality = Quality.ERROR if head.error is not None or head.kind is Kind.NUMBER else Quality.WARNING
             if len(errors) < _MOST_PROBLEMS:
                 errors.append(_problem(record))
-        elif quantity is not None and isinstance(value, (int, float)):
-            quality = worse(quality, quality_of(quantity, value))
-        label = None
+        elif code is not None:
+            quantity = name_of.quantity
+            if quantity is not None and is_number:
+                quality = worse(quality, quality_of(quantity, value))
         if code is None:
-            label = label_of(head)
-            labels[label] += 1
-            if labels[label] > 1:
-                label = f"{label}_{labels[label]}"
+            label = name_of.label
+            count = labels[label] = labels.get(label, 0) + 1
+            if count > 1:
+                label = f"{label}_{count}"
+        unit = head.unit
         readings.append(
             Reading(
                 obis=code,
                 quantity=quantity,
                 value=value,
                 raw=record.raw,
-                unit=head.unit,
-                time=times.get(head.storage) or times.get(0),
+                unit=unit,
+                time=times.get(head.storage, clock) if times else None,
                 quality=quality,
-                scaler_source="meter" if isinstance(value, (int, float)) and head.unit is not None else None,
+                scaler_source="meter" if is_number and unit is not None else None,
                 label=label,
             )
         )
@@ -84,7 +88,7 @@ def readings_of_mbus(telegram: MbusTelegram, *, name: str | None = None, time_s:
                 obis=None,
                 quantity=None,
                 value=telegram.manufacturer_data.hex(" ").upper(),
-                time=times.get(0),
+                time=clock,
                 quality=least,
                 label="manufacturer_data",
             )
@@ -122,7 +126,31 @@ def identity_of(header: MbusHeader) -> MeterIdentity:
     )
 
 
-@lru_cache(maxsize=1024)
+class _Named(NamedTuple):
+    """What a header of a record is called: the code that OMS may give it, its quantity, its label."""
+
+    code: str | None
+    quantity: str | None
+    label: str
+
+
+_NAMES_LIMIT = 4096
+_names: dict[tuple[bytes, int | None], _Named] = {}
+
+
+def _named(head: RecordHead, medium: int | None) -> _Named:
+    """Worked out once for each header that comes in octets: the same few come again and again."""
+    key = (head.octets, medium)
+    found = _names.get(key)
+    if found is None or not head.octets:
+        code = None if medium is None else _code(head, medium)
+        found = _Named(code, None if code is None else quantity_of(ObisCode.parse(code)), label_of(head))
+        if len(_names) >= _NAMES_LIMIT:
+            _names.clear()
+        _names[key] = found
+    return found
+
+
 def label_of(head: RecordHead) -> str:
     """Name of a record: quantity, VIFE words, unit, function, storage, tariff and subunit where they are not plain."""
     parts = [head.quantity, *head.words]
@@ -147,11 +175,12 @@ def _slug(text: str) -> str:
     return "".join(letter if letter.isalnum() else "_" for letter in text.lower()).strip("_")[:40]
 
 
-def _codes(records: Sequence[MbusRecord], medium: int | None) -> list[str | None]:
+def _codes(records: Sequence[MbusRecord], named: Sequence[_Named]) -> list[str | None]:
     """The code of each record, None for those that have none or share theirs."""
-    if medium is None:
-        return [None] * len(records)
-    found = [_code(record.head, medium) for record in records]
+    found = [name.code for name in named]
+    there = [code for code in found if code is not None]
+    if len(set(there)) == len(there):
+        return found
     alike: dict[str, list[int]] = {}
     for index, code in enumerate(found):
         if code is not None:
@@ -166,7 +195,6 @@ def _codes(records: Sequence[MbusRecord], medium: int | None) -> list[str | None
     return found
 
 
-@lru_cache(maxsize=4096)
 def _code(head: RecordHead, medium: int) -> str | None:
     """The code of OMS for a live value of that medium, None where it gives none."""
     if head.function is not Function.CURRENT or head.storage or head.subunit or head.error is not None:
@@ -231,16 +259,13 @@ def _electricity(head: RecordHead) -> str | None:
     return None
 
 
-@lru_cache(maxsize=512)
-def _quantity(code: str) -> str | None:
-    return quantity_of(ObisCode.parse(code))
-
-
 def _times(records: Sequence[MbusRecord]) -> dict[int, str]:
     """The meter's own time by storage number: the clock for live values, the moment of storing for the others."""
     times: dict[int, str] = {}
     for record in records:
         head = record.head
+        if head.kind is Kind.NUMBER:
+            continue
         if (
             head.quantity in ("date_time", "date")
             and not head.words

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from core.errors import RemoteProtocolError
 from core.language import _
 from core.protocol.apdu import MAXIMUM_MESSAGE
-from core.protocol.mbus_frames import MbusFrame, MbusReader
+from core.protocol.mbus_frames import NO_ANSWER, SND_UD, MbusFrame, MbusReader, long_frame
 from core.protocol.push_messages import (
     FRAME_GAP_S,
     MESSAGE_GAP_S,
@@ -23,11 +23,23 @@ from core.protocol.push_messages import (
 LAST_CI = 0x1F
 _IS_LAST = 0x10
 _ADDRESSES = 2
+FRAGMENT_SIZE = 245
+"""Octets of a message that Kaifa puts into one frame."""
 
 
 def carries_dlms(frame: MbusFrame) -> bool:
     """True for a fragment of a DLMS message."""
     return frame.has_data and frame.ci <= LAST_CI
+
+
+def in_fragments(message: bytes, *, source: int = 0x01, destination: int = 0x67) -> bytes:
+    """The long frames that carry `message`, to everybody: what a meter of Kaifa sends, for simulators and tests."""
+    parts = [message[start : start + FRAGMENT_SIZE] for start in range(0, len(message), FRAGMENT_SIZE)] or [b""]
+    frames = bytearray()
+    for number, part in enumerate(parts):
+        ci = number & 0x0F | (_IS_LAST if number + 1 == len(parts) else 0)
+        frames += long_frame(SND_UD, NO_ANSWER, ci, bytes((source, destination)) + part)
+    return bytes(frames)
 
 
 class FragmentAssembly:
@@ -134,10 +146,10 @@ class FragmentSession:
         """Nothing has come for that long: give up what has waited longer than it may."""
         if silence_s >= FRAME_GAP_S and self._reader.waiting:
             waiting = self._reader.waiting
-            self._reader.resynchronise()
             if self.frames:
                 self._reject(broke_off(waiting))
-            self.receive_data(b"")
+            while self._reader.resynchronise():
+                self.receive_data(b"")  # behind what was no frame there may be one
         if silence_s >= MESSAGE_GAP_S:
             self._tell_noise()
             self._drop_message()

@@ -14,9 +14,9 @@ from msgspec import Struct
 
 from core.errors import RemoteProtocolError
 from core.language import _
+from core.protocol.mbus_times import time_text
 from core.protocol.mbus_vif import (
     ALTERNATE,
-    ANY,
     MAIN_EXTENSION,
     MANUFACTURER,
     PRIMARY,
@@ -33,6 +33,7 @@ MOST_EXTENSIONS = 10
 FILLER = 0x2F
 MANUFACTURER_DATA = 0x0F
 MORE_FOLLOWS = 0x1F
+_PLAIN_TEXT = 0x7C
 _CACHE_LIMIT = 4096
 
 Raw = int | float | str | None
@@ -74,6 +75,8 @@ class RecordHead(Struct, frozen=True):
     octets: bytes = b""
     is_about: bool = False
     """True where a VIFE makes a date of the data: when something happened to the quantity."""
+    is_plain: bool = False
+    """True for a number of fixed size that is one."""
 
     @property
     def phase(self) -> int:
@@ -129,7 +132,9 @@ def records_of(data: bytes, position: int = 0, *, is_reversed: bool = False) -> 
                     number=len(records) + 1, dif=dif
                 )
             )
-        end = _head_end(data, position, len(records) + 1)
+        end = position + 2
+        if end > size or (dif | data[end - 1]) & 0x80 or data[end - 1] == _PLAIN_TEXT:
+            end = _head_end(data, position, len(records) + 1)
         octets = data[position:end]
         head = heads.get(octets) if not is_reversed else None
         if head is None:
@@ -138,6 +143,15 @@ def records_of(data: bytes, position: int = 0, *, is_reversed: bool = False) -> 
                 if len(heads) >= _CACHE_LIMIT:
                     heads.clear()
                 heads[octets] = head
+        stop = end + head.size
+        if head.is_plain and not is_reversed and stop <= size:  # by far the most frequent: a number of fixed size
+            raw, is_doubtful = _raw(data[end:stop], head.data_field)
+            value = raw
+            if raw is not None and not isinstance(raw, str):
+                value = raw * head.multiply if head.divide == 1 else raw * head.multiply / head.divide
+            records.append(MbusRecord(head, value, raw, is_doubtful, position, end, stop))
+            position = stop
+            continue
         record = _record_at(data, position, end, head, is_reversed, len(records) + 1)
         records.append(record)
         position = record.end
@@ -162,14 +176,12 @@ def _head_end(data: bytes, position: int, number: int) -> int:
         raise RemoteProtocolError(_("record {number} is cut off before its VIF").format(number=number))
     vif = data[end]
     count = 0
-    if vif & 0x7F == 0x7C:
+    is_extended = vif & 0x80
+    if vif & 0x7F == _PLAIN_TEXT:
         if end + 1 >= size or end + 2 + data[end + 1] > size:
             raise RemoteProtocolError(_("record {number} is cut off in the text of its VIF").format(number=number))
         length = data[end + 1]
         end += 1 + length
-        is_extended = vif & 0x80
-    else:
-        is_extended = vif & 0x80
     while is_extended:
         end += 1
         count += 1
@@ -241,6 +253,7 @@ def _head_of(octets: bytes, is_reversed: bool) -> RecordHead:
         error=error,
         octets=octets,
         is_about=is_about,
+        is_plain=kind is Kind.NUMBER and error is None and _SIZES[data_field] > 0,
     )
 
 
@@ -297,10 +310,9 @@ def _record_at(
         return MbusRecord(head, text, digits, not is_sound, start, value_start, end)
     raw, is_doubtful = _raw(octets, field)
     value = raw
-    if isinstance(raw, (int, float)):
-        value = raw * head.multiply
-        if head.divide != 1:
-            value /= head.divide
+    if raw.__class__ is not str and raw is not None:
+        assert not isinstance(raw, str)
+        value = raw * head.multiply if head.divide == 1 else raw * head.multiply / head.divide
     if head.error is not None:
         value = None
     return MbusRecord(head, value, raw, is_doubtful, start, value_start, end)
@@ -314,14 +326,14 @@ _NEGATIVE_BCD = -3
 
 def _raw(octets: bytes, field: int) -> tuple[Raw, bool]:
     """Number or text of a data field, and whether it is one that means an error."""
-    if field in (1, 2, 3, 4, 6, 7):
+    if 1 <= field <= 7 and field != 5:
         number = int.from_bytes(octets, "little", signed=True)
         # the lowest number means "invalid" (annex A, type B); of one octet it is met as a measured -128
         return number, len(octets) > 1 and number == -1 << 8 * len(octets) - 1
     if 9 <= field <= 14 or field == _NEGATIVE_BCD:
         digits = octets[::-1].hex()
         if digits.isdigit():
-            return (-int(digits) if field == _NEGATIVE_BCD else int(digits)), False
+            return int(digits) if field > 0 else -int(digits), False
         if digits[:1] == "f" and digits[1:].isdigit():
             return -int(digits[1:]), False
         return (digits.upper(), True) if digits else (None, False)
@@ -357,44 +369,10 @@ def _variable(length: int, number: int) -> tuple[int, int]:
     )
 
 
-def time_text(octets: bytes) -> tuple[str | None, bool]:
-    """Date, time or both in ISO 8601 from octets of type G (2), J (3), F (4) or I (6), and whether it can be one."""
-    if len(octets) == 2:
-        return _date(octets[0], octets[1], 0)
-    if len(octets) == 3:
-        second, minute, hour = octets[0] & 0x3F, octets[1] & 0x3F, octets[2] & 0x1F
-        return f"{hour:02}:{minute:02}:{second:02}", hour < 24 and minute < 60 and second < 60
-    if len(octets) == 4:
-        minute, hour = octets[0] & 0x3F, octets[1] & 0x1F
-        text, is_sound = _date(octets[2], octets[3], octets[1] >> 5 & 3)
-        second, is_invalid = 0, octets[0] & 0x80 != 0
-    else:
-        second, minute, hour = octets[0] & 0x3F, octets[1] & 0x3F, octets[2] & 0x1F
-        text, is_sound = _date(octets[3], octets[4], 0)
-        is_invalid = octets[1] & 0x80 != 0
-    is_sound = is_sound and hour < 24 and minute < 60 and second < 60 and not is_invalid
-    return f"{text}T{hour:02}:{minute:02}:{second:02}", is_sound
-
-
-def _date(low: int, high: int, centuries: int) -> tuple[str, bool]:
-    """Type G: five bits of day, seven of year in two parts, four of month; `centuries` since 1900 where they are told.
-
-    A year of two digits lies between 1981 and 2080.
-    """
-    day, month, year = low & 0x1F, high & 0x0F, low >> 5 | high >> 4 << 3
-    full = 1900 + 100 * centuries + year if centuries else year + (2000 if year <= 80 else 1900)
-    is_sound = 1 <= month <= 12 and 1 <= day <= _DAYS[month - 1] and year < 100
-    return f"{full:04}-{month:02}-{day:02}", is_sound
-
-
-_DAYS = (31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
-
 __all__ = [
-    "ANY",
     "Function",
     "MbusRecord",
     "RecordHead",
     "RecordList",
     "records_of",
-    "time_text",
 ]

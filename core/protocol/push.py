@@ -92,6 +92,8 @@ class PushSession:
         if not self.frames:
             self._bus.receive_data(data)
             if self._bus.frames:
+                self._frames.drop()
+                self._noise = self._frames.skipped
                 return
         self._frames.receive_data(data)
         while True:
