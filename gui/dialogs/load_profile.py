@@ -6,7 +6,16 @@ import math
 from itertools import pairwise
 
 from PyQt5.QtCore import QDate, QDateTime, Qt, QTime, pyqtSignal
-from PyQt5.QtWidgets import QAbstractItemView, QDateTimeEdit, QHBoxLayout, QLineEdit, QPushButton, QWidget
+from PyQt5.QtWidgets import (
+    QAbstractItemView,
+    QAbstractSpinBox,
+    QDateTimeEdit,
+    QHBoxLayout,
+    QLineEdit,
+    QPushButton,
+    QStackedLayout,
+    QWidget,
+)
 
 from core.language import _, ngettext
 from core.meter_records import ProfileColumn, ProfilePart
@@ -16,6 +25,7 @@ from gui.models.profile import ProfileModel, column_title
 from gui.models.table_file import iso_utc
 from gui.widgets.card import Card
 from gui.widgets.choice_box import ChoiceBox
+from gui.widgets.empty_state import EmptyState
 from gui.widgets.labels import plain_label
 from gui.widgets.process_table import align_header
 from gui.widgets.row_table import RowTable
@@ -34,6 +44,7 @@ class LoadProfileWindow(MeterWindow):
     def __init__(self, meter: str, parent: QWidget | None = None) -> None:
         super().__init__(_("Load profile"), meter, parent)
         self._is_busy = False
+        self._can_ask = True
         self._is_simulated = False
         self._measured = 0
         self._period_s = 0.0
@@ -43,7 +54,7 @@ class LoadProfileWindow(MeterWindow):
             (self.begin, _("From"), QDateTime(today.addDays(-_DAYS), QTime(0, 0))),
             (self.end, _("To"), QDateTime(today.addDays(1), QTime(0, 0))),
         ):
-            field.setCalendarPopup(True)
+            field.setButtonSymbols(QAbstractSpinBox.NoButtons)
             field.setDisplayFormat("yyyy-MM-dd HH:mm")
             field.setDateTime(when)
             field.setAccessibleName(name)
@@ -78,13 +89,26 @@ class LoadProfileWindow(MeterWindow):
         self._curve_card.add_to_title(self.column)
         self._curve_card.body.addWidget(self.curve)
         self._card = Card(_("Rows"))
-        self._card.body.addWidget(self.view, 1)
+        self._empty = EmptyState(
+            _("Meters keep what they measured, by the quarter of an hour mostly. Choose a time and read it.")
+        )
+        self._pane = QStackedLayout()
+        self._pane.addWidget(self._empty)
+        self._pane.addWidget(self.view)
+        self._card.body.addLayout(self._pane, 1)
         self.outer.addWidget(self._curve_card)
         self.outer.addWidget(self._card, 1)
         self.export_button = self.add_button(_("Export CSV…"), self._on_export, at_left=True)
         self.stop_button = self.add_button(_("Stop"), self._on_stop)
         self.finish_layout()
         self.say(_("Rows that the history has no readings for are kept there, marked as from the meter."), "dim")
+        self._show_state()
+
+    def set_unaskable(self, reason: str) -> None:
+        """Nothing can be asked of this meter, for this reason."""
+        self._can_ask = False
+        self._empty.set_sentence(reason)
+        self.say("")
         self._show_state()
 
     def apply(self, part: ProfilePart) -> None:
@@ -171,12 +195,13 @@ class LoadProfileWindow(MeterWindow):
         self.curve.set_points(times, values, gap_s=3 * self._period_s if self._period_s else None)
 
     def _show_state(self) -> None:
-        self.read_button.setEnabled(not self._is_busy)
+        self.read_button.setEnabled(self._can_ask and not self._is_busy)
         self.stop_button.setEnabled(self._is_busy)
         count = len(self.model.rows())
         self.export_button.setEnabled(count > 0 and not self._is_busy)
         self._card.set_subtitle(numbers.number(count) if count else "")
         self._curve_card.setVisible(count > 0)
+        self._pane.setCurrentIndex(1 if count else 0)
 
     def _on_read(self) -> None:
         start_s, end_s = (field.dateTime().toMSecsSinceEpoch() / 1000 for field in (self.begin, self.end))

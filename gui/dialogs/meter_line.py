@@ -33,7 +33,7 @@ from gui.widgets.row_table import RowTable
 
 _MOST_WAITING = 5_000
 _EXPLAIN_AFTER_MS = 150
-_WIDTHS = (104, 84, 62, 440)
+_WIDTHS = (126, 84, 66, 440)
 _MOST_NODES = 5_000
 
 

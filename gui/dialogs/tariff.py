@@ -24,10 +24,11 @@ from gui.dialogs.base import FormDialog, More
 from gui.plain_text import plain_tip
 from gui.widgets.choice_box import ChoiceBox
 from gui.widgets.labels import plain_label
+from gui.widgets.process_table import align_header
 
 NAME, PRICE, HOURS, DAYS, MONTHS, DATES, REGISTER = range(7)
 _TITLES = (
-    N_("Period"), N_("Price of a kWh"), N_("Hours"), N_("Days"), N_("Months"), N_("Dates"), N_("Register"),
+    N_("Period"), N_("Price/kWh"), N_("Hours"), N_("Days"), N_("Months"), N_("Dates"), N_("Register"),
 )  # fmt: skip
 _TIPS = (
     N_("such as peak or night"),
@@ -38,7 +39,7 @@ _TIPS = (
     N_("such as 12-20..01-05, each year; empty: all year"),
     N_("1 to 4: the meter's own tariff register counts it, in place of hours and days; empty: the clock decides"),
 )
-_WIDTHS = (130, 110, 140, 100, 90, 110, 66)
+_WIDTHS = (124, 84, 140, 96, 84, 100, 60)
 _MOST_PERIODS = 100
 _CURRENCIES = ("EUR", "CHF", "GBP", "USD")
 _HOLIDAY_WORDS = {"yes": N_("as on any day"), "no": N_("never"), "only": N_("only"), "also": N_("its days too")}
@@ -75,8 +76,11 @@ class TariffDialog(FormDialog):
             rows.hide()
             rows.setDefaultSectionSize(26)
             columns.setStretchLastSection(True)
+            columns.setHighlightSections(False)
+            columns.setDefaultAlignment(int(Qt.AlignLeft | Qt.AlignVCenter))
             for column, width in enumerate(_WIDTHS):
                 columns.resizeSection(column, width)
+        align_header(self.periods)
         for column, tip in enumerate(_TIPS):
             item = self.periods.horizontalHeaderItem(column)
             if item is not None:

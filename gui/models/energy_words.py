@@ -13,6 +13,7 @@ from gui import numbers
 
 UNITS = ("hour", "day", "month")
 UNIT_TITLES = {"hour": N_("Hours"), "day": N_("Days"), "month": N_("Months")}
+_NO_BREAK = "\u00a0"
 _SIGNS = {"EUR": "€", "USD": "$", "GBP": "£"}
 _BEFORE = {"hour": N_("yesterday"), "day": N_("last week"), "month": N_("last year")}
 _LONG_BEFORE = {"hour": N_("last week")}
@@ -35,11 +36,10 @@ def month_words(account: EnergyAccount) -> str:
         return ""
     spent, sign = numbers.number(account.month.cost), currency_sign(account.currency)
     if account.budget is not None:
-        words = _("month: {spent} of {budget} {currency}").format(
-            spent=spent, budget=numbers.number(account.budget), currency=sign
-        )
+        budget = f"{numbers.number(account.budget)}{_NO_BREAK}{sign}"
+        words = _("month: {spent} of {budget}").format(spent=spent, budget=budget)
     else:
-        words = _("month: {spent} {currency}").format(spent=spent, currency=sign)
+        words = _("month: {spent}").format(spent=f"{spent}{_NO_BREAK}{sign}")
     if account.forecast_cost is not None:
         words = _("{month}, forecast {forecast}").format(month=words, forecast=numbers.number(account.forecast_cost))
     return words

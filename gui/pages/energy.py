@@ -242,11 +242,9 @@ class EnergyPage(QWidget):
         self.curves.stop()
 
     def resizeEvent(self, event: QResizeEvent) -> None:
-        """Where there is little width, the description takes a line of its own."""
+        """Where there is little width, fewer cards stand in a line."""
         super().resizeEvent(event)
-        is_narrow = self.width() < _NARROW_PX
-        self.header.set_narrow(is_narrow)
-        self.curves.set_narrow(is_narrow)
+        self.curves.set_narrow(self.width() < _NARROW_PX)
 
     def minimumSizeHint(self) -> QSize:
         """Small: the page scrolls."""

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from PyQt5.QtCore import pyqtSignal
+from PyQt5.QtGui import QResizeEvent
 from PyQt5.QtWidgets import QComboBox, QGridLayout, QHBoxLayout, QPushButton, QWidget
 
 from core.language import _
@@ -17,6 +18,9 @@ from gui.widgets.choice_box import ChoiceBox
 from gui.widgets.export_button import ExportButton
 from gui.widgets.labels import ElidedLabel, plain_label, set_role
 from gui.widgets.time_range import RangeBar, TimeRange
+
+_MOST_DESCRIPTION_PX = 380
+"""A description longer than this may be cut rather than stand in a line of its own."""
 
 
 class EnergyHeader(QWidget):
@@ -54,23 +58,33 @@ class EnergyHeader(QWidget):
         self._grid.setVerticalSpacing(6)
         self._grid.setColumnStretch(2, 1)
         self._grid.addWidget(self.range_bar, 0, 0)
-        self._grid.addWidget(self.meter_box, 0, 1)
         for column, widget in enumerate((self.read_button, self.registers_button, self.export_button), 3):
             self._grid.addWidget(widget, 0, column)
         self._about = QWidget()
         about = QHBoxLayout(self._about)
         about.setContentsMargins(0, 0, 0, 0)
         about.setSpacing(GAP)
+        about.addWidget(self.meter_box)
         about.addWidget(self._description, 1)
         about.addWidget(self._simulated)
         self._is_narrow: bool | None = None
-        self.set_narrow(False)
+        self._place_description()
 
-    def set_narrow(self, is_narrow: bool) -> None:
-        """One line, or two where there is little width."""
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """The description goes where it has room."""
+        super().resizeEvent(event)
+        self._place_description()
+
+    def _place_description(self) -> None:
+        """Meter and description in the one line where there is room for most of them, else in a line of their own."""
+        shown = [self.range_bar, self.meter_box, self.read_button, self.registers_button, self.export_button]
+        taken = sum(widget.sizeHint().width() + GAP for widget in shown if not widget.isHidden())
+        wanted = self._description.fontMetrics().horizontalAdvance(self.description())
+        wanted += self._simulated.sizeHint().width()
+        is_narrow = self.width() - taken < min(wanted, _MOST_DESCRIPTION_PX)
         if is_narrow != self._is_narrow:
             self._is_narrow = is_narrow
-            self._grid.addWidget(self._about, *((1, 0, 1, 6) if is_narrow else (0, 2, 1, 1)))
+            self._grid.addWidget(self._about, *((1, 0, 1, 6) if is_narrow else (0, 1, 1, 2)))
 
     def apply(self, meters: Sequence[MeterShown], shown: MeterShown | None) -> None:
         """List these meters, the one that is shown among them."""
@@ -88,6 +102,7 @@ class EnergyHeader(QWidget):
             return
         box.setCurrentIndex(box.findData(shown.name))
         self._simulated.setVisible(shown.is_simulated)
+        self._place_description()
         report = shown.report
         is_read = report is not None and report.state in (MeterState.READING, MeterState.SILENT)
         self.read_button.setEnabled(is_read)
@@ -96,6 +111,7 @@ class EnergyHeader(QWidget):
     def set_description(self, words: str) -> None:
         """Who is read, how, and how old the numbers are."""
         self._description.set_text(words)
+        self._place_description()
 
     def description(self) -> str:
         """Those words, whole."""

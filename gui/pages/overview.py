@@ -87,16 +87,18 @@ class OverviewPage(QWidget):
         self._beside.addWidget(tile, 1)
 
     def apply_readings(self, readings: MeterReadings) -> None:
-        """A reading of a meter; the first meter that speaks is the site's."""
-        if self._meter is None:
+        """A reading of a meter; the first meter that speaks is the site's, until there is a sum of several."""
+        if self._meter is None or (readings.name == SITE and self._meter != SITE):
             self._meter = readings.name
+            self.power.forget()
+            self.energy.forget()
         if readings.name == self._meter:
             self.power.apply_readings(readings)
             self.energy.apply_readings(readings)
 
     def apply_report(self, report: MeterReport) -> None:
         """A meter that was let go makes room for another one."""
-        if report.state is MeterState.DISCONNECTED and report.name == self._meter:
+        if report.state is MeterState.DISCONNECTED and self._meter in (report.name, SITE):
             self._meter = None
 
     def apply_points(self, points: Sequence[SeriesPoints]) -> None:
@@ -104,9 +106,14 @@ class OverviewPage(QWidget):
         for series in points:
             self.power.apply_points(series)
 
+    @property
+    def meter(self) -> str | None:
+        """The meter whose numbers are shown."""
+        return self._meter
+
     def apply_account(self, account: EnergyAccount) -> None:
         """What the site's meter, or the sum of its meters, has used and cost."""
-        if account.meter in (self._meter, SITE):
+        if account.meter == self._meter:
             self.energy.apply_account(account)
 
     def apply_alarms(self, newest: Sequence[Alarm], counts: dict[AlarmSeverity, int]) -> None:

@@ -3,10 +3,33 @@
 from __future__ import annotations
 
 from PyQt5.QtCore import Qt
+from PyQt5.QtGui import QFontMetrics
 from PyQt5.QtWidgets import QHBoxLayout, QWidget
 
 from gui.theme import scaled_font
 from gui.widgets.labels import ElidedLabel, plain_label, set_role
+
+
+class _Detail(ElidedLabel):
+    """In one line where it fits, else in two smaller ones, else cut."""
+
+    def _elide(self) -> None:
+        words, metrics = self.accessibleName(), QFontMetrics(scaled_font(1.0))
+        small = QFontMetrics(scaled_font(0.85))
+        if metrics.horizontalAdvance(words) <= self.width() or self.width() < 1:
+            self.setFont(scaled_font(1.0))
+            super()._elide()
+            return
+        parts = words.split(" ")
+        halves = [(" ".join(parts[:at]), " ".join(parts[at:])) for at in range(1, len(parts))]
+        widths = [max(map(small.horizontalAdvance, half)) for half in halves]
+        if halves and min(widths) <= self.width():
+            self.setFont(scaled_font(0.85))
+            self.setText("\n".join(halves[widths.index(min(widths))]))
+            self.setToolTip("")
+        else:
+            self.setFont(scaled_font(1.0))
+            super()._elide()
 
 
 class BigNumber(QWidget):
@@ -18,7 +41,7 @@ class BigNumber(QWidget):
         self._number.setFont(scaled_font(2.1, bold=True))
         self._unit = plain_label("", "dim")
         self._unit.setFont(scaled_font(1.1))
-        self.detail_label = self._detail = ElidedLabel("dim")
+        self.detail_label = self._detail = _Detail("dim")
         self._detail.setAlignment(Qt.AlignRight | Qt.AlignBottom)
         layout = QHBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
@@ -45,7 +68,7 @@ class BigNumber(QWidget):
 
     def wanted_width(self) -> int:
         """Width at which nothing of it is cut."""
-        detail = self._detail.fontMetrics().horizontalAdvance(self.detail())
+        detail = QFontMetrics(scaled_font(1.0)).horizontalAdvance(self.detail())
         gap = self.layout().spacing()
         return (
             self._number.sizeHint().width() + gap + self._unit.sizeHint().width() + (2 * gap + detail if detail else 0)

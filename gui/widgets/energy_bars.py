@@ -176,7 +176,7 @@ class EnergyBarChart(QWidget):
 
     def _area(self) -> QRectF:
         metrics = QFontMetricsF(scaled_font(_FONT))
-        left = metrics.horizontalAdvance(numbers.number(10_000)) + 12
+        left = metrics.horizontalAdvance(numbers.number(-10_000)) + 12
         return QRectF(left, 6, max(10.0, self.width() - left - 4), max(10.0, self.height() - metrics.height() - 12))
 
     def _scale(self, height: float, line: float) -> tuple[float, float, float, int]:

@@ -72,6 +72,10 @@ class PowerTile(Card):
         self._stack.addWidget(shown)
         self.body.addLayout(self._stack, 1)
 
+    def forget(self) -> None:
+        """Another meter is the site's from now on."""
+        self._points.clear()
+
     def apply_readings(self, readings: MeterReadings) -> None:
         """One more measurement of the site's meter."""
         measured = readings.measurement
@@ -81,7 +85,7 @@ class PowerTile(Card):
             self._period_s = max(0.5, min(300.0, readings.time_s - self._points[-1][0]))
         self._points.append((readings.time_s, measured.active_power_w))
         self._seen_s = readings.time_s
-        self._source = readings.name
+        self._source = _("Site total") if readings.name == SITE else readings.name
         if readings.is_simulated and _("simulated") not in readings.name.casefold():
             self._source += " · " + _("simulated")
         self._number.set_number(*numbers.power(measured.active_power_w))
@@ -158,6 +162,11 @@ class EnergyTile(Card):
         self._stack.addWidget(shown)
         self.body.addLayout(self._stack, 1)
 
+    def forget(self) -> None:
+        """Another meter is the site's from now on."""
+        self._base_wh, self._register_wh, self._account, self._is_whole_day = None, None, None, False
+        self._cost.hide()
+
     def apply_account(self, account: EnergyAccount) -> None:
         """What the day has cost, and the month."""
         self._account = account
@@ -214,15 +223,14 @@ class EnergyTile(Card):
                 lines.append(BarItem(title, f"{text} {scaled_unit.replace('W', unit)}", None))
         if lines:
             self._lines.set_items(lines)
-            self.set_context(_("simulated") if readings.is_simulated else readings.name)
+            title = _("Site total") if readings.name == SITE else readings.name
+            self.set_context(_("simulated") if readings.is_simulated else title)
             self._stack.setCurrentIndex(1)
 
     def _show_energy(self) -> None:
         account = self._account
         if account is not None and account.today.import_wh is not None:
             today_wh = account.today.import_wh
-            if self._register_wh is not None and self._base_wh is not None and self._is_whole_day:
-                today_wh = max(today_wh, self._register_wh - self._base_wh) if account.meter != SITE else today_wh
             self._number.set_number(numbers.number(today_wh / 1000, 2 if today_wh < 10_000 else 1), "kWh")
             self._number.set_detail("")
             return

@@ -147,8 +147,7 @@ class MeterAsks(QObject):
         report = self._reports.get(name)
         if report is not None and report.protocol == "push":
             words = _("This meter sends by itself and answers no questions: its load profile cannot be asked for here.")
-            window.say(words, "warning")
-            window.read_button.setEnabled(False)
+            window.set_unaskable(words)
         window.show()
         return window
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from PyQt5.QtCore import QObject
+from PyQt5.QtCore import QObject, QTimer
 
 from core.meter_records import EnergyAccount, EnergyBars
 from core.records import SeriesPoints
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 HOUR_S = 3600.0
 _POINTS = 2000
+_ACCOUNT_MS = 60_000
 
 log = logging.getLogger("beffroi.gui")
 
@@ -43,12 +44,17 @@ class MeterHistory(QObject):
         self._is_live = is_live
         self._window: MainWindow | None = None
         self._page: EnergyPage | None = None
+        self._clock = QTimer(self)
+        self._clock.setInterval(_ACCOUNT_MS)
+        self._clock.timeout.connect(self.count_overview)
+        self._clock.start()
         services.history_ready.connect(self.show_last_hour)
         services.history_ready.connect(self.show_known)
 
     def attach(self, window: MainWindow) -> None:
         """Tell this window's Overview."""
         self._window, self._page = window, None
+        window.page_changed.connect(lambda _key: self.count_overview())
         self.show_last_hour()
 
     def attach_page(self, page: EnergyPage) -> None:
@@ -73,6 +79,12 @@ class MeterHistory(QObject):
                 self._page.apply_points(points, request_id)
 
         self._services.query(asked, done, self._on_no_history)
+
+    def count_overview(self) -> None:
+        """What the meter of the Overview has used and cost, while somebody looks there."""
+        window = self._window
+        if window is not None and window.current_page() == "overview" and window.overview.meter is not None:
+            self.count(window.overview.meter, "hour")
 
     def count(self, meter: str, unit: str) -> None:
         """What a meter has used and cost until now, and its bars per `unit`."""
@@ -110,8 +122,11 @@ class MeterHistory(QObject):
         if window is None:
             return
         midnight_s = time.mktime((*time.localtime(now_s)[:3], 0, 0, 0, 0, 0, -1))
+        parts = self._parts()
 
         def asked(history: History) -> tuple[list[SeriesPoints], float | None]:
+            if meter == SITE:
+                return history.total_points(parts, ["active_power_w"], now_s - HOUR_S, now_s, _POINTS), None
             names = [meter] if meter else history.meters()[:1]
             if not names or names[0] not in history.meters():
                 return [], None
@@ -123,11 +138,13 @@ class MeterHistory(QObject):
 
         def done(found: tuple[list[SeriesPoints], float | None]) -> None:
             points, midnight_wh = found
-            if self._window is window:
+            if self._window is window and window.overview.meter in (meter, None):
                 window.overview.apply_points(points)
                 window.overview.energy.set_midnight(midnight_wh)
 
         self._services.query(asked, done, self._on_no_history)
+        if meter is not None and window.overview.meter == meter:
+            self.count_overview()
 
     def show_known(self) -> None:
         """Meters of earlier days, with the last that they said, until they speak again."""

@@ -25,12 +25,11 @@ from gui.main_window import MainWindow
 from gui.models.site_total import SiteTotal
 from gui.pages.energy import EnergyPage
 from gui.plain_text import one_line
-from gui.runtime.child_program import ChildProgram
 from gui.runtime.services import Services
 from gui.wiring.meter_asks import MeterAsks
 from gui.wiring.meter_history import MeterHistory
+from gui.wiring.simulated_meter import SIMULATED, SimulatedMeter
 
-SIMULATED = "E450 demo"
 _SUFFIXES = {"key": "key", "auth_key": "auth", "password": "password"}
 """Endings of the files that secrets of a meter are kept in."""
 PORTS_MS = 2000
@@ -51,7 +50,9 @@ class MeterDesk(QObject):
         self._window: MainWindow | None = None
         self._page: EnergyPage | None = None
         self._dialog: ConnectProbeDialog | None = None
-        self._simulator: ChildProgram | None = None
+        self._simulated = SimulatedMeter(home, self)
+        self._simulated.ready.connect(self.connect_meter)
+        self._simulated.failed.connect(self._tell)
         self._wanted: dict[str, MeterConfig] = {}
         self._reports: dict[str, MeterReport] = {}
         self._last: dict[str, MeterReadings] = {}
@@ -107,14 +108,12 @@ class MeterDesk(QObject):
     def request_stop(self) -> None:
         """Ask the simulator to end."""
         self._ports.stop()
-        if self._simulator is not None:
-            self._simulator.request_stop()
+        self._simulated.request_stop()
 
     def stop(self) -> None:
         """End the simulator."""
         self.request_stop()
-        if self._simulator is not None:
-            self._simulator.stop()
+        self._simulated.stop()
 
     def current(self) -> str:
         """The meter that the menu means: the one shown, else the one that spoke last or was asked for last."""
@@ -128,13 +127,14 @@ class MeterDesk(QObject):
 
     def apply_readings(self, readings: MeterReadings) -> None:
         """A telegram came."""
-        if readings.name not in self._last:
-            self.history.show_last_hour(readings.name)
+        is_first = readings.name not in self._last
         self._last[readings.name] = readings
         if readings.measurement is not None and readings.time_s is not None:
             self._book.append_measurement(readings.name, readings.time_s, readings.measurement)
         if self._window is not None:
             self._window.apply_readings(readings)
+        if is_first:
+            self.history.show_last_hour(readings.name)
         if self._page is not None:
             self._page.apply_readings(readings)
         self.asks.apply_readings(readings)
@@ -145,6 +145,11 @@ class MeterDesk(QObject):
         if total is None or total.measurement is None or total.time_s is None:
             return
         self._book.append_measurement(total.name, total.time_s, total.measurement)
+        if self._window is not None:
+            is_first = self._window.overview.meter != total.name
+            self._window.overview.apply_readings(total)
+            if is_first:
+                self.history.show_last_hour(total.name)
         if self._page is not None:
             self._page.apply_readings(total, self.total.parts)
 
@@ -291,9 +296,8 @@ class MeterDesk(QObject):
         meter = self._wanted.pop(name, None)
         self._services.disconnect_meter(name)
         self._count_anew()
-        if meter is not None and meter.name == SIMULATED and self._simulator is not None:
-            self._simulator.request_stop()
-            self._simulator = None
+        if meter is not None and meter.name == SIMULATED:
+            self._simulated.let_go()
         if meter is not None:
             self.apply_report(
                 MeterReport(
@@ -358,25 +362,7 @@ class MeterDesk(QObject):
         """A simulated E450, a child of the window that is read like any other meter."""
         if self._window is not None:
             self._window.show_page("energy")
-        if self._simulator is not None:
-            return
-        self._simulator = ChildProgram(
-            [
-                *("--home", str(self._home.path), "meter", "simulate"),
-                *("--listen", "127.0.0.1:0", "--protocol", "push", "--interval", "1"),
-            ],
-            self,
-        )
-        self._simulator.line_read.connect(self._on_simulator_line)
-        self._simulator.died.connect(
-            lambda words: self._tell(_("the simulated meter ended: {reason}").format(reason=words))
-        )
-        self._simulator.start()
-
-    def _on_simulator_line(self, line: str) -> None:
-        if line.startswith("listening on "):
-            port = "socket://" + line.removeprefix("listening on ").strip()
-            self.connect_meter(MeterConfig(name=SIMULATED, port=port, protocol="push", total=False))
+        self._simulated.start()
 
     def _look_for_ports(self) -> None:
         self._services.serial_ports(self._on_ports)

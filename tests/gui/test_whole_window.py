@@ -100,7 +100,7 @@ def test_first_run_pairs_this_machine_runs_a_command_shows_a_meter_and_a_restart
     first.main_window.show_page("overview")
     first.main_window.overview.refresh()
     assert "simulated" in first.main_window.overview.power._context.text()
-    simulator_pid = first.console.meters._simulator.pid
+    simulator_pid = first.console.meters._simulated.pid
     assert first.main_window.notice() == ""
 
     _close(first)
