@@ -123,7 +123,7 @@ class MeterAsking:
                 await self._rest(port, pause_s, is_alone=True)
         finally:
             telling.expect(None)
-            await dialogue.close()
+            await _closed(dialogue)
 
     def _pace_of(self, dialogue: Dialogue) -> float:
         """From the beginning of a reading to the next: what somebody chose counts more than what the protocol can."""
@@ -278,6 +278,16 @@ def _no_profile(ask: ProfileAsk, name: str, meter: MeterIdentity, error: str | N
     return ProfilePart(
         name=name, meter=meter, obis=ask.obis or "", period_s=0.0, columns=(), rows=(), is_first=is_first, error=error
     )
+
+
+async def _closed(dialogue: Dialogue) -> None:
+    """Say good-bye, to the end: whoever is cancelled meanwhile waits those few tenths of a second too."""
+    closing = asyncio.ensure_future(dialogue.close())
+    try:
+        await asyncio.shield(closing)
+    except asyncio.CancelledError:
+        await asyncio.wait([closing])
+        raise
 
 
 @contextlib.asynccontextmanager
