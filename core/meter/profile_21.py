@@ -20,11 +20,11 @@ from datetime import datetime, timedelta
 from core.errors import RemoteProtocolError
 from core.language import _
 from core.meter.e450 import quantity_of
-from core.meter.measurement import measurement_of
+from core.meter.profile import ProfileMeasurements, period_quantity
 from core.meter_records import ProfileColumn, ProfileRow
 from core.obis import ObisCode
 from core.protocol.data_sets import DataSet
-from core.records import Measurement, Quality, Reading
+from core.records import Measurement
 
 COLUMNS_LIMIT = 64
 CLOCK_MARGIN_S = 3_600.0
@@ -33,8 +33,6 @@ CLOCK_MARGIN_S = 3_600.0
 _TIME = re.compile(r"([012]?)(\d\d)(\d\d)(\d\d)(\d\d)(\d\d)(\d\d)?$")
 _STATUS = re.compile(r"[0-9A-Fa-f]{1,16}$")
 _NUMBER = re.compile(r"[+-]?(?:\d{1,30}(?:\.\d{0,30})?|\.\d{1,30})$")
-_MEAN = re.compile(r"(?:1-\d{1,3}:)?([1-4])\.(?:4|5|25|27)(?:\.0)?(?:\*255)?$")
-"""Mean powers of a period, by the codes that meters give them."""
 
 
 def request_of(code: str, start_s: float, end_s: float) -> str:
@@ -77,6 +75,8 @@ class ProfileText:
         self._status: int | None = None
         self._last_s = float("-inf")
         self._rows: deque[ProfileRow] = deque()
+        self._measured: ProfileMeasurements | None = None
+        self._measured_kind: tuple[tuple[ProfileColumn, ...], float] | None = None
         self.columns: tuple[ProfileColumn, ...] = ()
         self.period_s = 0.0
 
@@ -107,27 +107,10 @@ class ProfileText:
 
     def measurements(self, rows: Iterable[ProfileRow]) -> tuple[tuple[float, Measurement], ...]:
         """The rows as a history keeps them."""
-        found = []
-        for row in rows:
-            if row.time_s is None:
-                continue
-            readings = [
-                Reading(
-                    obis=column.obis,
-                    quantity=column.quantity,
-                    value=value,
-                    raw=value,
-                    unit=column.unit,
-                    time=row.time,
-                    quality=Quality.GOOD,
-                )
-                for column, value in zip(self.columns, row.values, strict=True)
-                if isinstance(value, (int, float))
-            ]
-            measurement = measurement_of(readings)
-            if measurement is not None:
-                found.append((row.time_s, measurement))
-        return tuple(found)
+        kind = (self.columns, self.period_s)
+        if self._measured is None or self._measured_kind != kind:
+            self._measured, self._measured_kind = ProfileMeasurements(*kind), kind
+        return self._measured.of_rows(rows)
 
     def _is_header_whole(self) -> bool:
         header = self._header or []
@@ -202,10 +185,8 @@ def _value_of(text: str) -> float | int | str | None:
 
 
 def _quantity_of(code: str) -> str | None:
-    mean = _MEAN.match(code)
-    if mean is not None:
-        return {"1": "active_power_import", "2": "active_power_export", "3": "reactive_power"}.get(mean[1])
     try:
-        return quantity_of(ObisCode.parse(code if code.count(".") > 1 else f"{code}.0"))
+        parsed = ObisCode.parse(code if code.count(".") > 1 else f"{code}.0")
     except RemoteProtocolError:
         return None
+    return period_quantity(parsed) or quantity_of(parsed)
