@@ -14,6 +14,7 @@ from PyQt5.QtCore import QByteArray, QSize, Qt, pyqtSignal
 from PyQt5.QtGui import QDragEnterEvent, QDropEvent, QHideEvent, QResizeEvent, QShowEvent
 from PyQt5.QtWidgets import QSplitter, QStackedWidget, QVBoxLayout, QWidget
 
+from core.alarms.texts import unit_of
 from core.config.views import ViewAxis, ViewConfig, moment_text
 from core.language import _, ngettext
 from core.records import HistoryMark, Mover, SeriesInfo, SeriesPoints
@@ -22,6 +23,7 @@ from gui.models.history_chosen import MOST, ChosenModel
 from gui.models.history_range import FREE, HistoryRange
 from gui.models.history_state import KeptState, unpacked
 from gui.models.history_tree import MIME
+from gui.models.history_words import split_series
 from gui.widgets.card import GAP
 from gui.widgets.history_chooser import SeriesChooser
 from gui.widgets.history_header import HistoryHeader
@@ -164,7 +166,7 @@ class HistoryPage(QWidget):
         """Views that are saved."""
         self.header.set_views(views)
         if self._view not in [view.name for view in views]:
-            self._set_view("")
+            self.set_view_name("")
 
     def ask_again(self) -> None:
         """The history has changed: what is drawn is asked anew."""
@@ -180,8 +182,7 @@ class HistoryPage(QWidget):
 
     def draw(self, names: Sequence[str]) -> None:
         """Draw these too."""
-        infos = {name: self.chooser.model.info(name) for name in names}
-        left = self.chosen.add((name, info.unit if info is not None else None) for name, info in infos.items())
+        left = self.chosen.add((name, self._unit_of(name)) for name in names)
         if left:
             text = ngettext(
                 "{count} series more than the {most} that are drawn at once: remove some first.",
@@ -193,7 +194,7 @@ class HistoryPage(QWidget):
     def show_series(self, names: Sequence[str], at_s: float | None = None) -> None:
         """Draw these alone; around a moment where one is given."""
         self.open_view(ViewConfig(name="-", series=tuple(names)))
-        self._set_view("")
+        self.set_view_name("")
         if at_s is not None:
             self.range.show_span(at_s - 1_800, at_s + 1_800)
 
@@ -215,26 +216,21 @@ class HistoryPage(QWidget):
 
     def open_view(self, view: ViewConfig) -> None:
         """Show a saved view."""
-        known = {name: self.chooser.model.info(name) for name in view.series}
         self._kept_axes = {axis.unit: (axis.low, axis.high) for axis in view.axes}
         if self.plot is not None:
             self.plot.set_fixed_axes(self._kept_axes)
-        self.chosen.replace(((name, info.unit if info else None) for name, info in known.items()), view.hidden)
+        self.chosen.replace(((name, self._unit_of(name)) for name in view.series), view.hidden)
         span = view.span_s()
         if span is not None:
             self.range.show_span(*span)
         else:
             self.range.follow(view.range)
-        self._set_view(view.name)
+        self.set_view_name(view.name)
 
     @property
     def view_name(self) -> str:
         """The view that is open; empty where none is."""
         return self._view
-
-    def set_view_name(self, name: str) -> None:
-        """The view was saved, or has another name now."""
-        self._set_view(name)
 
     def fixed_axes(self) -> dict[str, tuple[float, float]]:
         """Axes that stand still."""
@@ -319,7 +315,7 @@ class HistoryPage(QWidget):
         if kept.chooser is not None:
             self._is_chooser_by_hand = True
             self.header.chooser_button.setChecked(kept.chooser)
-        self._set_view(kept.view)
+        self.set_view_name(kept.view)
 
     # Life of the widget
 
@@ -377,13 +373,19 @@ class HistoryPage(QWidget):
             is_wanted = self.width() >= _NARROW_PX or not self.chosen.rows()
             self.header.chooser_button.setChecked(is_wanted)
 
+    def _unit_of(self, name: str) -> str | None:
+        """Unit of a series; of one that is not listed yet what its name says."""
+        info = self.chooser.model.info(name)
+        return info.unit if info is not None else unit_of(split_series(name).quantity)
+
     def _show_first(self) -> None:
         """When the oldest of the chosen series began."""
         if self.plot is not None:
             infos = [self.chooser.model.info(name) for name in self.chosen.names()]
             self.plot.set_first(min((info.first_s for info in infos if info is not None), default=None))
 
-    def _set_view(self, name: str) -> None:
+    def set_view_name(self, name: str) -> None:
+        """The view that is open, was saved, or has another name now."""
         self._view = name
         self.header.set_current_view(name)
 
