@@ -151,6 +151,8 @@ class AlarmEngine:
     def skip(self, seconds: float) -> None:
         """The clock was set by so long, or this program did not run: nobody was silent or in a state meanwhile."""
         self._sources.shift(seconds)
+        learned = (name for name, source in self._sources.by_name.items() if source.derived is not None)
+        self._unlearned.update(name.partition("/")[2] for name in learned)
 
     # What is usual for meters
 
@@ -233,11 +235,11 @@ class AlarmEngine:
         source.is_expected = True
         self._leaving.pop(source.source, None)
         self._hear(source, time_s)
+        if record.is_simulated and not source.is_simulated:
+            source.set_simulated()
         measurement = record.measurement
         if measurement is None:
             return
-        if record.is_simulated and not source.is_simulated:
-            source.set_simulated()
         if measurement.quality is not Quality.ERROR:
             self._read(source, measurement, time_s)
             self._derive(source, record.name, measurement, time_s)
@@ -274,6 +276,8 @@ class AlarmEngine:
         if source is None:
             return
         source.period_s = report.period_s
+        if report.is_simulated and not source.is_simulated:
+            source.set_simulated()
         if report.is_ended:
             self._meter_on_port.pop(report.port, None)
             self._leaving.setdefault(name, now_s)
