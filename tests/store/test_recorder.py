@@ -14,10 +14,12 @@ import time
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from core.config import Retention
 from core.errors import StoreError, StoreNewerError
+from core.meter_records import ProfileColumn, ProfilePart, ProfileRow
 from core.records import (
     CommandOutput,
     Cpu,
@@ -120,6 +122,11 @@ class Site:
     @property
     def last(self) -> StoreReport:
         return self.reports[-1]
+
+    def samples(self) -> int:
+        """Rows that the quarters of an hour of a meter stand for."""
+        with contextlib.closing(sqlite3.connect(self.path)) as raw:
+            return int(raw.execute("SELECT coalesce(sum(samples), 0) FROM measurement_quarters").fetchone()[0])
 
     def count(self, table: str) -> int:
         with History.open(self.path, create=False) as history:
@@ -499,6 +506,81 @@ def test_retention_goes_on_when_the_clock_is_set_back(site: Site) -> None:
         await site.until(lambda: site.count("measurement_quarters") == 2)
 
     site.run(story)
+
+
+def test_a_clock_that_jumps_ahead_for_a_moment_removes_nothing(site: Site) -> None:
+    """By a clock that is a year ahead all that is there is old; retention waits whether it is set back."""
+    with History.open(site.path) as history:
+        history.write([telegram(NOW - 60 * number) for number in range(100)])
+
+    async def story() -> None:
+        await site.until(lambda: site.count("measurement_minutes") > 90)
+        site.now_s = NOW + 3600 * 24 * 365
+        site.recorder.put(telegram(site.now_s))
+        await site.until(lambda: bool(site.reports) and site.last.rows_written == 1)
+        await asyncio.sleep(0.3)
+
+    site.run(story)
+    assert site.count("measurements") == 101
+
+
+def test_what_is_over_is_rolled_up_while_the_recorder_runs(site: Site) -> None:
+    site.now_s = NOW // 900 * 900 + 100
+    begin_s = site.now_s // 900 * 900 - 900
+    History.open(site.path).close()
+
+    async def story() -> None:
+        for number in range(90):
+            site.recorder.put(telegram(begin_s + 10 * number))
+        await site.until(lambda: site.count("measurement_quarters") == 1)
+        site.recorder.put(telegram(begin_s + 5))  # late
+        await site.until(lambda: site.count("measurements") == 91 and site.samples() == 91)
+
+    site.run(story)
+
+
+def test_rows_of_a_load_profile_are_kept_and_nothing_else_of_it(site: Site) -> None:
+    row = ProfileRow(time="2024-01-01T00:00:00", time_s=NOW - 9000, values=(5,))
+    part = ProfilePart(
+        name="main",
+        meter=MeterIdentity(),
+        obis="1-0:99.1.0*255",
+        period_s=900,
+        columns=(ProfileColumn(obis="1-0:1.7.0*255"),),
+        rows=(row,),
+        measurements=((NOW - 9000, Measurement(active_power_w=5)),),
+    )
+
+    async def story() -> None:
+        site.recorder.put(part)
+        site.recorder.put(msgspec.structs.replace(part, measurements=()))
+        await site.until(lambda: bool(site.reports) and site.last.rows_written == 1)
+
+    site.run(story)
+    assert (site.count("measurements"), site.count("profile_rows")) == (1, 1)
+
+
+def test_a_full_disk_stops_the_roll_ups_until_there_is_room(site: Site) -> None:
+    site.now_s = NOW // 86400 * 86400 + 100
+    with History.open(site.path) as history:
+        history.write([telegram(site.now_s - 10 * number) for number in range(4000)])
+        cursor = history._connection.connection.cursor()
+        site.pages = cursor.execute("PRAGMA page_count").fetchone()[0] + 5
+        cursor.close()
+
+    async def story() -> None:
+        await site.until(lambda: bool(site.reports) and "full" in (site.last.error or ""))
+        site.pages = 1_000_000
+        await site.recorder.query(lambda history: roomy(history))
+        await site.until(lambda: site.last.error is None and site.samples() > 3_800)
+
+    def roomy(history: History) -> None:
+        cursor = history._connection.connection.cursor()
+        cursor.execute("PRAGMA max_page_count = 1000000")
+        cursor.close()
+
+    site.run(story)
+    assert site.count("measurements") == 4000
 
 
 CHILD = """
