@@ -33,7 +33,7 @@ P1_LINE = (115_200, 8, "N")
 _BEGINNING = re.compile(rb"/[A-Za-z]{0,3}$|/[A-Za-z]{3}[^\r\n]{1,80}\r?$")
 _HEAD = re.compile(rb"/[A-Za-z]{3}[^\r\n]{1,80}\r?\n")
 _END = re.compile(rb"(?:\n|\))[ \t]*!")
-_NEXT = re.compile(rb"\n/[A-Za-z]{3}[!-~]")
+_NEXT = re.compile(rb"(?<=\n)/[A-Za-z]{3}[!-~]|/[A-Za-z]{3}[!-~][^\r\n()]{0,79}\r?\n\r?\n")
 _LONGEST_HEAD = 86
 _CLOSING = re.compile(rb"![0-9A-Fa-f]{0,4}[ \t]*\r?\n")
 
@@ -116,8 +116,8 @@ class TelegramSession:
                 self._skip(1)
                 return 1
             return None
-        following = _NEXT.search(octets, head.end() - 1)
-        limit = len(octets) if following is None else following.start() + 1
+        following = _NEXT.search(octets, head.end())
+        limit = len(octets) if following is None else following.start()
         end = _END.search(octets, max(head.end() - 1, start + self._searched), limit)
         closing = None if end is None else _CLOSING.match(octets, end.end() - 1, limit)
         if closing is not None:

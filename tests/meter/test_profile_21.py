@@ -73,9 +73,11 @@ def test_times_with_and_without_season_and_seconds():
     assert moment_of("22605011230") == moment_of("2260501123000")
     for text in ("260501123000", "2605011230", "0260501123000", "1260501123000"):
         found = moment_of(text)
-        assert found is not None and abs(found[1] - START_S - 12.5 * 3600) <= 14 * 3600, text
+        assert found is not None
+        assert abs(found[1] - START_S - 12.5 * 3600) <= 14 * 3600, text
     summer, winter = moment_of("1260501120000"), moment_of("0260501120000")
-    assert summer is not None and winter is not None
+    assert summer is not None
+    assert winter is not None
     assert winter[1] - summer[1] in (0.0, 3600.0)  # where the zone has no summer time they are the same
     assert moment_of("9260501123000") is None
     assert moment_of("2261301123000") is None
