@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import pairwise
+from operator import itemgetter
 
 import numpy as np
 from numpy.typing import NDArray
@@ -129,6 +131,41 @@ class Track:
         self._count = end
         self._known |= {name for name, row in self._columns.items() if np.isfinite(values[row]).any()}
 
+    def insert(self, time_s: Floats, values: NDArray[np.floating], period_s: float) -> None:
+        """Put late points, oldest first, between those held, shapes (n,) and (columns, n); held times keep their own.
+
+        `period_s` is their usual distance: a gap that they fill is none any more. What lies before the oldest point
+        held, or beyond the newest, is left out: it is in the history.
+        """
+        if not self._count:
+            return
+        held = self._time[: self._count]
+        places = np.searchsorted(held, time_s)
+        is_kept = (places > 0) & (places < self._count)
+        is_kept[is_kept] = held[places[is_kept]] != time_s[is_kept]
+        time_s, values, places = time_s[is_kept], values[:, is_kept], places[is_kept]
+        if not len(time_s):
+            return
+        self._time = np.insert(held, places, time_s)
+        self._values = np.insert(self._values[:, : self._count], places, values, axis=1)
+        self._count = len(self._time)
+        self._known |= {name for name, row in self._columns.items() if np.isfinite(values[row]).any()}
+        built = self._built
+        pyramid = self._pyramid
+        self._forget_pyramid()
+        for step, (low, high) in enumerate(pyramid):  # what is older than the first of them stays
+            kept = min(built[step], int(places[0]) // FACTOR ** (step + 1))
+            self._pyramid[step][0][:, :kept] = low[:, :kept]
+            self._pyramid[step][1][:, :kept] = high[:, :kept]
+            self._built[step] = kept
+        allowed_s = max(SHORTEST_GAP_S, GAP_PERIODS * period_s)
+        gaps: list[Span] = []
+        for before_s, after_s in self._gaps:
+            inside = time_s[(time_s > before_s) & (time_s < after_s)]
+            edges = [before_s, *map(float, inside), after_s]
+            gaps += [gap for gap in pairwise(edges) if not len(inside) or gap[1] - gap[0] > allowed_s]
+        self._gaps = gaps[-_MOST_GAPS:]
+
     def view(self, column: str, start_s: float, end_s: float, columns: int) -> tuple[Floats, Floats, Floats]:
         """(time, minimum, maximum) of at most about `columns` + gaps entries, and one entry beyond each edge.
 
@@ -153,6 +190,11 @@ class Track:
             np.asarray(np.fmin.reduceat(low, begins), np.float64),
             np.asarray(np.fmax.reduceat(high, begins), np.float64),
         )
+
+    def is_free(self, start_s: float, end_s: float) -> bool:
+        """True where no point lies after `start_s` up to `end_s`."""
+        held = self._time[: self._count]
+        return bool(np.searchsorted(held, start_s, "right") == np.searchsorted(held, end_s, "right"))
 
     def gaps(self, start_s: float, end_s: float) -> list[Span]:
         """(last point before, first point after) of each silence that touches the span, oldest first."""
@@ -380,6 +422,25 @@ class SeriesBook:
         }
         if values:
             self._add(f"meter/{meter}", time_s, values, period_s)
+
+    def fill(self, meter: str, rows: Sequence[tuple[float, Measurement]], period_s: float) -> None:
+        """Put rows of a load profile where the curves of a meter have no point in the period before each."""
+        owner = f"meter/{meter}"
+        track = self._tracks.get(owner)
+        if track is None:
+            return
+        free = [
+            (time_s, row) for time_s, row in sorted(rows, key=itemgetter(0)) if track.is_free(time_s - period_s, time_s)
+        ]
+        values = np.array(
+            [
+                [np.nan if (value := getattr(row, name, None)) is None else value for _, row in free]
+                for name in track.columns
+            ],
+            np.float64,
+        ).reshape(len(track.columns), len(free))
+        track.insert(np.array([time_s for time_s, _ in free], np.float64), values, period_s)
+        self._revisions[owner] = self._revisions.get(owner, 0) + 1
 
     def append_status(self, machine: str, time_s: float, status: Status, *, period_s: float | None = None) -> None:
         """Add what a machine says at one moment, under the names of `STATUS_FIELDS`."""

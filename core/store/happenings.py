@@ -7,6 +7,7 @@ import json
 from sqlalchemy import Connection, or_, select
 
 from core.records import HistoryMark
+from core.site_records import ChatKind
 from core.store.schema import alarms, chat_lines, commands, events, operators
 
 
@@ -60,7 +61,8 @@ def _commands(connection: Connection, start_s: float, end_s: float, limit: int) 
 
 def _lines(connection: Connection, start_s: float, end_s: float, limit: int) -> list[HistoryMark]:
     table = chat_lines.c
-    statement = select(chat_lines).where(table.time_s >= start_s, table.time_s < end_s)
+    said = table.kind.in_([ChatKind.MESSAGE.value, ChatKind.SERVER.value])  # alarms and commands are marks of their own
+    statement = select(chat_lines).where(table.time_s >= start_s, table.time_s < end_s, said)
     return [
         HistoryMark(kind="chat", time_s=row.time_s, until_s=None, source=row.author, text=row.text)
         for row in connection.execute(statement.order_by(table.time_s.desc()).limit(limit))
