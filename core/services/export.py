@@ -9,7 +9,7 @@ import csv
 import heapq
 import os
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from itertools import groupby
 from pathlib import Path
@@ -31,19 +31,30 @@ SHEET_ROWS = 1_000_000
 CELL_LETTERS = 32_767
 """Letters of one cell of a spreadsheet at most."""
 
+WATCHED_ROWS = 500
+"""Rows after which who waits for an export is told of it."""
+
 _ISO_FORMAT = 'yyyy-mm-dd"T"hh:mm:ss.000"Z"'
 _CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 """What the XML of a spreadsheet cannot hold (XML 1.0, 2.2)."""
 
 
 def write_series(
-    history: History, names: Sequence[str], start_s: float, end_s: float, step_s: float | None, path: Path
+    history: History,
+    names: Sequence[str],
+    start_s: float,
+    end_s: float,
+    step_s: float | None,
+    path: Path,
+    *,
+    watch: Callable[[int], None] | None = None,
 ) -> int:
     """Write the values of several series from `start_s` to before `end_s`, a row a time; the number of rows.
 
     Values of meters, sensors and checks stand as they came (old ones as the means that are left of them); a machine's
     minutes, and everything with `step_s` (a row a step, at its beginning), as mean, min and max. A meter of which a
     part was fetched from its load profile has a column that says 1 there; what a simulator made is said in the header.
+    `watch` is told how many rows are written every now and then; what it raises ends the work, and no file is left.
     Raises StoreError, UsageError for a suffix that is neither .csv nor .xlsx.
     """
     write = _writer(path)
@@ -67,10 +78,22 @@ def write_series(
     filled = {meter: spans for meter, spans in filled.items() if spans}
     header += [_("meter/{meter}: from the load profile").format(meter=meter) for meter in filled]
     streams = [_numbered(number, history.samples(name, start_s, end_s, step_s)) for number, name in enumerate(names)]
-    return write(path, header, _marked(_series_rows(streams, widths), list(filled.values()), step_s or 0.0))
+    rows = _marked(_series_rows(streams, widths), list(filled.values()), step_s or 0.0)
+    try:
+        return write(path, header, rows if watch is None else _watched(rows, watch))
+    finally:
+        for stream in streams:
+            stream.close()  # one that was not read to its end holds a cursor of the history
 
 
-def _numbered(number: int, samples: Iterable[Sample]) -> Iterator[tuple[float, int, Sample]]:
+def _watched(rows: Iterable[list[Cell]], watch: Callable[[int], None]) -> Iterator[list[Cell]]:
+    for count, row in enumerate(rows):
+        if count % WATCHED_ROWS == 0:
+            watch(count)
+        yield row
+
+
+def _numbered(number: int, samples: Iterable[Sample]) -> Generator[tuple[float, int, Sample], None, None]:
     return ((sample.time_s, number, sample) for sample in samples)
 
 

@@ -35,6 +35,10 @@ _TOLD_EVERY_S = 0.2
 log = logging.getLogger("beffroi.gui")
 
 
+class _CancelledError(Exception):
+    """Nobody waits for the file any more."""
+
+
 class HistoryFilesDesk(QObject):
     """Writes what the page shows, or what *Export data…* asks for, and keeps its views."""
 
@@ -118,12 +122,13 @@ class HistoryFilesDesk(QObject):
         location = database_location(self._services.config, self._services.home)
         told_s = 0.0
 
-        def tell(rows: int) -> bool:
+        def watch(rows: int) -> None:
             nonlocal told_s
+            if stop.is_set():
+                raise _CancelledError
             if time.monotonic() - told_s > _TOLD_EVERY_S:
                 told_s = time.monotonic()
                 self._progressed.emit(dialog, rows)
-            return not stop.is_set()
 
         def write() -> int:
             from core.services.export import write_series
@@ -132,7 +137,7 @@ class HistoryFilesDesk(QObject):
             wanted.path.parent.mkdir(parents=True, exist_ok=True)
             with History.open(location, create=False) as history:
                 return write_series(
-                    history, wanted.names, wanted.start_s, wanted.end_s, wanted.step_s, wanted.path, progress=tell
+                    history, wanted.names, wanted.start_s, wanted.end_s, wanted.step_s, wanted.path, watch=watch
                 )
 
         async def work() -> int:
@@ -140,7 +145,7 @@ class HistoryFilesDesk(QObject):
 
         self._services.run(
             work(),
-            lambda rows: self._on_written(dialog, wanted.path, rows, is_cancelled=stop.is_set()),
+            lambda rows: self._on_written(dialog, wanted.path, rows),
             lambda error: self._on_not_written(dialog, error),
         )
 
@@ -148,9 +153,7 @@ class HistoryFilesDesk(QObject):
         if _is_open(dialog):
             dialog.apply_progress(rows)
 
-    def _on_written(self, dialog: ExportDataDialog, path: Path, rows: int, *, is_cancelled: bool) -> None:
-        if is_cancelled:
-            return
+    def _on_written(self, dialog: ExportDataDialog, path: Path, rows: int) -> None:
         self._folder = path.parent
         text = ngettext("{count} row exported to {path}", "{count} rows exported to {path}", rows)
         self._told(text.format(count=numbers.number(rows), path=one_line(str(path))))
@@ -158,6 +161,8 @@ class HistoryFilesDesk(QObject):
             dialog.apply_done(path, rows)
 
     def _on_not_written(self, dialog: ExportDataDialog, error: BaseException) -> None:
+        if isinstance(error, _CancelledError):
+            return  # the dialog has said so
         if isinstance(error, OSError):
             text = _("the folder cannot be made: {reason}").format(reason=error.strerror or error)
         else:
