@@ -77,7 +77,7 @@ class TariffDialog(FormDialog):
             rows.setDefaultSectionSize(26)
             columns.setStretchLastSection(True)
             columns.setHighlightSections(False)
-            columns.setDefaultAlignment(int(Qt.AlignLeft | Qt.AlignVCenter))
+            columns.setDefaultAlignment(Qt.AlignLeft | Qt.AlignVCenter)
             for column, width in enumerate(_WIDTHS):
                 columns.resizeSection(column, width)
         align_header(self.periods)
