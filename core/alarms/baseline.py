@@ -53,8 +53,8 @@ class Baseline:
     """The past of one meter's signed power; `zone` None is the local time of this computer.
 
     `hour_mean_w` is the usual consumption at this hour of the day (without today's), `week_mean_w` that of all hours,
-    an export counted as none; `lowest_w` the least quarter before the last day; None while too little is known. `has_exported` is true where power
-    flowed out in the last week, `exported_before` where it did more than a day ago.
+    an export counted as none; `lowest_w` the least quarter before the last day; None while too little is known.
+    `has_exported` is true where power flowed out in the last week, `exported_before` where it did more than a day ago.
     """
 
     def __init__(self, zone: tzinfo | None = None) -> None:

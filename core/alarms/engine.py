@@ -168,6 +168,11 @@ class AlarmEngine:
         found, self._unlearned = self._unlearned, set()
         return found
 
+    def is_measured(self, meter: str) -> bool:
+        """True once a measurement of that meter came."""
+        source = self._sources.by_name.get(f"meter/{meter}")
+        return source is not None and source.derived is not None
+
     def learn(self, meter: str, points: SeriesPoints) -> None:
         """Take the active power of a meter in the past, by which it is known what is usual."""
         source = self._sources.of(f"meter/{meter}")

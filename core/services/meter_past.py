@@ -47,14 +47,14 @@ class MeterPast:
         self._tariffs: Mapping[str, TariffConfig] = {}
         self._subscribed_w: Mapping[str, float] = {}
         self._engine: AlarmEngine | None = None
-        self._budget_s = 0.0
+        self._budgets_s: dict[str, float] = {}
         self._waiting: dict[str, float] = {}
 
     def set_meters(self, meters: Sequence[tuple[MeterConfig, TariffConfig | None]]) -> None:
         """Take the meters of the settings, each with its tariff."""
         tariffs = {meter.name: tariff for meter, tariff in meters if tariff is not None and tariff.budget_per_month}
         if tariffs != self._tariffs:
-            self._tariffs, self._budget_s = tariffs, 0.0
+            self._tariffs, self._budgets_s = tariffs, {}
         self._subscribed_w = {
             meter.name: meter.subscribed_power_w for meter, _tariff in meters if meter.subscribed_power_w is not None
         }
@@ -82,9 +82,9 @@ class MeterPast:
                 del self._waiting[meter]
             else:
                 self._waiting[meter] = now_s + AGAIN_S
-        if not 0.0 < self._budget_s - now_s <= BUDGET_S:
-            self._budget_s = now_s + BUDGET_S
-            for meter, tariff in self._tariffs.items():
+        for meter, tariff in self._tariffs.items():
+            if not 0.0 < self._budgets_s.get(meter, 0.0) - now_s <= BUDGET_S and engine.is_measured(meter):
+                self._budgets_s[meter] = now_s + BUDGET_S
                 await self._look_at_budget(engine, meter, tariff, tell)
 
     async def _learn(self, engine: AlarmEngine, meter: str, now_s: float) -> bool:
