@@ -172,6 +172,18 @@ def test_without_any_past_the_preview_says_so(shown, qtbot):
     assert "No past values" in dialog.preview._empty._sentence.text()
 
 
+def test_what_is_computed_of_a_meter_is_offered_and_the_preview_says_that_it_is_not_kept(shown, qtbot):
+    dialog = shown(RuleDialog(default_of("consumption peak"), ["meter/main"]))
+    assert "night_base_ratio" in dialog.quantity.completer().model().stringList()
+    assert "usual of this hour" in dialog.quantity.toolTip()
+    assert dialog._unit.text() == "×"
+    series = caught(dialog.preview.series_wanted)
+    qtbot.waitUntil(lambda: bool(series))
+    dialog.preview.apply_series(series[-1][0], [])
+    assert "computed as the meter is read" in dialog.preview._empty._sentence.text()
+    assert dialog.rule() == default_of("consumption peak")
+
+
 def test_mutes_are_listed_added_and_ended(shown):
     dialog = shown(MaintenanceDialog(SOURCES, "machine/web-01"))
     added, ended = caught(dialog.added), caught(dialog.ended)
