@@ -30,6 +30,22 @@ DERIVED = (
 )
 """Names of the quantities; `docs/alarms.md` says what each is. The last one is computed from the history."""
 
+SHOWN_BY = {
+    "active_power_peak_ratio": "active_power_w",
+    "active_power_drop_ratio": "active_power_w",
+    "voltage_unbalance_percent": "voltage_l1_v",
+    "current_unbalance_percent": "current_l1_a",
+    "loaded_power_factor": "power_factor",
+    "loaded_thd_current_percent": "thd_current_percent",
+    "subscribed_power_percent": "active_power_w",
+    "night_base_w": "active_power_w",
+    "night_base_ratio": "active_power_w",
+    "unexpected_export_w": "active_power_w",
+    "energy_fall_wh": "active_energy_import_wh",
+    "budget_percent": "active_energy_import_wh",
+}
+"""The series that the history keeps of each: the curve beside its alarm."""
+
 LEAST_USUAL_W = 50.0
 """Below it nothing is a drop of, and a night is as good as without a load."""
 LEAST_PEAK_OF_W = 200.0

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from PyQt5.QtCore import QObject
 from PyQt5.QtWidgets import QFileDialog
 
+from core.alarms.derived import SHOWN_BY
 from core.alarms.texts import unit_of
 from core.errors import StoreError
 from core.language import _, ngettext
@@ -159,7 +160,8 @@ def _series_of(history: Any, alarm: Alarm) -> str | None:
     """Name of the series that shows an alarm best."""
     if alarm.quantity is not None:
         # of disks the fullest alone has a series, whichever an alarm is about
-        return f"{alarm.source}/{alarm.quantity.partition(':')[0]}"
+        quantity = alarm.quantity.partition(":")[0]
+        return f"{alarm.source}/{SHOWN_BY.get(quantity, quantity)}"
     usual = _USUAL_QUANTITY.get(words.source_kind(alarm.source))
     if usual is not None:
         return f"{alarm.source}/{usual}"

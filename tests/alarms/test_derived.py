@@ -13,7 +13,7 @@ from msgspec.structs import replace
 
 from core.alarms.baseline import Baseline
 from core.alarms.bells import quantities
-from core.alarms.derived import DERIVED, DerivedQuantities
+from core.alarms.derived import DERIVED, SHOWN_BY, DerivedQuantities
 from core.alarms.engine import AlarmEngine
 from core.alarms.meter_rules import METER_RULES
 from core.alarms.rules import DEFAULT_RULES, default_of, rule_title
@@ -367,6 +367,7 @@ def test_every_rule_has_a_title_and_every_quantity_words_and_a_unit():
     for name in DERIVED:
         assert "_" not in quantity_text(name, "main")
         assert unit_of(name) or name == "loaded_power_factor"
+        assert SHOWN_BY[name] in Measurement.__struct_fields__
 
 
 def test_what_needs_a_load_a_phase_or_a_past_says_nothing_without():
