@@ -140,6 +140,8 @@ class Collector:
     def leave(self, operator: str) -> None:
         """A window has gone."""
         self.site.leave(operator)
+        if not self.feed.readers:
+            self.meters.unwatch()
 
     def set_visible(self, names: frozenset[str]) -> None:
         """These machines are on screen somewhere."""

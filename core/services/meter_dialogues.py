@@ -5,8 +5,6 @@ from __future__ import annotations
 import importlib
 from collections.abc import Mapping
 
-from core.errors import UsageError
-from core.language import _
 from core.services.meter_dialogue import NewDialogue
 
 DIALOGUES: Mapping[str, tuple[str, str]] = {
@@ -25,8 +23,5 @@ GETs a fraction of one, and meters on an M-Bus are often fed by it or by a batte
 def new_dialogue(protocol: str) -> NewDialogue:
     """The class that asks in `protocol`."""
     module, name = DIALOGUES[protocol]
-    try:
-        made: NewDialogue = getattr(importlib.import_module(module), name)
-    except ModuleNotFoundError as error:
-        raise UsageError(_("{protocol} is not part of this installation").format(protocol=protocol)) from error
+    made: NewDialogue = getattr(importlib.import_module(module), name)
     return made

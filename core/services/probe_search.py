@@ -16,7 +16,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from core.errors import BeffroiError, ConfigError, RemoteProtocolError, SerialPortMissingError, UsageError
+from core.errors import BeffroiError, ConfigError, RemoteProtocolError, SerialPortMissingError
 from core.home import write_private
 from core.language import _
 from core.protocol.data_sets import Telegram
@@ -195,11 +195,7 @@ async def _associate(port: Port, tell: Tell, source: MeterSource, clock: Callabl
         parity=None,
     )
     port.set_line(DLMS_LINE)
-    try:
-        make = new_dialogue("dlms")
-    except UsageError as error:
-        return Outcome(None, str(error))
-    dialogue = make(asked, tapped, lambda _told: None, clock)
+    dialogue = new_dialogue("dlms")(asked, tapped, lambda _told: None, clock)
     try:
         async with asyncio.timeout(ASSOCIATE_S):
             await dialogue.open()

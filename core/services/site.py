@@ -52,8 +52,14 @@ class Query(Protocol):
         """What `function(history)` returns."""
 
 
+MeterRequest = MeterReadRequest | RegistersRequest | ProfileRequest | LineWatchRequest
+
+
 class Meters(Protocol):
     """Who reads the meters of a site; each raises UsageError for one that is not read there, from any thread."""
+
+    def names(self) -> list[str]:
+        """The meters that are read."""
 
     def read_now(self, name: str, /) -> None:
         """Read it at once, where it is one that is asked."""
@@ -66,6 +72,21 @@ class Meters(Protocol):
 
     def watch_line(self, name: str, is_wanted: bool, /) -> None:
         """Have the octets of its line published as LineOctets, or no more."""
+
+
+def ask_meter(meters: Meters, request: MeterRequest) -> None:
+    """Have a meter asked; raises UsageError for one that is not read there, or for what cannot be asked."""
+    name = request.meter
+    if isinstance(request, MeterReadRequest):
+        meters.read_now(name)
+    elif isinstance(request, RegistersRequest):
+        meters.read_registers(name)
+    elif isinstance(request, LineWatchRequest):
+        meters.watch_line(name, request.is_wanted)
+    elif request.start_s >= request.end_s:
+        raise UsageError(_("the load profile is asked for from a time to a later one"))
+    else:
+        meters.read_profile(name, request.start_s, request.end_s, request.obis)
 
 
 class Site:
@@ -186,28 +207,15 @@ class Site:
         elif isinstance(request, CheckRequest):
             checks: CheckRunner = self._needed("checks", _("there are no checks yet; add one first"))
             await checks.check_now(request.names)
-        elif isinstance(request, MeterReadRequest | RegistersRequest | ProfileRequest | LineWatchRequest):
-            self._ask_meter(request)
+        elif isinstance(request, MeterRequest):
+            if self._meters is None:
+                raise UsageError(_("{meter} is not read here").format(meter=request.meter))
+            ask_meter(self._meters, request)
         elif isinstance(request, ReloadRequest):
             config, _warnings = await asyncio.to_thread(load_config, self._home)
             await self.set_config(config)
             if self._on_reload is not None:
                 await self._on_reload(config)
-
-    def _ask_meter(self, request: MeterReadRequest | RegistersRequest | ProfileRequest | LineWatchRequest) -> None:
-        meters, name = self._meters, request.meter
-        if meters is None:
-            raise UsageError(_("{meter} is not read here").format(meter=name))
-        if isinstance(request, MeterReadRequest):
-            meters.read_now(name)
-        elif isinstance(request, RegistersRequest):
-            meters.read_registers(name)
-        elif isinstance(request, LineWatchRequest):
-            meters.watch_line(name, request.is_wanted)
-        elif request.start_s >= request.end_s:
-            raise UsageError(_("the load profile is asked for from a time to a later one"))
-        else:
-            meters.read_profile(name, request.start_s, request.end_s, request.obis)
 
     # Parts
 

@@ -71,6 +71,11 @@ class SiteMeters:
         """See `MeterReader.watch_line`; raises UsageError for a meter that is not read."""
         self._reader(name).watch_line(is_wanted)
 
+    def unwatch(self) -> None:
+        """Publish the octets of no line any more: nobody is there to see them."""
+        for reader in self._readers.values():
+            reader.watch_line(False)
+
     async def stop(self) -> None:
         """Let all ports go."""
         await self._end(list(self._tasks))

@@ -23,7 +23,7 @@ from core.records import CommandProgress, CommandRequest, Machine
 from core.requests import ReloadRequest, Request
 from core.services.feed_reader import Feed, open_feed
 from core.services.hub import Hub
-from core.services.site import Meters, Query, Site
+from core.services.site import MeterRequest, Meters, Query, Site, ask_meter
 from core.site_records import FeedReport, Record
 from gui.runtime.loop_thread import LoopThread
 
@@ -151,7 +151,9 @@ class HomeShare(QObject):
     # In the thread
 
     async def _carry_out(self, request: Request) -> None:
-        if self._feed is not None:
+        if isinstance(request, MeterRequest) and request.meter in self._meters.names():
+            ask_meter(self._meters, request)  # read by this window, also beside one that collects
+        elif self._feed is not None:
             await self._feed.ask(request)
         elif self._site is not None:
             await self._site.handle(request)
