@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from PyQt5.QtCore import QByteArray, QSize, Qt, pyqtSignal
-from PyQt5.QtGui import QDragEnterEvent, QDropEvent, QHideEvent, QResizeEvent, QShowEvent
-from PyQt5.QtWidgets import QSplitter, QStackedWidget, QVBoxLayout, QWidget
+from PyQt5.QtGui import QHideEvent, QResizeEvent, QShowEvent
+from PyQt5.QtWidgets import QSplitter, QVBoxLayout, QWidget
 
 from core.alarms.texts import unit_of
 from core.config.views import ViewAxis, ViewConfig, moment_text
@@ -22,10 +22,9 @@ from core.series import SeriesBook
 from gui.models.history_chosen import MOST, ChosenModel
 from gui.models.history_range import FREE, HistoryRange
 from gui.models.history_state import KeptState, unpacked
-from gui.models.history_tree import MIME
 from gui.models.history_words import split_series
 from gui.widgets.card import GAP
-from gui.widgets.history_chooser import SeriesChooser
+from gui.widgets.history_chooser import DropArea, SeriesChooser
 from gui.widgets.history_header import HistoryHeader
 from gui.widgets.history_start import HistoryStart
 
@@ -34,27 +33,6 @@ if TYPE_CHECKING:
     from gui.widgets.history_plot import HistoryPlot
 
 _NARROW_PX = 900
-
-
-class DropArea(QStackedWidget):
-    """Takes series that are dragged here; `dropped(names)`."""
-
-    dropped = pyqtSignal(list)
-
-    def __init__(self, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
-        self.setAcceptDrops(True)
-
-    def dragEnterEvent(self, event: QDragEnterEvent) -> None:
-        """Series are welcome."""
-        if event.mimeData().hasFormat(MIME):
-            event.acceptProposedAction()
-
-    def dropEvent(self, event: QDropEvent) -> None:
-        """Draw them."""
-        names = bytes(event.mimeData().data(MIME)).decode("utf-8", "replace").split("\n")
-        event.acceptProposedAction()
-        self.dropped.emit([name for name in names if name])
 
 
 class HistoryPage(QWidget):
@@ -190,13 +168,6 @@ class HistoryPage(QWidget):
                 left,
             )
             self.told.emit(text.format(count=left, most=MOST))
-
-    def show_series(self, names: Sequence[str], at_s: float | None = None) -> None:
-        """Draw these alone; around a moment where one is given."""
-        self.open_view(ViewConfig(name="-", series=tuple(names)))
-        self.set_view_name("")
-        if at_s is not None:
-            self.range.show_span(at_s - 1_800, at_s + 1_800)
 
     def view(self, name: str) -> ViewConfig:
         """What is shown, as a view of that name."""

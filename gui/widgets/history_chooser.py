@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 
 from PyQt5.QtCore import QModelIndex, Qt, QTimer, pyqtSignal
-from PyQt5.QtGui import QKeyEvent, QPalette, QResizeEvent
-from PyQt5.QtWidgets import QAbstractItemView, QHeaderView, QLineEdit, QPushButton, QTreeView, QWidget
+from PyQt5.QtGui import QDragEnterEvent, QDropEvent, QKeyEvent, QPalette, QResizeEvent
+from PyQt5.QtWidgets import QAbstractItemView, QHeaderView, QLineEdit, QPushButton, QStackedWidget, QTreeView, QWidget
 
 from core.language import _, ngettext
 from core.records import SeriesInfo
 from gui import numbers
-from gui.models.history_tree import NAME_ROLE, SeriesTree
+from gui.models.history_tree import MIME, NAME_ROLE, SeriesTree
 from gui.theme import notifier, theme
 from gui.widgets.card import MARGIN, Card
 
@@ -198,3 +198,24 @@ class SeriesChooser(Card):
 
     def _on_selected(self) -> None:
         self.add_button.setEnabled(bool(self.view.selected_names()))
+
+
+class DropArea(QStackedWidget):
+    """Takes series that are dragged here; `dropped(names)`."""
+
+    dropped = pyqtSignal(list)
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setAcceptDrops(True)
+
+    def dragEnterEvent(self, event: QDragEnterEvent) -> None:
+        """Series are welcome."""
+        if event.mimeData().hasFormat(MIME):
+            event.acceptProposedAction()
+
+    def dropEvent(self, event: QDropEvent) -> None:
+        """Draw them."""
+        names = bytes(event.mimeData().data(MIME)).decode("utf-8", "replace").split("\n")
+        event.acceptProposedAction()
+        self.dropped.emit([name for name in names if name])

@@ -20,7 +20,7 @@ from gui.widgets.history_canvas import HistoryCanvas
 
 _SCALE = 2
 _MARGIN = 16
-_COLUMN = 112
+_APART = 22
 
 
 class HistoryPicture:
@@ -60,48 +60,55 @@ class HistoryPicture:
         painter.setFont(scaled_font(1.1, bold=True))
         painter.setPen(colours.color("text"))
         painter.drawText(line, Qt.AlignLeft | Qt.AlignVCenter, self._title)
+        taken = painter.fontMetrics().horizontalAdvance(self._title) + _MARGIN
         painter.setFont(self._font)
+        if any(row.is_simulated for row in self._chosen.visible()):
+            painter.setPen(colours.color("warning"))
+            painter.drawText(line.adjusted(taken, 0, 0, 0), Qt.AlignLeft | Qt.AlignVCenter, _("simulated"))
         painter.setPen(colours.color("dim"))
         start_s, end_s = self._range.span()
         times = f"{numbers.exact_time(start_s)} – {numbers.exact_time(end_s)}"
         painter.drawText(line, Qt.AlignRight | Qt.AlignVCenter, times)
-        if any(row.is_simulated for row in self._chosen.visible()):
-            painter.setPen(colours.color("warning"))
-            painter.drawText(line, Qt.AlignHCenter | Qt.AlignVCenter, _("simulated"))
         area = QRectF(_MARGIN, self._head, self._canvas.width(), self._canvas.height())
         self._canvas.render(painter, area, self._canvas.viewport().rect())
         self._paint_legend(painter, area.bottom() + 10, size.width())
 
     def _paint_legend(self, painter: QPainter, top: float, width: float) -> None:
-        colours = theme()
-        between = self._range.between()
+        """A line a series: its dash, its name, and its values in columns as wide as they need."""
+        colours, rows = theme(), self._chosen.visible()
+        between, right = self._range.between(), width - _MARGIN
         columns = (AT_A, AT_B, DIFFERENCE, BETWEEN) if between else (LEAST, MEAN, GREATEST)
         painter.setFont(self._font)
-        painter.setPen(colours.color("dim"))
+        metrics = QFontMetricsF(self._font)
+        titles = {column: str(self._chosen.headerData(column, Qt.Horizontal)) for column in columns}
         if between:
-            a_s, b_s = self._range.cursor("A"), self._range.cursor("B")
-            words = f"A {numbers.exact_time(a_s or 0)}   B {numbers.exact_time(b_s or 0)}   "
-            words += f"Δ {length_words(between[1] - between[0])}"
-            painter.drawText(QRectF(_MARGIN, top, width, self._line), Qt.AlignLeft | Qt.AlignVCenter, words)
-        right = width - _MARGIN
-        for place, column in enumerate(columns):
-            cell = QRectF(right - (len(columns) - place) * _COLUMN, top, _COLUMN, self._line)
-            title = str(self._chosen.headerData(column, Qt.Horizontal))
-            painter.drawText(cell, Qt.AlignRight | Qt.AlignVCenter, title)
-        for number, row in enumerate(self._chosen.visible(), start=1):
+            for column, letter in ((AT_A, "A"), (AT_B, "B")):
+                titles[column] = f"{letter} {numbers.exact_time(self._range.cursor(letter) or 0.0)[5:]}"
+            titles[DIFFERENCE] = f"Δ {length_words(between[1] - between[0])}"
+        left = right
+        places: dict[int, tuple[float, float]] = {}
+        for column in reversed(columns):
+            words = [titles[column], *(self._chosen.text(row, column) for row in rows)]
+            wide = max(map(metrics.horizontalAdvance, words)) + _APART
+            left -= wide
+            places[column] = (left, wide)
+        painter.setPen(colours.color("dim"))
+        for column, (x, wide) in places.items():
+            painter.drawText(QRectF(x, top, wide, self._line), Qt.AlignRight | Qt.AlignVCenter, titles[column])
+        for number, row in enumerate(rows, start=1):
             y = top + number * self._line
             painter.setPen(QPen(colours.color(row.role), 2))
-            painter.drawLine(int(_MARGIN), int(y + self._line / 2), int(_MARGIN) + 14, int(y + self._line / 2))
+            painter.drawLine(_MARGIN, int(y + self._line / 2), _MARGIN + 14, int(y + self._line / 2))
             painter.setPen(colours.color("text"))
             unit = self._chosen.shown(row).unit
             words = self._chosen.text(row, SERIES) + (f"  {unit}" if unit else "")
             if row.is_simulated:
                 words += f"  ({_('simulated')})"
-            room = QRectF(_MARGIN + 22, y, right - len(columns) * _COLUMN - _MARGIN - 22, self._line)
-            words = painter.fontMetrics().elidedText(words, Qt.ElideRight, int(room.width()))
+            room = QRectF(_MARGIN + 22, y, max(40.0, left - _MARGIN - 22), self._line)
+            words = metrics.elidedText(words, Qt.ElideRight, room.width())
             painter.drawText(room, Qt.AlignLeft | Qt.AlignVCenter, words)
-            for place, column in enumerate(columns):
-                cell = QRectF(right - (len(columns) - place) * _COLUMN, y, _COLUMN, self._line)
+            for column, (x, wide) in places.items():
+                cell = QRectF(x, y, wide, self._line)
                 painter.drawText(cell, Qt.AlignRight | Qt.AlignVCenter, self._chosen.text(row, column))
 
     def _write_svg(self, path: Path) -> None:

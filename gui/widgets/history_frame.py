@@ -40,7 +40,9 @@ class FrameMaker:
     def frame(self, start_s: float, end_s: float, columns: int, now_s: float) -> Frame:
         """All that is shown of a span."""
         rows = self._chosen.visible()
-        found = {row.name: self._data.columns(row.name, start_s, end_s, columns) for row in rows}
+        found = {
+            row.name: _within(self._data.columns(row.name, start_s, end_s, columns), start_s, end_s) for row in rows
+        }
         units = list(dict.fromkeys(row.unit for row in rows))
         spans, shown = [], {}
         for unit in units:
@@ -120,6 +122,25 @@ class FrameMaker:
             for begin_s, until_s in sorted(spans)
             if until_s > start_s and begin_s < end_s
         ]
+
+
+def _within(found: Columns, start_s: float, end_s: float) -> Columns:
+    """The points of a span, cut at its edges: a drawing has no frame that hides what lies beyond."""
+    times = found.time_s
+    if len(times) < 2:
+        return found
+    begin = max(0, int(np.searchsorted(times, start_s)) - 1)
+    end = min(len(times), int(np.searchsorted(times, end_s, "right")) + 1)
+    cut = Columns(*(column[begin:end].copy() for column in found))
+    if len(cut.time_s) < 2:
+        return cut
+    for outer, inner, edge_s in ((0, 1, start_s), (-1, -2, end_s)):
+        if (cut.time_s[outer] - edge_s) * (cut.time_s[inner] - edge_s) < 0:
+            share = (edge_s - cut.time_s[outer]) / (cut.time_s[inner] - cut.time_s[outer])
+            for column in (cut.low, cut.mean, cut.high):
+                column[outer] += share * (column[inner] - column[outer])
+            cut.time_s[outer] = edge_s
+    return cut
 
 
 def _stroke(row: Chosen, found: Columns, divisor: float, axis: int, pixels_a_second: float) -> Stroke:
