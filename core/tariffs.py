@@ -40,6 +40,8 @@ HOLIDAYS = {
 """Public holidays of a whole country, by its code; what a canton, a Land or an operator adds is written beside it."""
 
 _MOST_PRICE = 1_000_000
+_LAST_YEAR = 9998
+"""So that a price until 9999-12-31 is one that nobody sees the end of."""
 _DAY_NAMES = (
     N_("a Monday"), N_("a Tuesday"), N_("a Wednesday"), N_("a Thursday"), N_("a Friday"), N_("a Saturday"),
     N_("a Sunday"),
@@ -274,15 +276,15 @@ def _gaps(tariff: TariffConfig) -> Iterator[Problem]:
 def _days_of_change(tariff: TariffConfig) -> list[date]:
     """The first day of each month and of each span of dates, in the years in which prices change."""
     validity = {one for period in tariff.periods for one in (period.valid_from, period.valid_until) if one is not None}
-    years = {2024} if not validity else {year for day in validity for year in (day.year, day.year + 1)}
+    years = {2024} if not validity else {min(year, _LAST_YEAR) for day in validity for year in (day.year, day.year + 1)}
     days = set(validity) | {date(year, month, 1) for year in years for month in range(1, 13)}
     for period in tariff.periods:
         for text in period.dates:
             for month, day in _dates(text):
                 days.update(_day_of(year, month, day) for year in years)
                 days.update(_day_of(year, month, day) + timedelta(days=1) for year in years)
-    days.update(day + timedelta(days=1) for day in validity if day < date.max)
-    return sorted(days)
+    last = date(_LAST_YEAR, 12, 31)
+    return sorted({min(day, last) for day in days} | {min(day, last) + timedelta(days=1) for day in validity})
 
 
 def _is_amid(tariff: TariffConfig, day: date) -> bool:

@@ -6,6 +6,7 @@ peak nothing before it is known what is usual. So a rule over it is silent then,
 
 from __future__ import annotations
 
+import math
 from datetime import tzinfo
 
 from core.alarms.baseline import Baseline
@@ -97,7 +98,7 @@ class DerivedQuantities:
         """What follows from a measurement: by name, those that mean something now."""
         found: dict[str, float] = {}
         power_w = measurement.active_power_w
-        if power_w is not None:
+        if power_w is not None and math.isfinite(power_w):
             self.baseline.take(time_s, power_w)
             self._beside_usual(power_w, found)
             subscribed_w = self.subscribed_power_w

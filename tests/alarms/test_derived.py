@@ -9,6 +9,8 @@ from zoneinfo import ZoneInfo
 
 import pytest
 from alarm_records import T0, meter_readings
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from core.alarms.baseline import Baseline
@@ -381,3 +383,19 @@ def test_a_power_that_jumps_rings_where_that_is_asked_for():
     meter.run(120, 300.0)
     meter.run(30, 7000.0)
     assert meter.rung("power jump")[0].state is AlarmState.ACTIVE
+
+
+NUMBERS = st.none() | st.floats(width=32) | st.sampled_from([0.0, 230.0, 4e9, 99_999.0])
+
+
+@given(st.lists(st.lists(NUMBERS, min_size=28, max_size=28), min_size=1, max_size=6), st.integers(1, 86_400))
+@settings(max_examples=40, deadline=None)
+def test_whatever_a_meter_says_is_taken(rows, step_s):
+    fields = [name for name in Measurement.__struct_fields__ if name != "quality"]
+    derived = DerivedQuantities(6000.0)
+    for number, row in enumerate(rows):
+        measurement = Measurement(**dict(zip(fields, row, strict=False)))
+        for name in derived.take(T0 + number * step_s, measurement):
+            assert name in DERIVED
+            reason = derived.reason(name)
+            assert reason is None or reason.isprintable()

@@ -189,3 +189,18 @@ def test_the_tariffs_of_the_documentation_are_ones():
         config, warnings = parsed(block.encode(), Path("config.toml"))
         assert config.tariffs
         assert not warnings
+
+
+def test_a_price_may_hold_until_the_end_of_all_days():
+    ever = period("ever", valid_from=date(2024, 1, 1), valid_until=date(9999, 12, 31))
+    first = period("first", valid_until=date(2023, 12, 31), valid_from=date.min)
+    assert not list(problems(tariff(ever, first)))
+
+
+def test_the_last_hour_of_the_winter_is_not_the_first_of_the_summer():
+    winter = period("winter", dates=("10-01..03-31",), hours=("06:00-22:00",))
+    night = period("night", hours=("22:00-06:00",))
+    told = [problem.text for problem in problems(tariff(winter, night))]
+    assert len(told) == 1
+    assert "06:00 to 22:00 on" in told[0]
+    assert "-04-0" in told[0]
