@@ -32,6 +32,8 @@ class ConnectProbeDialog(FormDialog):
     key_wanted = pyqtSignal(str)
     password_wanted = pyqtSignal(str)
     ports_wanted = pyqtSignal()
+    scan_wanted = pyqtSignal(str, object)
+    """Port, and speed where one is chosen: search this M-Bus; `take_address` takes what was chosen."""
 
     def __init__(
         self,
@@ -78,7 +80,18 @@ class ConnectProbeDialog(FormDialog):
         self.protocol.setToolTip(
             _("G3-PLC is the operator's power line network: it is not readable from a PC; use a port of the meter.")
         )
-        self.add_row(_("Protocol"), self.protocol)
+        self.scan_button = QPushButton(_("Scan…"))
+        self.scan_button.setToolTip(_("Find the meters on an M-Bus, and choose one"))
+        self.scan_button.setAutoDefault(False)
+        self.scan_button.clicked.connect(self._on_scan)
+        self.scan_button.hide()
+        self.protocol.currentIndexChanged.connect(lambda _row: self._show_scan())
+        protocol_line = QHBoxLayout()
+        protocol_line.setSpacing(6)
+        protocol_line.addWidget(self.protocol, 1)
+        protocol_line.addWidget(self.scan_button)
+        self.add_row(_("Protocol"), protocol_line)
+        self.protocol.setAccessibleName(_("Protocol"))
         self.name = QLineEdit(meter.name if meter is not None else "")
         self.name.setPlaceholderText(_("such as E450 principal; else what its port is called"))
         self.name.setMaxLength(_MOST_NAME)
@@ -194,6 +207,11 @@ class ConnectProbeDialog(FormDialog):
         self.set_busy(False)
         self.say(str(error), "critical")
 
+    def take_address(self, address: str) -> None:
+        """The meter of that address on its bus."""
+        self.more.address.setText(address)
+        self.more.open()
+
     def meter(self) -> str:
         """Name under which the connection was asked for."""
         return self._name
@@ -211,6 +229,17 @@ class ConnectProbeDialog(FormDialog):
         same = [item for item in found if item is not None and item.data(Qt.UserRole) == text.strip()]
         self._usb_serial = same[0].data(_USB_SERIAL) if same else None
         self._show_found_by()
+
+    def _show_scan(self) -> None:
+        self.scan_button.setVisible(self.protocol.currentData() == "mbus")
+
+    def _on_scan(self) -> None:
+        port = self.port.text().strip()
+        if port:
+            self.scan_wanted.emit(port, self.more.line.currentData()[0])
+        else:
+            self.say(_("Choose a port, or type one."), "warning")
+            self.port.setFocus()
 
     def _show_found_by(self) -> None:
         words = _("It is found again by its USB serial number {number}, whatever port it is plugged into.")

@@ -46,7 +46,7 @@ class LoadProfileWindow(MeterWindow):
         self._is_busy = False
         self._can_ask = True
         self._is_simulated = False
-        self._measured = 0
+        self._asked_s = 0.0
         self._period_s = 0.0
         today = QDate.currentDate()
         self.begin, self.end = QDateTimeEdit(), QDateTimeEdit()
@@ -117,15 +117,14 @@ class LoadProfileWindow(MeterWindow):
             return
         if part.is_first:
             self.model.clear()
-            self._measured = 0
         has_columns = part.columns != self.model.columns
         self.model.append(part)
-        self._measured += len(part.measurements)
         self._period_s, self._is_simulated = part.period_s, part.is_simulated
         for card in (self._card, self._curve_card):
             card.set_context(_("simulated") if part.is_simulated else "")
         if has_columns:
             self._list_columns(part.columns)
+            self.view.resizeColumnsToContents()
         count = len(self.model.rows())
         if part.is_last:
             self._is_busy = False
@@ -134,6 +133,7 @@ class LoadProfileWindow(MeterWindow):
             self.view.resizeColumnsToContents()
         else:
             self._is_busy = True
+            self.set_progress(count, round(self._asked_s / part.period_s) if part.period_s else None)
             self.say(ngettext("reading: {count} row", "reading: {count} rows", count).format(count=count))
         self._draw()
         self._show_state()
@@ -210,6 +210,7 @@ class LoadProfileWindow(MeterWindow):
             self.end.setFocus(Qt.OtherFocusReason)
             return
         self._is_busy = True
+        self._asked_s = end_s - start_s
         self.model.clear()
         self.set_progress(0)
         self.say(_("asking the meter for its load profile…"))

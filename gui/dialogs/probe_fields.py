@@ -55,8 +55,8 @@ class ProbeFields(More):
         for value, title in FRAMINGS:
             self.framing.addItem(_(title), value)
         self.add_row(_("Framing"), self.framing)
-        self.client = self._field(_("Client"), _("DLMS: 16 is the public one, 1 the one with a password or keys"))
-        self.address = self._field(_("Address"), _("of the meter: 1, LOGICAL:PHYSICAL, or a number of M-Bus"), 64)
+        self.client = self._field(_("Client"), _("16 is the public one, 1 with password or keys"))
+        self.address = self._field(_("Address"), _("1, LOGICAL:PHYSICAL, or an M-Bus number"), 64)
         self.password = self._secret(_("Password"), meter is not None and meter.password_file is not None)
         self.key = self._secret(_("Encryption key"), meter is not None and meter.key_file is not None, is_key=True)
         self.auth_key = self._secret(

@@ -39,7 +39,7 @@ _TIPS = (
     N_("such as 12-20..01-05, each year; empty: all year"),
     N_("1 to 4: the meter's own tariff register counts it, in place of hours and days; empty: the clock decides"),
 )
-_WIDTHS = (124, 84, 140, 96, 84, 100, 60)
+_WIDTHS = (118, 84, 130, 92, 80, 92, 72)
 _MOST_PERIODS = 100
 _CURRENCIES = ("EUR", "CHF", "GBP", "USD")
 _HOLIDAY_WORDS = {"yes": N_("as on any day"), "no": N_("never"), "only": N_("only"), "also": N_("its days too")}

@@ -26,6 +26,7 @@ from gui.models.site_total import SiteTotal
 from gui.pages.energy import EnergyPage
 from gui.plain_text import one_line
 from gui.runtime.services import Services
+from gui.wiring.bus_scan import BusScanDesk
 from gui.wiring.meter_asks import MeterAsks
 from gui.wiring.meter_history import MeterHistory
 from gui.wiring.simulated_meter import SIMULATED, SimulatedMeter
@@ -59,6 +60,7 @@ class MeterDesk(QObject):
         self.total = SiteTotal()
         self.history = MeterHistory(services, lambda: self.total.parts, lambda name: name in self._last, self)
         self.asks = MeterAsks(services, self.current, self.renew, self)
+        self._bus = BusScanDesk(services, self)
         self.asks.restart_wanted.connect(self.connect_again)
         self._ports = QTimer(self)
         self._ports.setInterval(PORTS_MS)
@@ -187,6 +189,7 @@ class MeterDesk(QObject):
         dialog.cancelled.connect(lambda: self.disconnect_meter(dialog.meter()))
         dialog.key_wanted.connect(self.open_key)
         dialog.ports_wanted.connect(self._look_for_ports)
+        dialog.scan_wanted.connect(lambda port, baud: self._bus.open(port, baud, dialog.take_address, dialog))
         dialog.finished.connect(lambda result: self._on_dialog_finished(result, dialog.meter()))
         dialog.open()
         self._look_for_ports()
