@@ -15,10 +15,12 @@ from gui import numbers
 from gui.models.history_chosen import Chosen, ChosenModel
 from gui.models.history_words import Shown, shown_of
 from gui.widgets.history_data import Columns, HistoryData, silent_together
-from gui.widgets.time_axis import nice_range
+from gui.widgets.time_axis import nice_range, nice_step
 from gui.widgets.time_plot_drawing import AxisSpan, Band, Frame, Gap, Stroke
 
 _DOT_APART_PX = 9
+_FLAT = 6.0
+_FINE_STEPS = 10
 _LEAST_BAND = 0.006
 _MOST_BANDS = 12
 _NO_FLOOR = {"V", "Hz", "°C", "°F", "hPa", "Wh", "varh", "d", ""}
@@ -83,7 +85,9 @@ class FrameMaker:
             return shown, AxisSpan(fixed[0] / divisor, fixed[1] / divisor, shown.unit, role)
         if not lows:
             return shown, AxisSpan(0.0, 1.0, shown.unit, role, has_ticks=False)
-        floor = None if unit in _NO_FLOOR else 0.0
+        # An axis begins at zero unless that would press its curves flat.
+        is_flat = low < 0 or high > _FLAT * (high - low)
+        floor = None if unit in _NO_FLOOR or is_flat else 0.0
         bottom, top = nice_range(low / divisor, high / divisor, floor=floor, headroom=0.1)
         if unit == "%" and high <= 100 < top:
             top = 100.0
@@ -92,6 +96,8 @@ class FrameMaker:
         if held is not None and holds and held[1] - held[0] < 1.5 * (top - bottom):
             bottom, top = held[:2]
         self._bounds[unit] = (bottom, top, divisor)
+        _step, digits = nice_step((high - low) / divisor / _FINE_STEPS)
+        shown = shown._replace(digits=min(6, max(shown.digits, digits)) if high > low else shown.digits)
         return shown, AxisSpan(bottom, top, shown.unit, role)
 
     def _alone(self, rows: Sequence[Chosen], start_s: float, end_s: float, now_s: float) -> list[Band]:

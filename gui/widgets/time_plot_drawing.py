@@ -173,7 +173,9 @@ class Drawing(pg.GraphicsObject):
         for run in _runs(middle):
             xs, ys = x[run], middle[run]
             if stroke.has_dots or len(xs) == 1:
-                self._dots.append((stroke.role, to_polygon(xs, ys)))
+                inside = (xs > 0) & (xs < self._size[0])  # what was cut at an edge is no sample
+                if inside.any():
+                    self._dots.append((stroke.role, to_polygon(xs[inside], ys[inside])))
             if len(xs) > 1:
                 self._lines.append((stroke.role, to_polygon(xs, ys)))
                 if not np.array_equal(top[run], bottom[run]):

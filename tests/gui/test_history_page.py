@@ -2,7 +2,21 @@
 
 import pytest
 from dialog_parts import gather
-from history_made_up import CPU, DAY_S, HEAT, HOUR_S, NOW_S, POWER, REGISTER, UNITS, VOLTAGE, MadeUpHistory, info, marks
+from history_made_up import (
+    CPU,
+    DAY_S,
+    HEAT,
+    HOUR_S,
+    NOW_S,
+    POWER,
+    REGISTER,
+    UNITS,
+    VOLTAGE,
+    MadeUpHistory,
+    info,
+    marks,
+    points,
+)
 from PyQt5.QtCore import QPoint, QPointF, Qt
 from PyQt5.QtGui import QWheelEvent
 from PyQt5.QtWidgets import QApplication
@@ -102,9 +116,17 @@ def test_units_share_an_axis_and_each_other_one_has_its_own(qtbot, page, history
     frame = page.plot.frame(*page.range.span())
     assert [frame.unit, *(span.unit for span in frame.more)] == ["W", "V", "%", "°C"]
     assert [stroke.axis for stroke in frame.strokes] == [0, 1, 2, 3, 2]
-    assert frame.span_of(0)[0] == 0.0
     assert frame.span_of(1)[0] > 200
     assert frame.span_of(2)[1] <= 100
+
+
+def test_an_axis_begins_at_zero_unless_that_would_press_its_curve_flat(qtbot, page, history):
+    draw(qtbot, page, POWER)
+    assert page.plot.frame(*page.range.span()).span_of(0)[0] > 1900
+    page.plot.data.apply(
+        [points(POWER, [(NOW_S - HOUR_S * number, 500.0 * (number % 5)) for number in range(24, 0, -1)])]
+    )
+    assert page.plot.frame(*page.range.span()).span_of(0)[0] == 0.0
 
 
 def test_a_fifth_unit_is_drawn_without_an_axis_of_its_own(qtbot, page, history):
@@ -172,7 +194,7 @@ def test_two_cursors_tell_differences_and_the_energy_under_a_power(qtbot, page, 
     assert page.range.cursor("B") == pytest.approx(NOW_S - 2 * HOUR_S, abs=120)
     page.range.set_cursor("A", NOW_S - 4 * HOUR_S)
     page.range.set_cursor("B", NOW_S - 2 * HOUR_S)
-    assert cell(page, POWER, DIFFERENCE) == "0"
+    assert cell(page, POWER, DIFFERENCE) == "0.0"
     assert cell(page, POWER, BETWEEN) == "4.000 kWh"
     assert cell(page, REGISTER, BETWEEN) == "7.200 kWh"
     assert cell(page, VOLTAGE, BETWEEN) == "mean 231.0"
