@@ -17,6 +17,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
+from made_up_energy import tell_energy
 from made_up_site import HOT, fill_alarms, fill_checks, fill_room, fill_sensors, made_up_alarms
 from PyQt5.QtCore import QSettings
 from PyQt5.QtGui import QColor, QImage
@@ -138,6 +139,9 @@ def measurement(time_s: float, now_s: float) -> Measurement:
         current_l2_a=amps[1],
         current_l3_a=amps[2],
         power_factor=0.96,
+        power_factor_l1=0.97,
+        power_factor_l2=0.95,
+        power_factor_l3=0.96,
         frequency_hz=50 + random.uniform(-0.02, 0.02),
         active_energy_import_wh=40_091_200 - back_s * 0.42,
         active_energy_export_wh=1_204_300.0,
@@ -202,6 +206,7 @@ def fill_meter(window: MainWindow, page: EnergyPage, book: SeriesBook, now_s: fl
             page.apply_points([points], request_id)
 
     page.history_wanted.connect(tell_morning)
+    tell_energy(page, now_s)
     for back_s in range(3600, -1, -5):
         if 1860 < back_s < 1980:
             continue
