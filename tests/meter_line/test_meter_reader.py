@@ -278,6 +278,7 @@ def test_a_silent_port_is_told_in_words(terminal, monkeypatch):
     _master, name = terminal
     monkeypatch.setattr(probe_search.search, "__kwdefaults__", {**probe_search.search.__kwdefaults__, "listen_s": 0.1})
     monkeypatch.setattr(probe_search, "ReadoutSession", lambda address, attempts: _short_readout(address))
+    monkeypatch.setattr(probe_search, "ASSOCIATE_S", 0.3)
 
     async def scenario():
         listener = Listener()
