@@ -16,7 +16,8 @@ from core.protocol.axdr_encode import encoded_length
 
 WINDOW = 15
 MAXIMUM_MESSAGE = 1 << 22
-MAXIMUM_GAPS = 8
+MAXIMUM_PASSED_OVER = 256
+"""Blocks in a row that do not continue the message, before it is given up."""
 _LAST = 0x80
 _STREAMING = 0x40
 
@@ -63,7 +64,7 @@ class GeneralBlockReceiver:
         self._content = bytearray()
         self._received = 0
         self._sent = 0
-        self._gaps = 0
+        self._passed_over = 0
         self.message: bytes | None = None
         """The whole message, once its last block has come."""
 
@@ -74,6 +75,7 @@ class GeneralBlockReceiver:
         """
         if block.number == self._received + 1:
             self._received += 1
+            self._passed_over = 0
             self._content += block.content
             if len(self._content) > MAXIMUM_MESSAGE:
                 raise RemoteProtocolError(
@@ -82,9 +84,9 @@ class GeneralBlockReceiver:
             if block.is_last:
                 self.message = bytes(self._content)
                 return None
-        elif block.number > self._received:
-            self._gaps += 1
-            if self._gaps > MAXIMUM_GAPS:
+        else:
+            self._passed_over += 1
+            if self._passed_over > MAXIMUM_PASSED_OVER:
                 raise RemoteProtocolError(
                     _("block {number} came where block {expected} was due; the message is dropped").format(
                         number=block.number, expected=self._received + 1

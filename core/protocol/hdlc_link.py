@@ -42,6 +42,8 @@ CONNECT_S = 1.5
 DISCONNECT_S = 0.5
 INSIDE_S = 1.0
 """Silence inside a frame that has begun, or between two frames of one window."""
+LONGEST_FRAME_S = 75.0
+"""Octets that go on and on are waited for so long at most: 2,047 of them at 300 baud."""
 DAMAGED_S = 0.2
 """After a broken frame the line must be silent for this time before anything is asked again."""
 BUSY_S = 0.15
@@ -90,6 +92,7 @@ class HdlcLink:
         self._client = 16
         self._own = client_octets(16)
         self._deadline_s: float | None = None
+        self._latest_s = 0.0
         self._is_sent = False
         self._window = SendWindow(self._own, server)
         self._receive_state = 0
@@ -149,6 +152,7 @@ class HdlcLink:
         if self._is_sent:
             self._is_sent = False
             self._deadline_s = now_s + self._patience_s()
+            self._latest_s = now_s + LONGEST_FRAME_S
         if data or self._reader.waiting:
             self._receive_octets(data, now_s)
         if self._deadline_s is not None and now_s >= self._deadline_s and not self._is_sent:
@@ -227,10 +231,10 @@ class HdlcLink:
             self._close(RemoteProtocolError(_("{count} octets came that belong to no frame").format(count=self._noise)))
         elif self._is_sent or self._is_polling:
             pass
-        elif self._is_damaged:
-            self._deadline_s = now_s + DAMAGED_S
-        elif self._reader.waiting and self._deadline_s is not None:
-            self._deadline_s = max(self._deadline_s, now_s + INSIDE_S)
+        elif data and self._is_damaged:
+            self._deadline_s = min(now_s + DAMAGED_S, self._latest_s)
+        elif data and self._reader.waiting and self._deadline_s is not None:
+            self._deadline_s = min(max(self._deadline_s, now_s + INSIDE_S), self._latest_s)
 
     def _receive_frame(self, frame: HdlcFrame, now_s: float) -> None:
         if frame.destination != self._own or frame.source != self._server:
@@ -283,9 +287,10 @@ class HdlcLink:
     def _receive_information(self, frame: HdlcFrame, now_s: float) -> None:
         control = frame.control
         is_final = control & FINAL != 0
-        if (control >> 1) & 7 != self._receive_state:
-            # twice, or one before it was lost: say which one is due, once the meter has ended
-            if is_final:
+        ahead = ((control >> 1) - self._receive_state) & 7
+        if ahead:
+            # one before it was lost: say which one is due, once the meter has ended; one that came twice says nothing
+            if is_final and ahead < self.parameters.receive_window:
                 self._is_progressing = True
                 self._try_again()
             return
@@ -305,13 +310,18 @@ class HdlcLink:
             self._poll()
         else:
             self._deadline_s = now_s + INSIDE_S
+            self._latest_s = now_s + LONGEST_FRAME_S
 
     def _receive_supervision(self, kind: int, now_s: float) -> None:
         self._window.acknowledge(kind >> 5)
         self._is_damaged = False
-        if kind & 0x0F == REJ or (kind & 0x0F == RR and not self._window.is_acknowledged):
+        if kind & 0x0F == REJ:
             self._is_progressing = False
             self._try_again()
+        elif not self._window.is_acknowledged:
+            # not received, or an acknowledgement that came twice: the next moment tells
+            self._is_progressing = False
+            self._deadline_s = min(now_s + DAMAGED_S, self._deadline_s or now_s)
         elif self._window.has_more and kind & 0x0F == RR:
             self._tries = 1
             self._send_window()

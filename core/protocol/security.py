@@ -29,6 +29,7 @@ GENERAL_DED = 0xDC
 """General-ded-ciphering as the standard numbers it; some pushes write 0xDF."""
 _GLOBAL = {0x01: 0x21, 0x08: 0x28, 0x0E: 0x2E, 0xC0: 0xC8, 0xC3: 0xCB, 0xC4: 0xCC, 0xC7: 0xCF}
 _DEDICATED = {0xC0: 0xD0, 0xC3: 0xD3, 0xC4: 0xD4, 0xC7: 0xD7}
+_INITIATES = (0x01, 0x08)
 _PLAIN = {ciphered: plain for plain, ciphered in (*_GLOBAL.items(), *_DEDICATED.items())}
 _GENERAL = (GENERAL_GLO_CIPHERING, GENERAL_DED_CIPHERING, GENERAL_DED)
 PROOF_SIZE = 17
@@ -78,9 +79,9 @@ class Security:
             security_control=AUTHENTICATED | ENCRYPTED | self._suite,
             tag=GENERAL_DED if is_dedicated else GENERAL_GLO_CIPHERING,
         )
-        if self._is_general and message[0] not in (0x01, 0x08):
+        tag = (_DEDICATED if is_dedicated else _GLOBAL).get(message[0])
+        if tag is None or (self._is_general and message[0] not in _INITIATES):
             return general
-        tag = (_DEDICATED if is_dedicated else _GLOBAL)[message[0]]
         return bytes((tag,)) + general[2 + len(self._own_title) :]
 
     def open(self, message: bytes) -> bytes:

@@ -22,6 +22,7 @@ from core.protocol.acse import (
 )
 from core.protocol.axdr_encode import octet_string, structure, unsigned
 from core.protocol.get_messages import (
+    EXCEPTION_RESPONSE,
     ActionRequest,
     ActionResponse,
     Attribute,
@@ -104,7 +105,8 @@ class FakeMeter:
             self.counter += 1
             message = security.open(message)
         reply = encode_response(self._respond(message))
-        return self.change(reply if security is None else security.seal(reply))
+        is_plain = security is None or reply[0] == EXCEPTION_RESPONSE  # an exception is never ciphered
+        return self.change(reply if is_plain or security is None else security.seal(reply))
 
     def _associate(self, message: bytes) -> bytes:
         request = decode_association_request(message)
