@@ -9,26 +9,28 @@ from PyQt5.QtWidgets import QHBoxLayout, QWidget
 from gui.theme import scaled_font
 from gui.widgets.labels import ElidedLabel, plain_label, set_role
 
+_SMALL = 0.85
+
 
 class _Detail(ElidedLabel):
     """In one line where it fits, else in two smaller ones, else cut."""
 
+    def halves(self) -> tuple[str, int]:
+        """(the words in smaller lines, two where they are several, and the width that they need)."""
+        metrics, parts = QFontMetrics(scaled_font(_SMALL)), self.accessibleName().split(" ")
+        lines = [[" ".join(parts[:at]), " ".join(parts[at:])] for at in range(1, len(parts))] or [parts]
+        widths = [max(map(metrics.horizontalAdvance, pair)) for pair in lines]
+        return "\n".join(lines[widths.index(min(widths))]), min(widths)
+
     def _elide(self) -> None:
         words, metrics = self.accessibleName(), QFontMetrics(scaled_font(1.0))
-        small = QFontMetrics(scaled_font(0.85))
-        if metrics.horizontalAdvance(words) <= self.width() or self.width() < 1:
-            self.setFont(scaled_font(1.0))
-            super()._elide()
-            return
-        parts = words.split(" ")
-        halves = [(" ".join(parts[:at]), " ".join(parts[at:])) for at in range(1, len(parts))]
-        widths = [max(map(small.horizontalAdvance, half)) for half in halves]
-        if halves and min(widths) <= self.width():
-            self.setFont(scaled_font(0.85))
-            self.setText("\n".join(halves[widths.index(min(widths))]))
+        small, width = self.halves()
+        is_small = metrics.horizontalAdvance(words) > self.width() > 0 and width <= self.width()
+        self.setFont(scaled_font(_SMALL if is_small else 1.0))
+        if is_small:
+            self.setText(small)
             self.setToolTip("")
         else:
-            self.setFont(scaled_font(1.0))
             super()._elide()
 
 
@@ -66,9 +68,15 @@ class BigNumber(QWidget):
         """The words at the right, whole."""
         return self._detail.accessibleName()
 
+    def least_width(self) -> int:
+        """Width at which nothing of it is cut, its detail in two small lines."""
+        return self._width_with(self._detail.halves()[1])
+
     def wanted_width(self) -> int:
-        """Width at which nothing of it is cut."""
-        detail = QFontMetrics(scaled_font(1.0)).horizontalAdvance(self.detail())
+        """Width at which all of it stands in one line."""
+        return self._width_with(QFontMetrics(scaled_font(1.0)).horizontalAdvance(self.detail()))
+
+    def _width_with(self, detail: int) -> int:
         gap = self.layout().spacing()
         return (
             self._number.sizeHint().width() + gap + self._unit.sizeHint().width() + (2 * gap + detail if detail else 0)

@@ -45,8 +45,13 @@ class NumberCard(Card):
         """Say that the number was not measured."""
         self.set_context(_("simulated") if is_simulated else "")
 
+    def least_width(self) -> int:
+        """Width at which nothing of it is cut, its detail in two small lines."""
+        words = self.big.least_width() + 2 * MARGIN + 2 if not self.big.isHidden() else 0
+        return max(self.minimumSizeHint().width(), words)
+
     def wanted_width(self) -> int:
-        """Width at which nothing of it is cut."""
+        """Width at which its number and detail stand in one line."""
         words = self.big.wanted_width() + 2 * MARGIN + 2 if not self.big.isHidden() else 0
         return max(self.minimumSizeHint().width(), words)
 
@@ -202,7 +207,7 @@ class NumberRow(QWidget):
 
 
 def _need(card: NumberCard) -> int:
-    return max(_NARROWEST_PX, card.minimumSizeHint().width())
+    return max(_NARROWEST_PX, card.least_width())
 
 
 def _wish(card: NumberCard) -> int:
