@@ -1,7 +1,8 @@
 """Writes what is published into the history: one thread holds the database, batches of at most a second.
 
 `put` may be called from any thread and never waits. While the database is locked, full or read-only, the records
-wait, up to a limit; what is beyond is counted and told. The minute in progress is written at the end.
+wait, up to a limit; what is beyond is counted and told. The minute in progress is written at the end. Between two
+batches the roll-ups of the years are made, a step of some 20 ms at a time.
 """
 
 from __future__ import annotations
@@ -58,7 +59,10 @@ LAST_TRIES_S = 4.0
 """What is left at the end is tried for so long."""
 
 _AS_IT_IS = (CommandRequest, CommandProgress, Event, Alarm, ChatLine, CheckResult, Maintenance)
-"""Records that are written as they come. A SensorBatch is none: its measures are written before it is published."""
+"""Records that are written as they come. A SensorBatch is none: its measures are written before it is published.
+
+Nor is a RegisterList: whoever asked for it sees it, and what the history follows comes as readings.
+"""
 
 log = logging.getLogger("beffroi.recorder")
 

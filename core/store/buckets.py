@@ -135,7 +135,10 @@ def counted_over(parts: Sequence[Sequence[float | None]]) -> Counted:
 
 
 def added(how: Making, bucket: Row | None, late: Row) -> Row:
-    """`bucket` and what came too late for it as one; the rows that made the bucket are not there any more."""
+    """`bucket` and what came too late for it as one; the rows that made the bucket are not there any more.
+
+    What a counter counted is known where all of it came before or after; else that of the bucket stands.
+    """
     if bucket is None:
         return late
     row = dict(bucket)

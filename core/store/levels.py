@@ -15,6 +15,9 @@ from core.store import stale
 from core.store.kinds import Kind, Level
 from core.store.stale import Span
 
+_FAR_S = 1e11
+"""Beyond any time that is kept; a span without an end ends here."""
+
 
 class Piece(NamedTuple):
     """A part of a span and its level: those of its rows whose time is from `start_s` to before `end_s`."""
@@ -67,6 +70,7 @@ class Levels:
         No bucket goes over one of `cuts` as long as there is something finer.
         """
         found: list[Piece] = []
+        start_s, end_s = max(start_s, -_FAR_S), min(end_s, _FAR_S)
         ordered = sorted((start_s, end_s, *cuts))
         top = len(self.kind.ladder) - 1
         until_s = end_s

@@ -14,7 +14,7 @@ from core.cli.app import main
 from core.cli.history import duration, moment
 from core.errors import UsageError
 from core.home import Home
-from core.records import Measurement, MeterIdentity, MeterReadings
+from core.records import Measurement, MeterIdentity, MeterReadings, Reading
 from core.store.history import History
 
 NOW = datetime(2026, 3, 15, 14, 30).timestamp()
@@ -74,6 +74,29 @@ def test_export_takes_distances(home: Home, tmp_path: Path, capsys: pytest.Captu
     assert json.loads(capsys.readouterr().out) == {"file": str(path), "series": ["meter/main/voltage_l1_v"], "rows": 2}
     with path.open(newline="") as stream:
         assert len(list(csv.reader(stream))) == 3
+
+
+def test_several_series_are_one_table_by_steps(home: Home, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with History.open(filled(home).database_path) as history:
+        reading = Reading(obis=None, quantity=None, value=7.5, unit="m3", label="volume_m3")
+        history.write(
+            [
+                MeterReadings(
+                    name="heat", protocol="mbus", meter=MeterIdentity(), time_s=time.time(), readings=(reading,)
+                )
+            ]
+        )
+    path = tmp_path / "out.csv"
+    words = ["history", "export", "--series", "meter/main/voltage_l1_v", "--series", "meter/heat/volume_m3"]
+    assert main(["--home", str(home.path), *words, "--step", "1h", "-o", str(path)]) == 0
+    with path.open(newline="") as stream:
+        header, *rows = csv.reader(stream)
+    assert header[1:] == [
+        *[f"meter/main/voltage_l1_v {figure} [V]" for figure in ("mean", "min", "max")],
+        *[f"meter/heat/volume_m3 {figure} [m3]" for figure in ("mean", "min", "max")],
+    ]
+    assert {cell for row in rows for cell in row[1:]} == {"", "230.0", "7.5"}
+    assert all(row[0].endswith(":00:00.000Z") for row in rows)
 
 
 @pytest.mark.parametrize(

@@ -177,6 +177,44 @@ def test_no_level_ends_before_the_one_below(history: History) -> None:
     assert history.count("measurement_days") == 2
 
 
+@pytest.mark.parametrize("seed", range(6))
+def test_every_row_is_counted_once_whenever_it_comes_and_retention_runs(history: History, seed: int) -> None:
+    dice = random.Random(seed)
+    rows: dict[float, float] = {}
+    now_s = T0 + DAY
+    for _turn in range(25):
+        now_s += dice.random() * DAY
+        batch = {}
+        for _row in range(40):
+            time_s = now_s - dice.choice([60, HOUR, DAY, 3 * DAY, 8 * DAY]) * dice.random()
+            if time_s not in rows:
+                batch[time_s] = float(dice.randrange(100, 300))
+        rows.update(batch)
+        with History.open(history.path) as other:  # two programs share the work
+            other.write([telegram(time_s, value) for time_s, value in batch.items()])
+            other.fold_step(now_s)
+        if dice.random() < 0.5:
+            history.apply_retention(KEPT, now_s)
+        elif dice.random() < 0.5:
+            history.fold_step(now_s)
+    history.apply_retention(KEPT, now_s + 20 * DAY)
+    found = asked(
+        history,
+        "SELECT sum(samples), min(voltage_l1_v_min), sum(voltage_l1_v_mean * samples), max(voltage_l1_v_max)"
+        " FROM measurement_days",
+    )
+    values = list(rows.values())
+    assert found == [(len(values), min(values), pytest.approx(sum(values)), max(values))]
+    assert whole(history) == pytest.approx((min(values), sum(values) / len(values), max(values)))
+    assert history.series()[0].count == len(values)
+
+
+def test_a_span_without_ends_is_all_there_is(history: History) -> None:
+    history.write([telegram(T0 + second, 230) for second in range(10)])
+    assert len(list(history.samples(V, -math.inf, math.inf))) == 10
+    assert len(history.points(V, -math.inf, math.inf).time_s) == 10
+
+
 def test_machines_sensors_checks_and_registers_have_roll_ups_too(history: History) -> None:
     figures = (1.0, 2.0, 3.0) * len(MACHINE_FIELDS)
     history.write(
