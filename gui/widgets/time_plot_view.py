@@ -9,7 +9,8 @@ from PyQt5.QtWidgets import QFrame, QWidget
 
 from gui.theme import theme
 from gui.widgets.time_axis import EDGE_PX, Axis, Tick, time_ticks, value_ticks
-from gui.widgets.time_plot_drawing import Cursor, Drawing, Frame, Gap
+from gui.widgets.time_plot_cursor import Cursor
+from gui.widgets.time_plot_drawing import Drawing, Frame, Gap
 
 _KEY_SHARE = 0.1
 _WHEEL_FACTOR = 1.25

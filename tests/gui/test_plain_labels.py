@@ -9,6 +9,7 @@ from PyQt5.QtWidgets import QLabel
 from gui.models.machines import MachineModel
 from gui.pages.commands import CommandsPage
 from gui.pages.energy import EnergyPage
+from gui.pages.history import HistoryPage
 from gui.pages.machine import MachinePage
 from gui.pages.overview import OverviewPage
 from gui.pages.room import RoomPage
@@ -23,6 +24,7 @@ PAGES = {
     "energy": EnergyPage,
     "sensors": SensorsPage,
     "room": RoomPage,
+    "history": HistoryPage,
 }
 
 
