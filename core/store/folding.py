@@ -118,8 +118,9 @@ class _Step:
         return start_s
 
     def _make(self, how: Making, place: int, owner: int, start_s: int, *, has_source: bool) -> None:
-        held = self._held(how, owner, start_s, start_s + how.target.period_s)
-        bucket = held[0] if held else None
+        bucket = None
+        if place == 1 or not has_source:
+            bucket = next(iter(self._held(how, owner, start_s, start_s + how.target.period_s)), None)
         found = made(self._cursor, how, owner, start_s)
         if found is None:
             return
