@@ -7,37 +7,32 @@ in UTC costs is in `core.meter.tariff`. Pure.
 
 from __future__ import annotations
 
-import re
 import zoneinfo
 from collections.abc import Iterator, Sequence
 from datetime import date, timedelta
 from decimal import Decimal, InvalidOperation
-from functools import lru_cache
 from itertools import pairwise
 from typing import Annotated, Literal, NamedTuple
 
 from msgspec import Meta, Struct
 
+from core.calendar_words import (
+    MINUTES,
+    MONTHS,
+    WEEKDAYS,
+    dates_of,
+    day_of,
+    holidays_of,
+    hours_of,
+    is_in,
+    numbers_of,
+)
 from core.language import N_, _
 
 Price = Annotated[str, Meta(min_length=1, max_length=32)] | float | int
 """An amount of money as a decimal number: as text it is exact, a number is taken as it is written."""
 
 Words = Annotated[tuple[Annotated[str, Meta(min_length=1, max_length=32)], ...], Meta(max_length=400)]
-
-MINUTES = 1440
-WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
-MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
-
-HOLIDAYS = {
-    "AT": "01-01 01-06 easter+1 05-01 easter+39 easter+50 easter+60 08-15 10-26 11-01 12-08 12-25 12-26",
-    "BE": "01-01 easter+1 05-01 easter+39 easter+50 07-21 08-15 11-01 11-11 12-25",
-    "CH": "01-01 easter+39 08-01 12-25",
-    "DE": "01-01 easter-2 easter+1 05-01 easter+39 easter+50 10-03 12-25 12-26",
-    "FR": "01-01 easter+1 05-01 05-08 easter+39 easter+50 07-14 08-15 11-01 11-11 12-25",
-    "LU": "01-01 easter+1 05-01 05-09 easter+39 easter+50 06-23 08-15 11-01 12-25 12-26",
-}
-"""Public holidays of a whole country, by its code; what a canton, a Land or an operator adds is written beside it."""
 
 _MOST_PRICE = 1_000_000
 _LAST_YEAR = 9998
@@ -156,10 +151,10 @@ class _Terms:
     """The words of a period, understood."""
 
     def __init__(self, period: TariffPeriod) -> None:
-        self.spans = [span for text in period.hours for span in _hours(text)] or [(0, MINUTES)]
-        self.weekdays = frozenset(_numbers(period.days, WEEKDAYS)) or frozenset(range(7))
-        self.months = frozenset(_numbers(period.months, MONTHS)) or frozenset(range(12))
-        self.dates = [_dates(text) for text in period.dates]
+        self.spans = [span for text in period.hours for span in hours_of(text)] or [(0, MINUTES)]
+        self.weekdays = frozenset(numbers_of(period.days, WEEKDAYS)) or frozenset(range(7))
+        self.months = frozenset(numbers_of(period.months, MONTHS)) or frozenset(range(12))
+        self.dates = [dates_of(text) for text in period.dates]
         self.period = period
 
     def holds_on(self, day: date, is_holiday: bool) -> bool:
@@ -168,36 +163,11 @@ class _Terms:
             return False
         if period.valid_until is not None and day > period.valid_until:
             return False
-        if day.month - 1 not in self.months or (self.dates and not any(_is_in(day, span) for span in self.dates)):
+        if day.month - 1 not in self.months or (self.dates and not any(is_in(day, span) for span in self.dates)):
             return False
         if is_holiday and period.holidays != "yes":
             return period.holidays != "no"
         return period.holidays != "only" and day.weekday() in self.weekdays
-
-
-@lru_cache(maxsize=256)
-def holidays_of(words: Words, year: int) -> frozenset[date]:
-    """The holidays of a year. Raises ValueError for a word that means none."""
-    found: set[date] = set()
-    for word in words:
-        for one in HOLIDAYS.get(word.upper(), word).split():
-            found.update(_holiday(one, year))
-    return frozenset(found)
-
-
-def easter(year: int) -> date:
-    """Easter Sunday in the Gregorian calendar.
-
-    Source: J. Meeus, Astronomical Algorithms, chapter 8. Check values: 2024-03-31, 2025-04-20, 2038-04-25.
-    """
-    century, rest = divmod(year, 100)
-    leap, skip = divmod(century, 4)
-    golden = year % 19
-    epact = (19 * golden + century - leap - (century - (century + 8) // 25 + 1) // 3 + 15) % 30
-    weekday = (32 + 2 * skip + 2 * (rest // 4) - epact - rest % 4) % 7
-    late = (golden + 11 * epact + 22 * weekday) // 451
-    month, day = divmod(epact + weekday - 7 * late + 114, 31)
-    return date(year, month, day + 1)
 
 
 def problems(tariff: TariffConfig) -> Iterator[Problem]:
@@ -232,10 +202,10 @@ def _period_problems(period: TariffPeriod) -> Iterator[Problem]:
     if not _is_amount(period.price_per_kwh):
         yield Problem(("price_per_kwh",), period.price_per_kwh)
     for key, parse in (
-        ("hours", _hours),
-        ("days", lambda text: _numbers((text,), WEEKDAYS)),
-        ("months", lambda text: _numbers((text,), MONTHS)),
-        ("dates", _dates),
+        ("hours", hours_of),
+        ("days", lambda text: numbers_of((text,), WEEKDAYS)),
+        ("months", lambda text: numbers_of((text,), MONTHS)),
+        ("dates", dates_of),
     ):
         for number, text in enumerate(getattr(period, key)):
             try:
@@ -280,9 +250,9 @@ def _days_of_change(tariff: TariffConfig) -> list[date]:
     days = set(validity) | {date(year, month, 1) for year in years for month in range(1, 13)}
     for period in tariff.periods:
         for text in period.dates:
-            for month, day in _dates(text):
-                days.update(_day_of(year, month, day) for year in years)
-                days.update(_day_of(year, month, day) + timedelta(days=1) for year in years)
+            for month, day in dates_of(text):
+                days.update(day_of(year, month, day) for year in years)
+                days.update(day_of(year, month, day) + timedelta(days=1) for year in years)
     last = date(_LAST_YEAR, 12, 31)
     return sorted({min(day, last) for day in days} | {min(day, last) + timedelta(days=1) for day in validity})
 
@@ -307,71 +277,6 @@ def _gap_text(hours: Hours, day: date, is_holiday: bool) -> str:
 
 def _clock(minute: int) -> str:
     return f"{minute // 60:02}:{minute % 60:02}"
-
-
-def _hours(text: str) -> list[tuple[int, int]]:
-    """Minutes of `06:00-22:00`, two spans over midnight."""
-    found = re.fullmatch(r"\s*(\d{1,2}):(\d\d)\s*-\s*(\d{1,2}):(\d\d)\s*", text)
-    if found is None:
-        raise ValueError(text)
-    first, first_minute, last, last_minute = map(int, found.groups())
-    start, end = first * 60 + first_minute, last * 60 + last_minute
-    if max(first_minute, last_minute) > 59 or start >= MINUTES or end > MINUTES or start == end:
-        raise ValueError(text)
-    if start < end:
-        return [(start, end)]
-    return [(start, MINUTES), (0, end)] if end else [(start, MINUTES)]
-
-
-def _numbers(words: Sequence[str], names: Sequence[str]) -> list[int]:
-    """Numbers of `mon`, or of `nov-mar`, which goes round the end."""
-    found: list[int] = []
-    for word in words:
-        first, _dash, last = (part.strip().lower() for part in word.partition("-"))
-        if first not in names or (last or first) not in names or ("-" in word and not last):
-            raise ValueError(word)
-        start = names.index(first)
-        count = (names.index(last or first) - start) % len(names) + 1
-        found += [(start + number) % len(names) for number in range(count)]
-    return found
-
-
-def _dates(text: str) -> tuple[tuple[int, int], tuple[int, int]]:
-    """Month and day of both ends of `12-20..01-05`; one day is both."""
-    found = re.fullmatch(r"\s*(\d\d)-(\d\d)(?:\s*\.\.\s*(\d\d)-(\d\d))?\s*", text)
-    if found is None:
-        raise ValueError(text)
-    month, day = int(found[1]), int(found[2])
-    last = (int(found[3]), int(found[4])) if found[3] else (month, day)
-    date(2024, month, day), date(2024, *last)
-    return (month, day), last
-
-
-def _is_in(day: date, span: tuple[tuple[int, int], tuple[int, int]]) -> bool:
-    first, last = span
-    here = (day.month, day.day)
-    return first <= here <= last if first <= last else here >= first or here <= last
-
-
-def _holiday(word: str, year: int) -> list[date]:
-    beside = re.fullmatch(r"easter(?:([+-])(\d{1,3}))?", word, re.IGNORECASE)
-    if beside:
-        offset = int(beside[2] or 0)
-        return [easter(year) + timedelta(days=-offset if beside[1] == "-" else offset)]
-    if re.fullmatch(r"\d\d-\d\d", word):
-        month, day = map(int, word.split("-"))
-        date(2024, month, day)
-        return [date(year, month, day)] if (month, day) != (2, 29) or _is_leap(year) else []
-    whole = date.fromisoformat(word)
-    return [whole] if whole.year == year else []
-
-
-def _day_of(year: int, month: int, day: int) -> date:
-    return date(year, month, day) if (month, day) != (2, 29) or _is_leap(year) else date(year, 2, 28)
-
-
-def _is_leap(year: int) -> bool:
-    return year % 4 == 0 and (year % 100 != 0 or year % 400 == 0)
 
 
 def _is_amount(price: Price) -> bool:

@@ -18,8 +18,9 @@ from PyQt5.QtWidgets import (
     QWidget,
 )
 
+from core.calendar_words import HOLIDAYS
 from core.language import N_, _
-from core.tariffs import HOLIDAYS, TariffConfig, TariffPeriod, problems
+from core.tariffs import TariffConfig, TariffPeriod, problems
 from gui.dialogs.base import FormDialog, More
 from gui.plain_text import plain_tip
 from gui.widgets.choice_box import ChoiceBox

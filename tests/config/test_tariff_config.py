@@ -8,11 +8,12 @@ from pathlib import Path
 
 import pytest
 
+from core.calendar_words import easter, holidays_of
 from core.config import Config, MeterConfig, TariffConfig, TariffPeriod, load_config, remove_table, save_table
 from core.config.reading import parsed
 from core.errors import ConfigError
 from core.home import Home
-from core.tariffs import Calendar, amount, easter, holidays_of, problems
+from core.tariffs import Calendar, amount, problems
 
 BLEU = """
 [[tariff]]
