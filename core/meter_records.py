@@ -153,5 +153,22 @@ class EnergyBars(Struct, frozen=True, kw_only=True):
     long_before: tuple[EnergySpan | None, ...] = ()
 
 
+class ExplainedField(Struct, frozen=True, kw_only=True):
+    """One field of a frame, for a person who debugs: where it stands, its octets, its name and what it means.
+
+    `offset` counts from the beginning of the octets that were explained; inside what was deciphered or put together
+    from several frames it counts from there (`is_inner` marks the field that begins so). `error` says what is wrong
+    at this place.
+    """
+
+    offset: int
+    octets: bytes
+    name: str
+    value: str = ""
+    error: str | None = None
+    children: tuple[ExplainedField, ...] = ()
+    is_inner: bool = False
+
+
 MeterRecord = RegisterList | ProfilePart | LineOctets
 """What readers of meters publish beside MeterReadings and MeterReport."""

@@ -158,6 +158,12 @@ def records_of(data: bytes, position: int = 0, *, is_reversed: bool = False) -> 
     return RecordList(tuple(records))
 
 
+def record_at(data: bytes, position: int, number: int, *, is_reversed: bool = False) -> MbusRecord:
+    """The single record at `position`, whose DIF is no special function; raises RemoteProtocolError."""
+    end = _head_end(data, position, number)
+    return _record_at(data, position, end, _head_of(data[position:end], is_reversed), is_reversed, number)
+
+
 def _head_end(data: bytes, position: int, number: int) -> int:
     """Position behind the last VIFE; raises where the chain is cut off or too long."""
     size = len(data)
@@ -374,5 +380,6 @@ __all__ = [
     "MbusRecord",
     "RecordHead",
     "RecordList",
+    "record_at",
     "records_of",
 ]

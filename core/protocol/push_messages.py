@@ -69,6 +69,7 @@ class _Reading:
     is_ciphered: bool = False
     is_authenticated: bool | None = None
     invocation_counter: int | None = None
+    depth: int = 0
 
     def telegram(self) -> PushTelegram:
         return PushTelegram(
@@ -80,6 +81,10 @@ class _Reading:
             True,
             tuple(self.warnings),
         )
+
+
+DEEPEST = 4
+"""Ciphered messages inside ciphered messages at most."""
 
 
 class MessageReader:
@@ -150,9 +155,12 @@ class MessageReader:
             apdu = CipheredApdu(
                 self.system_title, apdu.security_control, apdu.invocation_counter, apdu.content, apdu.tag
             )
+        if reading.depth >= DEEPEST:
+            raise RemoteProtocolError(_("messages are nested more than {depth} deep").format(depth=DEEPEST))
         content = open_apdu(apdu, self._key, self._auth_key)
         is_authenticated = apdu.has_tag and self._auth_key is not None
         count, warnings = len(reading.notifications), len(reading.warnings)
+        reading.depth += 1
         try:
             self._read_apdus(content, reading, is_whole=True)
         except RemoteProtocolError as error:
@@ -161,6 +169,8 @@ class MessageReader:
             raise WrongKeyError(
                 _("the key does not open the data of meter {title}").format(title=title_text(apdu.system_title))
             ) from error
+        finally:
+            reading.depth -= 1
         if not is_authenticated and apdu.is_encrypted and len(reading.warnings) > warnings:
             del reading.notifications[count:]
             raise WrongKeyError(

@@ -1,4 +1,4 @@
-"""Decodes a saved capture: raw octets or hexadecimal text, of a push or of IEC 62056-21.
+"""Decodes a saved capture: raw octets, hexadecimal text or a recording, of any protocol that is read here.
 
 What does not hold is told and not shown; what a capture holds besides is shown all the same.
 """
@@ -13,7 +13,7 @@ from typing import Literal
 
 from msgspec import Struct
 
-from core.errors import BeffroiError, NoiseError, RemoteProtocolError, UsageError, WrongKeyError
+from core.errors import BeffroiError, NoiseError, RefusedError, RemoteProtocolError, UsageError, WrongKeyError
 from core.language import _, ngettext
 from core.meter.presets import Preset, Presets
 from core.meter.readings import readings_of_push
@@ -25,8 +25,8 @@ from core.protocol.push import APDU_TAGS, PushSession, PushTelegram
 from core.protocol.session import NEED_DATA, Rejected, Told
 from core.records import MeterIdentity, MeterReadings, Reading
 
-Protocol = Literal["auto", "push", "iec62056-21", "mbus"]
-PROTOCOLS: tuple[Protocol, ...] = ("auto", "push", "iec62056-21", "mbus")
+Protocol = Literal["auto", "push", "iec62056-21", "dlms", "mbus"]
+PROTOCOLS: tuple[Protocol, ...] = ("auto", "push", "iec62056-21", "dlms", "mbus")
 
 _ERRORS_SHOWN = 10
 """Reasons that are told one by one; the others are counted."""
@@ -101,7 +101,7 @@ class _Findings:
         if self.failures < _ERRORS_SHOWN:
             self.errors.append(str(error))
         self.failures += 1
-        self.refusals += isinstance(error, WrongKeyError)
+        self.refusals += isinstance(error, (WrongKeyError, RefusedError))
 
 
 def decode_capture(
@@ -119,7 +119,7 @@ def decode_capture(
 
     `key` and `auth_key` have 16 or 32 octets. `name` is the meter's name in the readings.
     """
-    octets = octets_of(data)
+    octets = line_octets(data)
     found = _Findings()
     chosen: str | None = protocol
     if protocol == "auto":
@@ -129,6 +129,8 @@ def decode_capture(
         chosen = None if protocol == "auto" else protocol
     elif chosen == "iec62056-21":
         _decode_data_sets(octets, name, found)
+    elif chosen == "dlms":
+        _decode_dialogue(octets, key, auth_key, system_title, name, found)
     elif chosen == "mbus" and not _is_push_by_bus(octets):
         _decode_mbus(octets, key, name, found)
     elif chosen in ("push", "mbus"):
@@ -137,12 +139,27 @@ def decode_capture(
     else:
         found.fail(
             RemoteProtocolError(
-                _("neither a push nor IEC 62056-21: the capture begins with {octets}").format(
-                    octets=octets[:8].hex(" ").upper()
-                )
+                _("no protocol of a meter begins like this: {octets}").format(octets=octets[:8].hex(" ").upper())
             )
         )
     return _result(chosen, found)
+
+
+def line_octets(data: bytes) -> bytes:
+    """The octets of a capture; of a recording with directions those of the meter, of a DLMS dialogue both ends.
+
+    Raises UsageError for text that is broken.
+    """
+    from core.services.decode_dialogue import is_dialogue
+    from core.services.line_recording import pieces_of
+
+    pieces = pieces_of(data)
+    if pieces is None:
+        return octets_of(data)
+    both = b"".join(piece.octets for piece in pieces)
+    if is_dialogue(both):
+        return both
+    return b"".join(piece.octets for piece in pieces if not piece.is_sent)
 
 
 def octets_of(data: bytes) -> bytes:
@@ -171,7 +188,11 @@ def octets_of(data: bytes) -> bytes:
 
 
 def recognised(octets: bytes) -> str | None:
-    """Which protocol a capture is: `push`, `iec62056-21`, `mbus`; None for none of them."""
+    """Which protocol a capture is: `push`, `iec62056-21`, `dlms` (a dialogue), `mbus`; None for none of them."""
+    from core.services.decode_dialogue import is_dialogue
+
+    if is_dialogue(octets):
+        return "dlms"
     if octets[:3] in (LLC_FROM_METER, LLC_TO_METER) or octets[:1] in (b"\xdb", b"\xdf", b"\xe0"):
         return "push"
     if re.match(rb"\x7e[\xa0-\xaf]", octets):
@@ -299,6 +320,27 @@ def _decode_data_sets(octets: bytes, name: str | None, found: _Findings) -> None
             found.telegrams.append(found.registers.checked(readings_of_data_sets(telegram, name=name)))
     if not found.telegrams and not found.failures:
         found.fail(RemoteProtocolError(_("no data set was found")))
+
+
+def _decode_dialogue(
+    octets: bytes,
+    key: bytes | None,
+    auth_key: bytes | None,
+    system_title: bytes | None,
+    name: str | None,
+    found: _Findings,
+) -> None:
+    from core.services.decode_dialogue import decode_dialogue  # imported here: a push needs none of it
+
+    said = decode_dialogue(octets, name, key, auth_key, system_title)
+    readings = said.readings()
+    for error in said.rejected:
+        found.fail(error)
+    found.errors += said.notes[:_NOTES_SHOWN]
+    if readings is not None:
+        found.telegrams.append(found.registers.checked(readings))
+    elif not said.rejected:
+        found.fail(RemoteProtocolError(_("the dialogue reads no value")))
 
 
 def _decode_mbus(octets: bytes, key: bytes | None, name: str | None, found: _Findings) -> None:

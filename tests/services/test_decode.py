@@ -121,7 +121,7 @@ def test_a_corrupt_telegram_among_good_ones_is_told_and_the_others_shown():
     ("data", "reason"),
     [
         (b"", "empty"),
-        (b"\x99" * 50, "neither"),
+        (b"\x99" * 50, "no protocol of a meter"),
         (PLAIN[:60], "broke off"),
         (bytes.fromhex("7EA0070321930F017E"), "dialogue"),
     ],
