@@ -100,6 +100,7 @@ class MeterSimulator:
         simulation = self._simulation
         if simulation.link is not None:
             wire = PtyWire(simulation.link)
+            wire.is_following = self._replayed is not None
             try:
                 on_listening(str(simulation.link))
                 await self._serve(wire)

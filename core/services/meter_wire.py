@@ -53,7 +53,8 @@ class PtyWire:
         os.close(slave)  # from now on the master hangs up whenever nobody has the other end open
         os.set_blocking(self._master, False)
         self._link = link
-        self._buffer = bytearray()
+        self.is_following = False
+        """Whatever speed the other side sets is taken, as a recording has it that knows of none."""
         try:
             if link.is_symlink():
                 link.unlink()
@@ -106,13 +107,15 @@ class PtyWire:
                     raise
                 return b""
             if data:
-                if self.speed() != line.baud:
+                if self.speed() != line.baud and not self.is_following:
                     return data.translate(_GARBLE)
                 return without_parity(data) if line.data_bits == 7 else data
             await _readable(self._master)
 
     async def write(self, data: bytes, line: LineSettings) -> None:
         """See `Wire.write`; even parity stands in bit 7 where the line has seven bits."""
+        if self.is_following:
+            line = LineSettings(self.speed() or line.baud)
         if line.data_bits == 7:
             data = with_even_parity(data)
         await _paced(data, line, self._put)
@@ -120,7 +123,7 @@ class PtyWire:
     def _put(self, portion: bytes, line: LineSettings) -> None:
         if not self.is_open:
             return
-        if self.speed() != line.baud:
+        if self.speed() != line.baud and not self.is_following:
             portion = portion.translate(_GARBLE)
         with suppress(OSError):  # a full buffer loses octets, as a real port does
             os.write(self._master, portion)
