@@ -20,12 +20,12 @@ from PyQt5.QtWidgets import (
 )
 
 from core.language import _, ngettext
-from core.meter_records import LineOctets
+from core.meter_records import ExplainedField, LineOctets
 from gui import numbers
 from gui.dialogs.meter_window import MeterWindow
-from gui.models.explained import Explained
 from gui.models.line_rows import LineModel, dump
 from gui.plain_text import one_line, plain_tip
+from gui.theme import theme
 from gui.widgets.card import Card
 from gui.widgets.empty_state import EmptyState
 from gui.widgets.process_table import align_header
@@ -35,12 +35,14 @@ _MOST_WAITING = 5_000
 _EXPLAIN_AFTER_MS = 150
 _WIDTHS = (126, 84, 66, 440)
 _MOST_NODES = 5_000
+_SHOWN_OCTETS = 40
+_DUMPED_OCTETS = 65_536
 
 
 class LineWindow(MeterWindow):
-    """`explain_wanted(octets)` is answered by `apply_explained`; `save_wanted(path, records)` by `apply_saved`."""
+    """`explain_wanted(records)` is answered by `apply_explained`; `save_wanted(path, records)` by `apply_saved`."""
 
-    explain_wanted = pyqtSignal(bytes)
+    explain_wanted = pyqtSignal(list)
     save_wanted = pyqtSignal(object, list)
 
     def __init__(self, meter: str, parent: QWidget | None = None) -> None:
@@ -48,6 +50,7 @@ class LineWindow(MeterWindow):
         self.resize(1060, 680)
         self._waiting: list[LineOctets] = []
         self._line = ""
+        self._saved: tuple[str, str | None] = ("", None)
         self.model = LineModel(self)
         self.view = RowTable(self.model, _("Octets on the line"))
         self.view.setVerticalScrollMode(QAbstractItemView.ScrollPerPixel)
@@ -76,7 +79,13 @@ class LineWindow(MeterWindow):
         self.dump.setAccessibleName(_("The octets chosen, sixteen a line"))
         tabs = QTabWidget()
         tabs.setDocumentMode(True)
-        tabs.addTab(self.tree, _("Explanation"))
+        explained = QWidget()
+        self._explained = QStackedLayout(explained)
+        self._explained.addWidget(
+            EmptyState(_("Choose a row to see what it means, field by field; several rows are taken together."))
+        )
+        self._explained.addWidget(self.tree)
+        tabs.addTab(explained, _("Explanation"))
         tabs.addTab(self.dump, _("Octets"))
         splitter = QSplitter(Qt.Vertical)
         splitter.setChildrenCollapsible(False)
@@ -110,18 +119,25 @@ class LineWindow(MeterWindow):
             self._append([passed])
         self._show_count()
 
-    def apply_explained(self, tree: Sequence[Explained]) -> None:
-        """What the octets chosen mean."""
+    def apply_explained(self, explained: ExplainedField) -> None:
+        """What the octets chosen mean; what is wrong is in the colour of what is critical."""
         self.tree.clear()
         room = _MOST_NODES
-        waiting: list[tuple[QTreeWidgetItem | None, Explained]] = [(None, node) for node in reversed(tree)]
+        fixed = QFontDatabase.systemFont(QFontDatabase.FixedFont)
+        nodes = explained.children or (explained,)
+        waiting: list[tuple[QTreeWidgetItem | None, ExplainedField]] = [(None, node) for node in reversed(nodes)]
         while waiting and room:
             parent, node = waiting.pop()
-            octets = node.octets.hex(" ").upper()
-            item = QTreeWidgetItem([one_line(node.name), one_line(node.text), octets[:120]])
-            for column, text in enumerate((node.name, node.text, dump(node.octets[:1024]))):
+            value = node.value if node.error is None else f"{node.value} {node.error}".strip()
+            octets = node.octets[:_SHOWN_OCTETS].hex(" ").upper()
+            more = " …" if len(node.octets) > _SHOWN_OCTETS else ""
+            item = QTreeWidgetItem([one_line(node.name), one_line(value), f"{node.offset:04X}  {octets}{more}"])
+            for column, text in enumerate((node.name, value, dump(node.octets[:1024]))):
                 item.setData(column, Qt.ToolTipRole, plain_tip(text))
-            item.setFont(2, QFontDatabase.systemFont(QFontDatabase.FixedFont))
+            item.setFont(2, fixed)
+            if node.error is not None:
+                for column in range(2):
+                    item.setForeground(column, theme().color("critical"))
             if parent is None:
                 self.tree.addTopLevelItem(item)
             else:
@@ -129,15 +145,18 @@ class LineWindow(MeterWindow):
             waiting += [(item, child) for child in reversed(node.children)]
             room -= 1
         self.tree.expandToDepth(2)
+        self._explained.setCurrentIndex(1)
 
     def apply_not_explained(self, reason: str) -> None:
         """Why these octets mean nothing."""
         self.tree.clear()
         self.tree.addTopLevelItem(QTreeWidgetItem([_("not understood"), one_line(reason), ""]))
+        self._explained.setCurrentIndex(1)
 
     def apply_saved(self, words: str, *, is_error: bool = False) -> None:
         """What became of the recording."""
-        self.say(words, "critical" if is_error else None)
+        self._saved = (words, "critical" if is_error else None)
+        self._show_count()
 
     def _append(self, passed: Sequence[LineOctets]) -> None:
         bar = self.view.verticalScrollBar()
@@ -165,20 +184,20 @@ class LineWindow(MeterWindow):
             words = _("the oldest {count} rows are forgotten")
             self.say(words.format(count=numbers.number(self.model.forgotten)), "dim")
         else:
-            self.say(_("Choose a row to see what it means; several rows are taken together."), "dim")
+            self.say(*self._saved)
 
-    def _chosen(self) -> bytes:
+    def _chosen(self) -> list[LineOctets]:
         rows = sorted({index.row() for index in self.view.selectedIndexes()})
         known = self.model.rows()
-        return b"".join(bytes(known[row].octets) for row in rows if row < len(known))
+        return [part for row in rows if row < len(known) for part in known[row].parts]
 
     def _on_explain(self) -> None:
-        octets = self._chosen()
-        self.dump.setPlainText(dump(octets))
-        if octets:
-            self.explain_wanted.emit(octets)
+        chosen = self._chosen()
+        self.dump.setPlainText(dump(b"".join(part.octets for part in chosen)[:_DUMPED_OCTETS]))
+        if chosen:
+            self.explain_wanted.emit(chosen)
         else:
-            self.tree.clear()
+            self._explained.setCurrentIndex(0)
 
     def _on_paused(self) -> None:
         is_paused = self.pause_button.isChecked()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from core.alarms.derived import SHOWN_BY
 from core.language import _
 from core.site_records import Alarm, AlarmState
 from gui import numbers
@@ -13,7 +14,10 @@ from gui.models import alarm_words as words
 
 @dataclass(frozen=True, slots=True)
 class AlarmMark:
-    """A mark of one alarm; `field` and `value` are None where it rang for silence: it stands at the upper edge then."""
+    """A mark of one alarm on the curve of `field`; at its upper edge where `value` is None.
+
+    `field` is None where it rang for silence; a quantity without a curve of its own is marked on what it follows from.
+    """
 
     time_s: float
     text: str
@@ -26,17 +30,18 @@ def mark_of(alarm: Alarm) -> AlarmMark:
     """The mark of an alarm: coloured while it is active, dim once somebody knows or it is over."""
     is_new = alarm.state is AlarmState.ACTIVE
     text = words.rule_words(alarm.rule)
-    value = words.value_text(alarm.value, alarm.unit) if alarm.quantity is not None else ""
-    if value:
-        text = f"{text} {value}"
+    field = alarm.quantity.partition(":")[0] if alarm.quantity is not None else None
+    number, unit = words.value_words(alarm.value, alarm.unit) if field is not None else ("", "")
+    if number:
+        text = f"{text} ×{number}" if unit == "×" else f"{text} {number} {unit}".rstrip()
     if alarm.state is AlarmState.ACKNOWLEDGED:
         text = f"{text} ✓"
     return AlarmMark(
         time_s=alarm.since_s,
         text=text,
         role=words.severity_role(alarm.severity) if is_new else "dim",
-        field=alarm.quantity.partition(":")[0] if alarm.quantity is not None else None,
-        value=alarm.value if alarm.quantity is not None else None,
+        field=SHOWN_BY.get(field, field) if field is not None else None,
+        value=alarm.value if field is not None and field not in SHOWN_BY else None,
     )
 
 

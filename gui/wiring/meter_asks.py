@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from PyQt5.QtCore import QObject, QTimer, pyqtSignal
 
 from core.language import _
-from core.meter_records import LineOctets, MeterRecord, ProfilePart, RegisterList
+from core.meter_records import ExplainedField, LineOctets, MeterRecord, ProfilePart, RegisterList
 from core.records import MeterReadings, MeterReport
 from core.requests import LineWatchRequest, ProfileRequest, RegistersRequest
 from gui.dialogs.load_profile import LoadProfileWindow
@@ -198,6 +200,8 @@ class MeterAsks(QObject):
             return self._lines[name]
         window = LineWindow(name, self._window)
         self._lines[name] = window
+        window.explain_wanted.connect(lambda pieces: self._on_explain_wanted(name, pieces))
+        window.save_wanted.connect(lambda path, pieces: self._on_save_wanted(name, path, pieces))
         window.closed.connect(lambda: self._on_line_closed(name))
         window.show()
         self._watch(name, is_wanted=True)
@@ -206,6 +210,57 @@ class MeterAsks(QObject):
     def _on_line_closed(self, name: str) -> None:
         self._lines.pop(name, None)
         self._watch(name, is_wanted=False)
+
+    def _on_explain_wanted(self, name: str, pieces: list[LineOctets]) -> None:
+        """Explain what was chosen, with the keys of the meter where it has any."""
+        home, meter = self._services.home, self._services.config.meter(name)
+
+        async def explained() -> ExplainedField:
+            from core.services.explain import explain_pieces
+            from core.services.meter_sources import source_of
+
+            source = source_of(meter, home) if meter is not None else None
+            return await asyncio.to_thread(
+                explain_pieces,
+                pieces,
+                key=source.key if source is not None else None,
+                auth_key=source.auth_key if source is not None else None,
+            )
+
+        def done(tree: ExplainedField) -> None:
+            if name in self._lines:
+                self._lines[name].apply_explained(tree)
+
+        def failed(error: BaseException) -> None:
+            if name in self._lines:
+                self._lines[name].apply_not_explained(str(error))
+
+        self._services.run(explained(), done, failed)
+
+    def _on_save_wanted(self, name: str, path: Path, pieces: list[LineOctets]) -> None:
+        async def saved() -> None:
+            def write() -> None:
+                from core.services.line_recording import LineRecording
+
+                recording = LineRecording(path)
+                try:
+                    for piece in pieces:
+                        recording.put(piece)
+                finally:
+                    recording.close()
+
+            await asyncio.to_thread(write)
+
+        def done(_none: None) -> None:
+            if name in self._lines:
+                words = _("saved in {path}; it holds all that passed, a password too where one was sent in clear")
+                self._lines[name].apply_saved(words.format(path=one_line(str(path))))
+
+        def failed(error: BaseException) -> None:
+            if name in self._lines:
+                self._lines[name].apply_saved(str(error), is_error=True)
+
+        self._services.run(saved(), done, failed)
 
     def _watch(self, name: str, *, is_wanted: bool) -> None:
         request = LineWatchRequest(meter=name, is_wanted=is_wanted, operator=self._services.config.operator)

@@ -14,6 +14,7 @@ from pytestqt.qtbot import QtBot
 
 from core.config import Config, MeterConfig
 from core.meter_records import (
+    ExplainedField,
     LineOctets,
     ProfileColumn,
     ProfilePart,
@@ -30,7 +31,6 @@ from gui.dialogs.meter_password import PasswordDialog
 from gui.dialogs.preferences import PreferencesDialog
 from gui.dialogs.registers import RegistersWindow
 from gui.dialogs.tariff import HOURS, NAME, PRICE, TariffDialog
-from gui.models.explained import Explained
 from gui.models.line_rows import dump
 
 NOW_S = time.time()
@@ -265,11 +265,15 @@ def test_a_chosen_row_is_explained_field_by_field(show, qtbot: QtBot):
     window.apply(_octets(b"\x7e\xa0"))
     window.apply(_octets(b"\x8c\x7e", 5))
     window.view.selectAll()
-    qtbot.waitUntil(lambda: wanted == [(b"\x7e\xa0\x8c\x7e",)], timeout=2000)
-    window.apply_explained([Explained("frame", "HDLC", b"\x7e\xa0", (Explained("<b>length</b>", "12", b"\xa0"),))])
+    qtbot.waitUntil(lambda: bool(wanted), timeout=2000)
+    assert b"".join(part.octets for part in wanted[0][0]) == b"\x7e\xa0\x8c\x7e"
+    length = ExplainedField(offset=1, octets=b"\xa0", name="<b>length</b>", value="12", error="it is 13")
+    frame = ExplainedField(offset=0, octets=b"\x7e\xa0", name="frame", value="HDLC", children=(length,))
+    window.apply_explained(ExplainedField(offset=0, octets=b"", name="all", children=(frame,)))
     top = window.tree.topLevelItem(0)
-    assert (top.text(0), top.text(1), top.text(2)) == ("frame", "HDLC", "7E A0")
+    assert (top.text(0), top.text(1), top.text(2)) == ("frame", "HDLC", "0000  7E A0")
     assert top.child(0).text(0) == "<b>length</b>"
+    assert top.child(0).text(1) == "12 it is 13"
     window.apply_not_explained("not a frame")
     assert window.tree.topLevelItem(0).text(1) == "not a frame"
 
