@@ -5,6 +5,7 @@ Text from outside never becomes a formula of the spreadsheet that opens the file
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import heapq
 import os
@@ -227,17 +228,31 @@ def _write_xlsx(path: Path, header: Sequence[str], rows: Iterable[Sequence[Cell]
     def write(draft: Path) -> int:
         count = 0
         sheet: Any = None
-        for row in rows:
-            if count % SHEET_ROWS == 0:
-                sheet = _new_sheet(book, header)
-            sheet.append([cell(sheet, value) for value in row])
-            count += 1
-        if sheet is None:
-            _new_sheet(book, header)
-        book.save(draft)
+        try:
+            for row in rows:
+                if count % SHEET_ROWS == 0:
+                    sheet = _new_sheet(book, header)
+                sheet.append([cell(sheet, value) for value in row])
+                count += 1
+            if sheet is None:
+                _new_sheet(book, header)
+            book.save(draft)
+        except BaseException:
+            _discard(book)
+            raise
         return count
 
     return _whole(path, write)
+
+
+def _discard(book: Any) -> None:
+    """Close the sheets of a book that is given up; their rows are in files of their own until it is saved."""
+    for sheet in book.worksheets:
+        with contextlib.suppress(OSError):
+            if not sheet.closed:
+                sheet.close()
+        with contextlib.suppress(OSError, ValueError):  # ValueError where it is removed already
+            sheet._writer.cleanup()
 
 
 def _new_sheet(book: Any, header: Sequence[str]) -> Any:

@@ -161,3 +161,22 @@ def test_a_name_may_hold_slashes(history: History, tmp_path: Path) -> None:
     history.write([msgspec.structs.replace(telegram(T0, voltage_l1_v=1.0), name="/dev/ttyUSB0")])
     write_series(history, ["meter//dev/ttyUSB0/voltage_l1_v"], T0, T0 + 1, None, tmp_path / "out.csv")
     assert rows_of(tmp_path / "out.csv")[1][1] == "1.0"
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".xlsx"])
+def test_who_watches_is_told_and_can_end_it_without_a_trace(history: History, tmp_path: Path, suffix: str) -> None:
+    class EnoughError(Exception):
+        pass
+
+    told = []
+
+    def watch(rows: int) -> None:
+        told.append(rows)
+        if rows >= 2000:
+            raise EnoughError
+
+    history.write([telegram(T0 + number, voltage_l1_v=230) for number in range(2500)])
+    with pytest.raises(EnoughError):
+        write_series(history, [V1], T0, T0 + 2500, None, tmp_path / f"out{suffix}", watch=watch)
+    assert told == [0, 500, 1000, 1500, 2000]
+    assert list(tmp_path.glob("*out*")) == []
