@@ -40,13 +40,15 @@ class HistoryPage(QWidget):
 
     `points_wanted(id, names, start_s, end_s, max_points)` is answered by `apply_points` or `apply_error`,
     `overview_wanted` (the same) by `apply_overview`, `marks_wanted(id, start_s, end_s)` by `apply_marks`,
-    `moved_wanted(id, at_s)` by `apply_moved`, `series_wanted` by `apply_series`.
+    `energies_wanted(id, names, start_s, end_s)` by `apply_energies`, `moved_wanted(id, at_s)` by `apply_moved`,
+    `series_wanted` by `apply_series`.
     """
 
     series_wanted = pyqtSignal()
     points_wanted = pyqtSignal(int, object, float, float, int)
     overview_wanted = pyqtSignal(int, object, float, float, int)
     marks_wanted = pyqtSignal(int, float, float)
+    energies_wanted = pyqtSignal(int, object, float, float)
     moved_wanted = pyqtSignal(int, float)
     span_wanted = pyqtSignal()
     axis_wanted = pyqtSignal()
@@ -133,6 +135,11 @@ class HistoryPage(QWidget):
         """Answer to `marks_wanted`."""
         if self.board is not None:
             self.board.apply_marks(request_id, marks)
+
+    def apply_energies(self, request_id: int, found: Mapping[str, float | None]) -> None:
+        """Answer to `energies_wanted`."""
+        if self.plot is not None:
+            self.plot.apply_energies(request_id, found)
 
     def apply_moved(self, request_id: int, found: Sequence[Mover], error: str = "") -> None:
         """Answer to `moved_wanted`."""
@@ -240,6 +247,7 @@ class HistoryPage(QWidget):
         plot.points_wanted.connect(self.points_wanted)
         plot.overview_wanted.connect(self.overview_wanted)
         plot.marks_wanted.connect(self.marks_wanted)
+        plot.energies_wanted.connect(self.energies_wanted)
         plot.marks_strip.opened.connect(self.mark_opened)
         board.moved_wanted.connect(self.moved_wanted)
         board.axis_wanted.connect(self.axis_wanted)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from PyQt5.QtCore import QTimer, pyqtSignal
 from PyQt5.QtWidgets import QWidget
@@ -48,6 +48,8 @@ class HistoryPlot(Card):
     points_wanted = pyqtSignal(int, object, float, float, int)
     overview_wanted = pyqtSignal(int, object, float, float, int)
     marks_wanted = pyqtSignal(int, float, float)
+    energies_wanted = pyqtSignal(int, object, float, float)
+    """What registers counted from A to B, exactly; until the answer comes it is told from the points that are drawn."""
 
     def __init__(self, chosen: ChosenModel, time_range: HistoryRange, parent: QWidget | None = None) -> None:
         super().__init__(_("History"), parent)
@@ -61,6 +63,8 @@ class HistoryPlot(Card):
         self._drawn_as: tuple[object, ...] | None = None
         self._version = 0
         self._error = ""
+        self._energies_asked: tuple[int, float, float] | None = None
+        self._energies: dict[str, float] = {}
         self._first_s: float | None = None
         self.marks_id = 0
         self.hide_title()
@@ -87,6 +91,10 @@ class HistoryPlot(Card):
         self._ask_timer.setSingleShot(True)
         self._ask_timer.setInterval(_ASK_AFTER_MS)
         self._ask_timer.timeout.connect(self._ask)
+        self._energy_timer = QTimer(self)
+        self._energy_timer.setSingleShot(True)
+        self._energy_timer.setInterval(_ASK_AFTER_MS)
+        self._energy_timer.timeout.connect(self._ask_energies)
 
     def set_book(self, book: SeriesBook) -> None:
         """Take live points from `book`."""
@@ -116,6 +124,12 @@ class HistoryPlot(Card):
         """Take the coarse points of the whole time."""
         if self._overview_asked is not None and request_id == self._overview_asked[0]:
             self.overview.set_points(found)
+
+    def apply_energies(self, request_id: int, found: Mapping[str, float | None]) -> None:
+        """Take what registers counted from A to B."""
+        if self._energies_asked is not None and request_id == self._energies_asked[0]:
+            self._energies = {name: value for name, value in found.items() if value is not None}
+            self.say()
 
     def show_marks(self, marks: Sequence[HistoryMark]) -> None:
         """What happened, on the strip."""
@@ -256,7 +270,9 @@ class HistoryPlot(Card):
         if row.is_power:
             return self.data.area(row.name, *between)
         if row.is_register:
-            return self.data.rise(row.name, *between)
+            is_asked = self._energies_asked is not None and self._energies_asked[1:] == between
+            exact = self._energies.get(row.name) if is_asked else None
+            return self.data.rise(row.name, *between) if exact is None else exact
         figures = self.data.figures(row.name, *between)
         return figures[1] if figures else None
 
@@ -273,6 +289,7 @@ class HistoryPlot(Card):
         self._asked = None
         self.data.keep(self.chosen.names())
         self._ask_timer.start()
+        self._energy_timer.start()
         self._ask_overview()
         self._touch()
 
@@ -281,6 +298,7 @@ class HistoryPlot(Card):
         self.say()
 
     def _on_cursors(self) -> None:
+        self._energy_timer.start()
         self._show_cursors()
         self.say()
 
@@ -342,6 +360,14 @@ class HistoryPlot(Card):
         self.points_wanted.emit(request_id, names, from_s, until_s, min(6_000, max(200, most)))
         self.marks_id = next_request_id()
         self.marks_wanted.emit(self.marks_id, start_s, end_s)
+
+    def _ask_energies(self) -> None:
+        between = self.range.between()
+        names = tuple(row.name for row in self.chosen.rows() if row.is_register)
+        if between is not None and names:
+            self._energies_asked = (next_request_id(), *between)
+            self._energies = {}
+            self.energies_wanted.emit(self._energies_asked[0], names, *between)
 
     def _ask_overview(self) -> None:
         names = tuple(row.name for row in self.chosen.visible()[:MOST_AXES])

@@ -56,6 +56,7 @@ class HistoryDesk(QObject):
         page.points_wanted.connect(self._on_points_wanted)
         page.overview_wanted.connect(self._on_overview_wanted)
         page.marks_wanted.connect(self._on_marks_wanted)
+        page.energies_wanted.connect(self._on_energies_wanted)
         page.moved_wanted.connect(self._on_moved_wanted)
         page.span_wanted.connect(self.open_span)
         page.axis_wanted.connect(self.open_axis)
@@ -116,13 +117,34 @@ class HistoryDesk(QObject):
         if window is None:
             return
         kind, name = mark.source.partition("/")[::2]
+        if mark.kind == "alarm":
+            self._open_alarm(mark)
+            return
         if mark.kind == "event" and kind == "machine" and window.model.row(name) is not None:
             window.show_machine(name)
         elif mark.kind == "event" and window.model.row(mark.source) is not None:
             window.show_machine(mark.source)
         else:
-            pages = {"alarm": "alarms", "command": "commands", "chat": "room"}
+            pages = {"command": "commands", "chat": "room"}
             window.show_page(pages.get(mark.kind, "energy" if kind == "meter" else "overview"))
+
+    def _open_alarm(self, mark: HistoryMark) -> None:
+        """The list of alarms, and the one that the mark is of."""
+        window = self._window
+        if window is None:
+            return
+        window.show_page("alarms")
+
+        def read(history: History) -> int:
+            found = history.alarms(search=mark.source, limit=_MOST_MARKS)
+            return next((one.id for one in found if (one.source, one.since_s) == (mark.source, mark.time_s)), 0)
+
+        def done(number: int) -> None:
+            page = window.page("alarms")
+            if number and page is not None and hasattr(page, "show_alarm"):
+                page.show_alarm(number)
+
+        self._services.query(read, done, self._on_failed)
 
     # Answers
 
@@ -179,6 +201,23 @@ class HistoryDesk(QObject):
                 self._page.apply_marks(request_id, found)
 
         self._services.query(lambda history: history.marks(start_s, end_s, _MOST_MARKS), done, self._on_failed)
+
+    def _on_energies_wanted(self, request_id: int, names: Sequence[str], start_s: float, end_s: float) -> None:
+        page = self._page
+        if page is None:
+            return
+
+        def read(history: History) -> dict[str, float | None]:
+            found: dict[str, float | None] = {}
+            for kind, owner, quantity in map(split_series, names):
+                try:
+                    if kind == "meter":
+                        found[f"{kind}/{owner}/{quantity}"] = history.energy(owner, [start_s, end_s], quantity)[0]
+                except StoreError as error:
+                    log.info("%s is no counter: %s", quantity, error)
+            return found
+
+        self._services.query(read, lambda found: page.apply_energies(request_id, found), self._on_failed)
 
     def _on_moved_wanted(self, request_id: int, at_s: float) -> None:
         page = self._page

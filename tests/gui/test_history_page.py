@@ -204,6 +204,21 @@ def test_two_cursors_tell_differences_and_the_energy_under_a_power(qtbot, page, 
     assert page.range.between() is None
 
 
+def test_what_a_register_counted_is_asked_of_the_history_and_told_exactly(qtbot, page, history):
+    draw(qtbot, page, REGISTER)
+    with qtbot.waitSignal(page.energies_wanted) as asked:
+        page.range.set_cursor("B", NOW_S - 2 * HOUR_S)
+        page.range.set_cursor("A", NOW_S - 4 * HOUR_S)
+    number, names, *span = asked.args
+    assert (tuple(names), span) == ((REGISTER,), [NOW_S - 4 * HOUR_S, NOW_S - 2 * HOUR_S])
+    page.apply_energies(number - 1, {REGISTER: 1.0})
+    assert cell(page, REGISTER, BETWEEN) == "7.200 kWh"
+    page.apply_energies(number, {REGISTER: 7_345.0})
+    assert cell(page, REGISTER, BETWEEN) == "7.345 kWh"
+    page.range.set_cursor("B", NOW_S - 3 * HOUR_S)
+    assert cell(page, REGISTER, BETWEEN) == "3.600 kWh"
+
+
 def test_cursors_are_put_moved_and_removed_by_keys_and_by_drag(qtbot, page, history):
     draw(qtbot, page, POWER)
     canvas = page.plot.canvas
