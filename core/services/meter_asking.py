@@ -173,9 +173,12 @@ class MeterAsking:
             raise error
         if isinstance(error, SerialPortMissingError):
             raise error
-        if isinstance(error, RefusedError | WrongKeyError):
-            self._telling.refused(error, is_over=False)
         return False
+
+    def _tell_refusal(self, error: BeffroiError) -> None:
+        """Whoever asked hears of a password or a key that is missing before the answer is over."""
+        if isinstance(error, REFUSALS):
+            self._telling.refused(error, is_over=False)
 
     def _has_secret(self) -> bool:
         source = self._source
@@ -212,6 +215,7 @@ class MeterAsking:
                         part.clear()
         except BeffroiError as failure:
             error = failure
+            self._tell_refusal(failure)
         tell(is_last=True)
         return error
 
@@ -227,6 +231,7 @@ class MeterAsking:
                     self._filling.note_part(telling.name, part)
                     is_first = False
         except BeffroiError as failure:
+            self._tell_refusal(failure)
             telling.publish(_no_profile(ask, telling.name, dialogue.identity, str(failure), is_first=is_first))
             return failure
         if not is_over:

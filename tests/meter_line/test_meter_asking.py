@@ -560,3 +560,20 @@ def test_only_gaps_that_are_worth_it_are_filled_and_never_more_than_a_month(tmp_
     assert asks_after(1700.0) is None
     assert asks_after(1801.0) == ProfileAsk(0.0, 1801.0, "1-0:99.1.0*255", is_filling=True)
     assert asks_after(1e9) == ProfileAsk(1e9 - 31 * 86_400, 1e9, "1-0:99.1.0*255", is_filling=True)
+
+
+def test_what_needs_a_password_says_so_and_the_meter_is_read_on_without(asked):
+    async def scenario():
+        plan = Plan(profile=[WrongPasswordError("a password is needed")])
+        reader, listener = asked(plan)
+        reader.read_profile(0.0, 1.0)
+        async with running(reader.run()):
+            part = await profile(listener)
+            await listener.readings(2, timeout_s=5)
+        return part, of(listener, MeterReport), listener.records.index(part)
+
+    part, reports, _place = asyncio.run(scenario())
+    assert part.error == "a password is needed"
+    (told,) = [report for report in reports if report.needs_password]
+    assert told.is_problem
+    assert told.state is not MeterState.FAILED
