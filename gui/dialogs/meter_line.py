@@ -187,9 +187,22 @@ class LineWindow(MeterWindow):
             self.say(*self._saved)
 
     def _chosen(self) -> list[LineOctets]:
-        rows = sorted({index.row() for index in self.view.selectedIndexes()})
+        """The rows chosen; what follows in one direction is one piece: a frame may have come in several."""
+        chosen = sorted({index.row() for index in self.view.selectedIndexes()})
         known = self.model.rows()
-        return [part for row in rows if row < len(known) for part in known[row].parts]
+        pieces: list[LineOctets] = []
+        for row in (known[place] for place in chosen if place < len(known)):
+            before = pieces.pop() if pieces and pieces[-1].is_sent == row.is_sent else None
+            pieces.append(
+                LineOctets(
+                    name=self.meter,
+                    time_s=row.time_s if before is None else before.time_s,
+                    is_sent=row.is_sent,
+                    octets=bytes(row.octets) if before is None else before.octets + bytes(row.octets),
+                    line=row.line,
+                )
+            )
+        return pieces
 
     def _on_explain(self) -> None:
         chosen = self._chosen()
