@@ -164,8 +164,10 @@ class SeriesTree(QAbstractItemModel):
 
     def flags(self, index: QModelIndex) -> Qt.ItemFlags:
         """Series can be dragged."""
+        if not index.isValid():
+            return Qt.NoItemFlags
         flags = Qt.ItemIsEnabled | Qt.ItemIsSelectable
-        return flags | Qt.ItemIsDragEnabled if index.isValid() and self._level(index) == 2 else flags
+        return flags | Qt.ItemIsDragEnabled if self._level(index) == 2 else flags
 
     def headerData(self, section: int, orientation: Qt.Orientation, role: int = Qt.DisplayRole) -> Any:
         """Titles of the columns."""

@@ -185,15 +185,16 @@ class HistoryData:
     def _between(self, name: str, start_s: float, end_s: float) -> tuple[Floats, Floats] | None:
         """Points of a span with the values at its edges, where they are known."""
         found = self.columns(name, start_s, end_s, 100_000)
-        inside = (found.time_s > start_s) & (found.time_s < end_s)
+        inside = (found.time_s >= start_s) & (found.time_s <= end_s)
         times, values = list(found.time_s[inside]), list(found.mean[inside])
-        for place, time_s in ((0, start_s), (len(times) + 1, end_s)):
-            after = int(np.searchsorted(found.time_s, time_s))
-            if 0 < after < len(found.time_s):
-                left, right = after - 1, after
-                share = (time_s - found.time_s[left]) / ((found.time_s[right] - found.time_s[left]) or 1.0)
-                times.insert(place, time_s)
-                values.insert(place, found.mean[left] + share * (found.mean[right] - found.mean[left]))
+        for is_start, edge_s in ((True, start_s), (False, end_s)):
+            after = int(np.searchsorted(found.time_s, edge_s))
+            if 0 < after < len(found.time_s) and found.time_s[after] != edge_s:
+                left_s, right_s = found.time_s[after - 1], found.time_s[after]
+                left, right = found.mean[after - 1], found.mean[after]
+                place = 0 if is_start else len(times)
+                times.insert(place, edge_s)
+                values.insert(place, left + (edge_s - left_s) / (right_s - left_s) * (right - left))
         return (np.asarray(times), np.asarray(values)) if len(times) > 1 else None
 
     def _live(self, name: str, start_s: float, end_s: float, most: int) -> Columns:
