@@ -10,7 +10,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 import msgspec
 
 from core.alarms.condition import Condition, Pace
-from core.alarms.derived import DERIVED, DerivedQuantities
+from core.alarms.derived import DerivedQuantities
+from core.alarms.meter_rules import DERIVED
 from core.alarms.rules import looks_at
 from core.alarms.texts import name_of
 from core.language import _

@@ -15,22 +15,6 @@ from core.alarms.meter_words import Words, reason
 from core.counters import has_come_round
 from core.records import Measurement, SeriesPoints
 
-DERIVED = (
-    "active_power_peak_ratio",
-    "active_power_drop_ratio",
-    "voltage_unbalance_percent",
-    "current_unbalance_percent",
-    "loaded_power_factor",
-    "loaded_thd_current_percent",
-    "subscribed_power_percent",
-    "night_base_w",
-    "night_base_ratio",
-    "unexpected_export_w",
-    "energy_fall_wh",
-    "budget_percent",
-)
-"""Names of the quantities; `docs/alarms.md` says what each is. The last one is computed from the history."""
-
 SHOWN_BY = {
     "active_power_peak_ratio": "active_power_w",
     "active_power_drop_ratio": "active_power_w",
@@ -201,6 +185,9 @@ class DerivedQuantities:
             if value is None:
                 continue
             highest = self._highest.get(field)
+            if value in _rounded_down(highest):
+                worst = worst or 0.0
+                continue
             if highest is None or value >= highest - FALL_WH or has_come_round(highest, value):
                 self._highest[field] = value if highest is None or value < highest - FALL_WH else max(highest, value)
                 self._fallen.pop(field, None)
@@ -216,6 +203,11 @@ class DerivedQuantities:
                 self._words.register = (field, highest, value)
         if worst is not None:
             found["energy_fall_wh"] = worst
+
+
+def _rounded_down(highest: float | None) -> tuple[float, ...]:
+    """The same count as a telegram of another list has it: in whole kWh, in tenths or hundredths of it."""
+    return () if highest is None else (highest // 10 * 10, highest // 100 * 100, highest // 1000 * 1000)
 
 
 def _unbalance(values: list[float]) -> float:

@@ -9,6 +9,23 @@ from core.alarms import thresholds
 from core.language import N_
 from core.site_records import AlarmRule, AlarmSeverity, RuleKind
 
+DERIVED = (
+    "active_power_peak_ratio",
+    "active_power_drop_ratio",
+    "voltage_unbalance_percent",
+    "current_unbalance_percent",
+    "loaded_power_factor",
+    "loaded_thd_current_percent",
+    "subscribed_power_percent",
+    "night_base_w",
+    "night_base_ratio",
+    "unexpected_export_w",
+    "energy_fall_wh",
+    "budget_percent",
+)
+"""Names of the quantities; `docs/alarms.md` says what each is. The last one is computed from the history.
+A rule means one of them where it has its whole name: `voltage_*` is about volts."""
+
 _LOW, _MEDIUM, _HIGH, _CRITICAL = AlarmSeverity
 
 

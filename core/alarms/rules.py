@@ -14,7 +14,7 @@ from functools import lru_cache
 from typing import Protocol
 
 from core.alarms import thresholds
-from core.alarms.meter_rules import METER_RULES, METER_TITLES
+from core.alarms.meter_rules import DERIVED, METER_RULES, METER_TITLES
 from core.language import N_, _
 from core.site_records import AlarmRule, AlarmSeverity, RuleKind
 
@@ -223,8 +223,11 @@ def is_like(pattern: str, text: str) -> bool:
 def looks_at(rule: AlarmRule, quantity: str) -> bool:
     """True where a rule of values is about `quantity`; `disk_percent` means the disks of all mounts.
 
-    The limits of a `[[sensor]]` never mean its battery, which has the unit of a humidity.
+    The limits of a `[[sensor]]` never mean its battery, which has the unit of a humidity; what is computed of a meter
+    is meant by its whole name alone.
     """
+    if quantity in DERIVED:
+        return rule.quantity == quantity
     if rule.name == SENSOR_VALUE and quantity.startswith("battery"):
         return False
     whole = quantity.partition(":")[0]

@@ -10,7 +10,7 @@ from PyQt5.QtCore import Qt, pyqtSignal
 from PyQt5.QtWidgets import QCheckBox, QCompleter, QGridLayout, QLineEdit, QWidget
 
 from core.alarms.bells import quantities
-from core.alarms.derived import DERIVED
+from core.alarms.meter_rules import DERIVED
 from core.alarms.rules import rule_title
 from core.alarms.texts import duration_text, quantity_text, unit_of
 from core.language import N_, _

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from PyQt5.QtCore import QTimer, pyqtSignal
 from PyQt5.QtWidgets import QHBoxLayout, QStackedLayout, QVBoxLayout, QWidget
 
-from core.alarms.derived import DERIVED
+from core.alarms.meter_rules import DERIVED
 from core.alarms.replay import Ring, rings
 from core.alarms.texts import quantity_text
 from core.language import _, ngettext

@@ -15,14 +15,14 @@ from msgspec.structs import replace
 
 from core.alarms.baseline import Baseline
 from core.alarms.bells import quantities
-from core.alarms.derived import DERIVED, SHOWN_BY, DerivedQuantities
+from core.alarms.derived import SHOWN_BY, DerivedQuantities
 from core.alarms.engine import AlarmEngine
-from core.alarms.meter_rules import METER_RULES
-from core.alarms.rules import DEFAULT_RULES, default_of, rule_title
+from core.alarms.meter_rules import DERIVED, METER_RULES
+from core.alarms.rules import DEFAULT_RULES, default_of, looks_at, rule_title
 from core.alarms.texts import quantity_text, unit_of
 from core.meter.virtual_e450 import VirtualE450, VirtualMoment, _day
 from core.records import Measurement, Quality, Reading, SeriesPoints
-from core.site_records import Alarm, AlarmState, RuleKind
+from core.site_records import Alarm, AlarmRule, AlarmState, RuleKind
 
 PARIS = ZoneInfo("Europe/Paris")
 DAY_S = 86_400.0
@@ -261,6 +261,14 @@ def test_another_meter_is_taken_for_one_after_an_hour_and_a_roll_over_at_once():
     assert not other.told
 
 
+def test_a_register_that_another_list_has_in_kwh_has_not_fallen():
+    meter = Meter()
+    for number in range(20):
+        meter.run(60, 300.0, active_energy_import_wh=12_345_678.0 + number)
+        meter.run(60, 300.0, active_energy_import_wh=12_345_000.0)
+    assert not meter.told
+
+
 def test_a_simulated_meters_alarms_say_so():
     meter = Meter()
     for _minute in range(15):
@@ -370,6 +378,14 @@ def test_every_rule_has_a_title_and_every_quantity_words_and_a_unit():
         assert "_" not in quantity_text(name, "main")
         assert unit_of(name) or name == "loaded_power_factor"
         assert SHOWN_BY[name] in Measurement.__struct_fields__
+
+
+def test_a_pattern_of_voltages_does_not_mean_their_unbalance():
+    rule = AlarmRule(name="sag", kind=RuleKind.BELOW, source="meter/*", quantity="voltage_*", low=207.0)
+    engine = AlarmEngine([rule], first_id=1)
+    volts = {"voltage_l1_v": 230.0, "voltage_l2_v": 229.0, "voltage_l3_v": 231.0}
+    assert not engine.apply(meter_readings(T0, **volts), T0)
+    assert not looks_at(rule, "voltage_unbalance_percent")
 
 
 def test_what_needs_a_load_a_phase_or_a_past_says_nothing_without():
