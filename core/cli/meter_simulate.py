@@ -7,12 +7,13 @@ import asyncio
 from pathlib import Path
 from typing import Any
 
+from msgspec.structs import replace
+
 from core.cli.meter_decode import octets_of_option
 from core.cli.meter_options import baud, kept, seconds
 from core.cli.output import print_problem
 from core.errors import UsageError
 from core.language import _
-from core.meter_records import LineOctets
 
 PROTOCOLS = ("push", "iec62056-21", "dlms", "mbus")
 _CIPHERED = (b"\xdb\x08", b"\xdf\x08")
@@ -58,7 +59,8 @@ def _simulate(options: argparse.Namespace) -> int:
     from core.services.meter_simulator import MeterSimulator, Simulation
     from core.services.waiting import first_of
 
-    replay, recording = _replay_of(options.replay)
+    replayed = _replay_of(options.replay)
+    replay = replayed.get("replay")
     if replay is not None and not options.once and any(start in replay for start in _CIPHERED):
         print_problem(
             _("the capture is ciphered and its counter stands still: a reader takes it once and refuses it afterwards")
@@ -79,9 +81,8 @@ def _simulate(options: argparse.Namespace) -> int:
             auth_key=octets_of_option("--auth-key", options.auth_key, (16, 32)),
             seed=options.seed,
             interval_s=options.interval,
-            replay=replay,
-            recording=recording,
             is_once=options.once,
+            **replayed,
         )
     )
     failures: list[Exception] = []
@@ -97,17 +98,21 @@ def _simulate(options: argparse.Namespace) -> int:
     return 0
 
 
-def _replay_of(path: Path | None) -> tuple[bytes | None, tuple[LineOctets, ...]]:
-    """The octets of a capture, or the pieces of a recorded line; raises UsageError."""
+def _replay_of(path: Path | None) -> dict[str, Any]:
+    """What of a Simulation the file of `--replay` fills: a capture, or a recorded line; raises UsageError."""
     from core.services.decode import octets_of
-    from core.services.line_replay import is_recording, recorded_pieces
+    from core.services.line_recording import pieces_of
+    from core.services.line_replay import is_recording, recorded_pieces, recorded_settings
 
     if path is None:
-        return None, ()
+        return {}
     try:
         data = path.read_bytes()
     except OSError as error:
         raise UsageError(_("{path} cannot be read: {reason}").format(path=path, reason=error.strerror)) from error
     if is_recording(data):
-        return None, tuple(recorded_pieces(data))
-    return octets_of(data), ()
+        return {"recording": tuple(recorded_pieces(data)), "recorded_at": recorded_settings(data)}
+    pieces = pieces_of(data)
+    if pieces is not None:  # a trace of another program, which knows no times
+        return {"recording": tuple(replace(piece, time_s=0.0) for piece in pieces)}
+    return {"replay": octets_of(data)}

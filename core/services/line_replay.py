@@ -23,6 +23,7 @@ LONGEST_PAUSE_S = 600.0
 HELD_OCTETS = 1 << 14
 PAUSE_AT_END_S = 1.0
 
+_SETTINGS = re.compile(rb"^#[^\r\n]{0,200}\bline: (\d{2,7}) ([78])([NEO])1\b", re.MULTILINE)
 _LINE = re.compile(rb"(\d{4}-\d\d-\d\dT[0-9:.,+Z-]+)\s+([<>])\s+((?:[0-9A-Fa-f]{2}\s*)+)(?:#.*)?$")
 
 
@@ -54,6 +55,14 @@ def recorded_pieces(data: bytes) -> list[LineOctets]:
     if not any(not piece.is_sent for piece in pieces):
         raise UsageError(_("the recording holds nothing that came from a meter"))
     return pieces
+
+
+def recorded_settings(data: bytes) -> LineSettings | None:
+    """The line at which a recording was made, where a remark says so."""
+    match = _SETTINGS.search(data[:65_536])
+    if match is None:
+        return None
+    return LineSettings(int(match[1]), int(match[2]), match[3].decode())
 
 
 class LineReplay:

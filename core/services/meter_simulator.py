@@ -41,7 +41,7 @@ class Simulation:
     the beginnings of two pushes. `mode` is that of IEC 62056-21; E with dlms asks for the sign-on before HDLC.
     `password` is what the programming mode and client `client` of DLMS ask for, None for nothing; with both keys the
     DLMS client proves itself by GMAC. `framing` is hdlc or wrapper. `positions` belongs to layout 3. `replay` is a
-    capture, `recording` a recorded line.
+    capture, `recording` a recorded line, `recorded_at` its settings where they are known.
     """
 
     protocol: str = "push"
@@ -60,6 +60,7 @@ class Simulation:
     interval_s: float = 5.0
     replay: bytes | None = field(default=None, repr=False)
     recording: tuple[LineOctets, ...] = field(default=(), repr=False)
+    recorded_at: LineSettings | None = None
     is_once: bool = False
 
 
@@ -100,7 +101,7 @@ class MeterSimulator:
         simulation = self._simulation
         if simulation.link is not None:
             wire = PtyWire(simulation.link)
-            wire.is_following = self._replayed is not None
+            wire.is_following = self._replayed is not None and not self._is_pushing
             try:
                 on_listening(str(simulation.link))
                 await self._serve(wire)
@@ -247,6 +248,8 @@ def _is_direct(simulation: Simulation) -> bool:
 
 def _line_of(simulation: Simulation) -> LineSettings:
     """The line at which data are sent; raises UsageError for a speed that the mode does not know."""
+    if simulation.recorded_at is not None and simulation.baud is None:
+        return simulation.recorded_at
     if simulation.protocol == "mbus":
         return LineSettings(simulation.baud or 2400, 8, "E")
     if simulation.framing == "wrapper":

@@ -7,6 +7,7 @@ import contextlib
 import threading
 import time
 
+import asked_meter
 import pytest
 from asked_meter import asked, dialogue_with, simulator
 
@@ -22,7 +23,7 @@ from core.services import simulated_iec
 from core.services.dialogue_dlms import DlmsDialogue
 from core.services.dialogue_iec import IecDialogue
 from core.services.dialogue_mbus import MbusDialogue
-from core.services.line_replay import is_recording, recorded_pieces
+from core.services.line_replay import is_recording, recorded_pieces, recorded_settings
 from core.services.meter_line import conversation
 from core.services.meter_simulator import MeterSimulator, Simulation
 from core.transport.line import LineSettings
@@ -216,6 +217,53 @@ def test_a_recording_of_both_directions_answers_as_the_meter_did(place):
     assert readings.meter.serial_number == "12345678"
     assert not readings.is_simulated  # it is what that meter said
     assert readings.measurement.active_energy_import_wh == 10_000
+
+
+class Tap:
+    """A port whose octets are written down."""
+
+    def __init__(self, port, pieces):
+        self._port, self._pieces = port, pieces
+
+    def __getattr__(self, name):
+        return getattr(self._port, name)
+
+    async def read(self, timeout_s):
+        data = await self._port.read(timeout_s)
+        if data:
+            self._put(data, is_sent=False)
+        return data
+
+    async def write(self, data):
+        self._put(data, is_sent=True)
+        await self._port.write(data)
+
+    def _put(self, octets, *, is_sent):
+        self._pieces.append(LineOctets(name="", time_s=time.monotonic(), is_sent=is_sent, octets=bytes(octets)))
+
+
+def test_a_recorded_dlms_dialogue_is_held_again_with_its_recording(monkeypatch):
+    pieces = []
+
+    async def read_once(**fields):
+        async with asked(DlmsDialogue, None, **fields) as dialogue:
+            return await dialogue.read()
+
+    async def tapped_port(url, line, usual=asked_meter.open_port):
+        return Tap(await usual(url, line), pieces)
+
+    monkeypatch.setattr(asked_meter, "open_port", tapped_port)
+    recorded = asyncio.run(read_once(protocol="dlms"))
+    kept = tuple(pieces)
+    replayed = asyncio.run(read_once(protocol="dlms", recording=kept))
+    assert [(one.obis, one.value) for one in replayed.readings] == [(one.obis, one.value) for one in recorded.readings]
+
+
+def test_the_settings_of_a_recorded_line_are_known_from_its_remark():
+    assert recorded_settings(b"# beffroi line recording 1\n# meter: hall, line: 2400 8E1\n") == LineSettings(
+        2400, 8, "E"
+    )
+    assert recorded_settings(b"# meter: hall\n") is None
 
 
 def test_a_recording_of_a_push_is_sent_with_its_gaps():
