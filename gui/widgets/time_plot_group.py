@@ -150,11 +150,12 @@ class PlotGroup(QObject):
         self._drawn_as = state
         gaps = self._gaps(start_s, end_s)
         message = self._message()
-        bands = self._filled(start_s, end_s)
+        is_said = False
         for index, plot in enumerate(shown):
             alarms = self._marks_of(plot, is_first=index == 0)
+            bands = self._filled(plot, start_s, end_s, is_said=is_said)
+            is_said = is_said or bool(bands)
             unsaid = plot.redraw(self, start_s, end_s, gaps, "" if index else message, alarms=alarms, bands=bands)
-            bands = [replace(band, text="") for band in bands]
             gaps = [gap if gap in unsaid else Gap(gap.start_s, gap.end_s) for gap in gaps]
         self._show_cursors(shown)
         self._renew_history(start_s, end_s)
@@ -309,11 +310,11 @@ class PlotGroup(QObject):
             gaps.append(Gap(last_s, min(now_s, end_s), words))
         return gaps
 
-    def _filled(self, start_s: float, end_s: float) -> list[Band]:
-        """Where points come from the meter's own load profile; the longest of them says so."""
-        spans = sorted({span for field in self.fields() for span in self._filled_of(field, start_s, end_s)})
+    def _filled(self, plot: TimePlot, start_s: float, end_s: float, *, is_said: bool) -> list[Band]:
+        """Where points come from the meter's own load profile; unless it is said, the longest of them says so."""
+        spans = sorted({span for curve in plot.curves for span in self._filled_of(curve.field, start_s, end_s)})
         longest = max(spans, key=lambda span: span[1] - span[0], default=None)
-        words = _("from the meter")
+        words = "" if is_said else _("from the meter")
         return [Band(*span, role="unknown", text=words if span == longest else "", is_quiet=True) for span in spans]
 
     def _filled_of(self, field: str, start_s: float, end_s: float) -> list[tuple[float, float]]:

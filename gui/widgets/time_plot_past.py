@@ -36,9 +36,13 @@ class Past:
         return value if is_near and math.isfinite(value) else None
 
     def filled_between(self, start_s: float, end_s: float) -> list[tuple[float, float]]:
-        """The spans within, whose points came from the load profile of the meter."""
+        """The spans within, whose points came from the load profile of the meter; none where it holds no value."""
         return [
             (max(begin_s, start_s), min(until_s, end_s))
             for begin_s, until_s in self.filled
-            if begin_s < end_s and until_s > start_s
+            if begin_s < end_s and until_s > start_s and self._has_value(begin_s, until_s)
         ]
+
+    def _has_value(self, start_s: float, end_s: float) -> bool:
+        begin, end = np.searchsorted(self.time_s, (start_s, end_s))
+        return bool(np.isfinite(self.mean[begin : end + 1]).any())

@@ -134,6 +134,21 @@ def test_points_from_the_meter_are_a_band_that_says_so_once(group: PlotGroup, qt
     assert [band.text for band in voltage] == ["", ""]
 
 
+def test_a_curve_without_values_there_is_not_said_to_be_from_the_meter(group: PlotGroup, qtbot: QtBot):
+    asked = []
+    group.history_wanted.connect(lambda *arguments: asked.append(arguments))
+    group.start()
+    qtbot.waitUntil(lambda: bool(asked), timeout=3000)
+    start_s = asked[0][3]
+    filled = ((start_s + DAY_S, start_s + 3 * DAY_S),)
+    times = array("d", [start_s + 900.0 * index for index in range(672)])
+    nothing = array("d", [float("nan")] * 672)
+    voltage = SeriesPoints("meter/E450/voltage_l1_v", "V", times, nothing, nothing, nothing, filled)
+    group.apply_points([_points("active_power_w", start_s, 900, 672, filled=filled), voltage], asked[0][0])
+    group.redraw()
+    assert [len(plot.canvas._frame.bands) for plot in group.plots] == [1, 0]
+
+
 def test_a_history_that_has_learned_something_is_asked_again(group: PlotGroup, qtbot: QtBot):
     asked = []
     group.history_wanted.connect(lambda *arguments: asked.append(arguments))
