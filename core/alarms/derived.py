@@ -70,7 +70,7 @@ class DerivedQuantities:
         """What followed from the last measurement."""
         self._wired = [False, False, False]
         self._highest: dict[str, float] = {}
-        self._fallen: dict[str, tuple[float, float]] = {}
+        self._fallen: dict[str, float] = {}
         self._is_exporter: bool | None = None
         self._words = Words()
 
@@ -185,15 +185,15 @@ class DerivedQuantities:
             if value is None:
                 continue
             highest = self._highest.get(field)
-            if value in _rounded_down(highest):
-                worst = worst or 0.0
-                continue
             if highest is None or value >= highest - FALL_WH or has_come_round(highest, value):
                 self._highest[field] = value if highest is None or value < highest - FALL_WH else max(highest, value)
                 self._fallen.pop(field, None)
                 worst = worst or 0.0
                 continue
-            since_s, _value = self._fallen.setdefault(field, (time_s, value))
+            if value in _rounded_down(highest):
+                worst = worst or 0.0
+                continue
+            since_s = self._fallen.setdefault(field, time_s)
             if not 0 <= time_s - since_s < ANOTHER_METER_S:
                 self._highest[field] = value
                 del self._fallen[field]
@@ -205,9 +205,9 @@ class DerivedQuantities:
             found["energy_fall_wh"] = worst
 
 
-def _rounded_down(highest: float | None) -> tuple[float, ...]:
+def _rounded_down(highest: float) -> tuple[float, ...]:
     """The same count as a telegram of another list has it: in whole kWh, in tenths or hundredths of it."""
-    return () if highest is None else (highest // 10 * 10, highest // 100 * 100, highest // 1000 * 1000)
+    return (highest // 10 * 10, highest // 100 * 100, highest // 1000 * 1000)
 
 
 def _unbalance(values: list[float]) -> float:
