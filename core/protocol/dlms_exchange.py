@@ -31,6 +31,7 @@ from core.protocol.get_messages import (
     GetResult,
     Request,
     Response,
+    UnreadableAnswerError,
     access_result_text,
     decode_response,
     encode_request,
@@ -128,16 +129,24 @@ class Exchanges:
         first = 0
         while first < len(attributes):
             chunk = attributes[first : first + self._chunk_size()]
-            results: tuple[GetResult, ...] | None
-            if len(chunk) == 1:
-                results = ((yield from self.get_one(chunk[0])),)
-            else:
-                results = yield from self._get_list(chunk)
-                if results is None:
-                    self._list_limit = len(chunk) // 2
-                    continue
+            results = yield from self._get_some(chunk)
             yield Told(Answers(first, results))
             first += len(chunk)
+
+    def _get_some(self, attributes: tuple[Attribute, ...]) -> Script[tuple[GetResult, ...]]:
+        """Results in order: by one list, by two of half its length where the meter refuses it or garbles it, alone."""
+        if len(attributes) == 1:
+            result = yield from self.get_one(attributes[0])
+            return (result,)
+        results = None
+        if len(attributes) <= self._list_limit:
+            results = yield from self._get_list(attributes)
+        if results is None:
+            half = len(attributes) // 2
+            first = yield from self._get_some(attributes[:half])
+            second = yield from self._get_some(attributes[half:])
+            results = first + second
+        return results
 
     def _chunk_size(self) -> int:
         association = self.association
@@ -159,22 +168,22 @@ class Exchanges:
         return response.results[0]
 
     def _get_list(self, attributes: tuple[Attribute, ...]) -> Script[tuple[GetResult, ...] | None]:
-        """Results in order; None where the meter refuses the list as such."""
-        response = yield from self.ask(GetRequest(self.next_invoke_id(), attributes, is_list=True))
-        if isinstance(response, ExceptionResponse):
+        """Results in order; None where the meter refuses the list, which is remembered, or cannot be understood."""
+        content = yield from self._answer_to(GetRequest(self.next_invoke_id(), attributes, is_list=True))
+        try:
+            response = decode_response(content)
+            if isinstance(response, GetBlockResponse):
+                pieces = yield from self._blocks(response)
+                results = None if isinstance(pieces, GetResult) else results_of(pieces)
+            elif isinstance(response, GetResponse) and response.is_list:
+                results = response.results
+            else:
+                results = None
+        except UnreadableAnswerError:
             return None
-        if isinstance(response, GetBlockResponse):
-            content = yield from self._blocks(response)
-            if isinstance(content, GetResult):
-                return None
-            results = results_of(content)
-        elif isinstance(response, GetResponse):
-            results = response.results
-            if not response.is_list and results[0].data is None:
-                return None
-        else:
-            raise _not_the_answer()
-        if len(results) != len(attributes):
+        if results is None:
+            self._list_limit = len(attributes) // 2
+        elif len(results) != len(attributes):
             raise RemoteProtocolError(
                 _("{count} attributes were asked for, {results} came").format(
                     count=len(attributes), results=len(results)
@@ -244,7 +253,12 @@ class Exchanges:
         )
 
     def ask(self, request: Request) -> Script[Response]:
-        """The answer to `request`; answers to earlier ones and messages of the meter's own are passed over."""
+        """The answer to `request`."""
+        content = yield from self._answer_to(request)
+        return decode_response(content)
+
+    def _answer_to(self, request: Request) -> Script[bytes]:
+        """The octets of the answer; those to earlier questions and messages of the meter's own are passed over."""
         association = self.association
         security = None if association is None else association.security
         message = encode_request(request)
@@ -260,16 +274,13 @@ class Exchanges:
                         tag=content[0] if content else 0
                     )
                 )
-            if content[:1] in _UNASKED:
-                content = yield More()
-                continue
-            response = decode_response(content)
-            if isinstance(response, ExceptionResponse):
-                if security is not None and response.service_error == DECIPHERING_ERROR:
+            if content[:1] == bytes((EXCEPTION_RESPONSE,)):
+                if security is not None and content[2:3] == bytes((DECIPHERING_ERROR,)):
                     raise WrongKeyError(_("the meter cannot decipher what we send: the keys do not fit"))
-                return response
-            if response.invoke_id & 0x0F == request.invoke_id & 0x0F:
-                return response
+                return content
+            is_ours = len(content) < 3 or content[2] & 0x0F == request.invoke_id & 0x0F
+            if is_ours and content[:1] not in _UNASKED:
+                return content
             content = yield More()
         raise _not_the_answer()
 

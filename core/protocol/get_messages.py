@@ -60,6 +60,10 @@ DECIPHERING_ERROR = 5
 INVOCATION_COUNTER_ERROR = 6
 
 
+class UnreadableAnswerError(RemoteProtocolError):
+    """A list of results one of which is no value: alone, each of the others may well be read."""
+
+
 class Attribute(Struct, frozen=True):
     """One attribute of an object; `selector` and `parameters` (encoded) choose a part of it where it is selective."""
 
@@ -283,15 +287,20 @@ def decode_response(data: bytes) -> Response:
 
 
 def results_of(data: bytes) -> tuple[GetResult, ...]:
-    """The results of a list, put together from its blocks or as they came; raises RemoteProtocolError."""
-    count, position = length_at(data, 0)
-    if count > MAXIMUM_LIST:
-        raise RemoteProtocolError(_("a list has {count} results").format(count=count))
+    """The results of a list, put together from its blocks or as they came; raises UnreadableAnswerError."""
     results = []
-    for _number in range(count):
-        result, position = result_at(data, position)
-        results.append(result)
-    _expect_end(data, position)
+    try:
+        count, position = length_at(data, 0)
+        if count > MAXIMUM_LIST:
+            raise UnreadableAnswerError(_("a list has {count} results").format(count=count))
+        for _number in range(count):
+            result, position = result_at(data, position)
+            results.append(result)
+        _expect_end(data, position)
+    except UnreadableAnswerError:
+        raise
+    except RemoteProtocolError as error:
+        raise UnreadableAnswerError(str(error)) from None
     return tuple(results)
 
 
