@@ -18,6 +18,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from made_up_energy import tell_energy
+from made_up_history import fill_history
 from made_up_site import HOT, fill_alarms, fill_checks, fill_room, fill_sensors, made_up_alarms
 from PyQt5.QtCore import QSettings
 from PyQt5.QtGui import QColor, QImage
@@ -61,6 +62,7 @@ from gui.models.meter_shown import REGISTER
 from gui.pages.alarms import AlarmsPage
 from gui.pages.commands import CommandsPage
 from gui.pages.energy import EnergyPage
+from gui.pages.history import HistoryPage
 from gui.pages.machine import MachinePage
 from gui.pages.room import RoomPage
 from gui.pages.sensors import SensorsPage
@@ -361,9 +363,9 @@ def take(application: QApplication, folder: Path, theme_name: str, language: str
     with tempfile.TemporaryDirectory() as home:
         window = MainWindow(QSettings(f"{home}/gui.ini", QSettings.IniFormat), MachineModel())
         commands, machine, energy = CommandsPage(), MachinePage(), EnergyPage()
-        sensors, room, alarms = SensorsPage(), RoomPage(), AlarmsPage()
+        sensors, room, alarms, history = SensorsPage(), RoomPage(), AlarmsPage(), HistoryPage()
         pages = {"commands": commands, "machine": machine, "energy": energy}
-        pages |= {"sensors": sensors, "room": room, "alarms": alarms}
+        pages |= {"sensors": sensors, "room": room, "alarms": alarms, "history": history}
         for key, page in pages.items():
             window.set_page(key, page)
         window.overview.sensors.set_model(sensors.model)
@@ -376,6 +378,7 @@ def take(application: QApplication, folder: Path, theme_name: str, language: str
         fill_sensors(sensors, now_s)
         fill_alarms(window, alarms, now_s)
         fill_room(room, now_s)
+        fill_history(history, now_s)
         fill_meter(window, energy, book, now_s)
         fill_commands(commands, reports, now_s)
         window.apply_store(StoreReport(time_s=now_s, rows_waiting=0, rows_written=4096, rows_dropped=0))
