@@ -73,8 +73,9 @@ class IecDialogue:
 
     @property
     def pace_s(self) -> float | None:
-        """One second while single registers are read, unless somebody has said another."""
-        return LIVE_S if self._programming is not None and not self._source.interval_s else None
+        """One second while single registers are read or may be, unless somebody has said another."""
+        is_live = self._can_program is not False and bool(self._powers or self._live)
+        return LIVE_S if is_live and self._is_live_wanted and not self._source.interval_s else None
 
     @property
     def expected(self) -> int | None:

@@ -54,7 +54,7 @@ def test_a_readout_comes_first_then_registers_one_by_one(place):
     assert isinstance(dialogue, PacedDialogue)
     assert dialogue.expected == len(whole.readings) == 38
     assert whole.is_simulated
-    assert pace_s is None  # no register was asked for yet
+    assert pace_s == 1.0
     for readings in live:
         assert readings.meter == whole.meter
         assert readings.is_simulated

@@ -210,3 +210,11 @@ def test_ten_megabytes_of_noise_are_bounded_in_memory_and_time():
             while session.next_event() is not NEED_DATA:
                 pass
             assert len(session._buffer) < 400_000
+
+
+def test_a_speed_that_is_reserved_is_acknowledged_at_300():
+    meter = RawMeter(identification=b"/ABB7new\r\n")
+    told, line = converse(ReadoutSession(), meter)
+    assert telegram_of(told).mode is Mode.C
+    assert line.baud == 300
+    assert meter.heard[1] == b"\x06000\r\n"
