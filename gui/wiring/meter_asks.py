@@ -55,7 +55,9 @@ class MeterAsks(QObject):
         self._filling: dict[str, list[float]] = {}
 
     def attach(self, window: MainWindow) -> None:
-        """Serve this window's menu."""
+        """Serve this window's menu; what stood beside an earlier one goes with it."""
+        for other in (*self._registers.values(), *self._profiles.values(), *self._lines.values()):
+            other.close()
         self._window = window
         window.registers_wanted.connect(lambda: self.open_registers(self._current()))
         window.profile_wanted.connect(lambda: self.open_profile(self._current()))

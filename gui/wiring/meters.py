@@ -31,6 +31,7 @@ from gui.wiring.meter_asks import MeterAsks
 from gui.wiring.meter_history import MeterHistory
 from gui.wiring.simulated_meter import SIMULATED, SimulatedMeter
 
+_READ = (MeterState.READING, MeterState.SILENT)
 _SUFFIXES = {"key": "key", "auth_key": "auth", "password": "password"}
 """Endings of the files that secrets of a meter are kept in."""
 PORTS_MS = 2000
@@ -232,6 +233,9 @@ class MeterDesk(QObject):
 
     def open_settings(self, name: str) -> ConnectProbeDialog | None:
         """Settings of the meter…"""
+        if name == SIMULATED:
+            self._say(_("the simulated meter has no settings"))
+            return None
         meter = self._meter_config(name)
         return self.open_connect(meter) if meter is not None else None
 
@@ -328,14 +332,12 @@ class MeterDesk(QObject):
         meter, report = self._wanted.get(name), self._reports.get(name)
         if meter is None:
             return
-        operator = self._services.config.operator
-        if self._services.is_read_beside(name):
-            self._services.ask(MeterReadRequest(meter=name, operator=operator))
-            return
         if report is not None and report.protocol == "push" and report.state is MeterState.READING:
             self._say(_("this meter sends by itself; nothing is asked"))
-            return
-        self.connect_meter(meter)
+        elif self._services.is_read_beside(name) or (report is not None and report.state in _READ):
+            self._services.ask(MeterReadRequest(meter=name, operator=self._services.config.operator))
+        else:
+            self.connect_meter(meter)
 
     def open_key(self, name: str) -> KeyDialog:
         """Key of the meter…"""
