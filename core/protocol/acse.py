@@ -14,6 +14,7 @@ from core.errors import RemoteProtocolError
 from core.language import N_, _
 from core.protocol.axdr import length_at
 from core.protocol.axdr_encode import encoded_length
+from core.protocol.ber import field, fields_of, last_arc, number_of, tagged, wrapped
 
 AARQ = 0x60
 AARE = 0x61
@@ -166,79 +167,79 @@ class Release(Struct, frozen=True, kw_only=True):
 
 def encode_association_request(request: AssociationRequest) -> bytes:
     """Octets of an AARQ."""
-    content = _field(0xA1, _field(0x06, _CONTEXT + bytes((request.context,))))
+    content = field(0xA1, field(0x06, _CONTEXT + bytes((request.context,))))
     if request.calling_title is not None:
-        content += _field(0xA6, _field(0x04, request.calling_title))
+        content += field(0xA6, field(0x04, request.calling_title))
     if request.mechanism != Mechanism.NONE:
-        content += _field(0x8A, b"\x07\x80") + _field(0x8B, _MECHANISM + bytes((request.mechanism,)))
+        content += field(0x8A, b"\x07\x80") + field(0x8B, _MECHANISM + bytes((request.mechanism,)))
         if request.authentication is not None:
-            content += _field(0xAC, _field(0x80, request.authentication))
-    return _field(AARQ, content + _user_information(request.user_information))
+            content += field(0xAC, field(0x80, request.authentication))
+    return field(AARQ, content + _user_information(request.user_information))
 
 
 def encode_association_response(response: AssociationResponse) -> bytes:
     """Octets of an AARE."""
-    content = _field(0xA1, _field(0x06, _CONTEXT + bytes((response.context,))))
-    content += _field(0xA2, _field(0x02, bytes((response.result,))))
-    content += _field(0xA3, _field(0xA0 | response.source, _field(0x02, bytes((response.diagnostic,)))))
+    content = field(0xA1, field(0x06, _CONTEXT + bytes((response.context,))))
+    content += field(0xA2, field(0x02, bytes((response.result,))))
+    content += field(0xA3, field(0xA0 | response.source, field(0x02, bytes((response.diagnostic,)))))
     if response.responding_title is not None:
-        content += _field(0xA4, _field(0x04, response.responding_title))
+        content += field(0xA4, field(0x04, response.responding_title))
     if response.mechanism is not None:
-        content += _field(0x88, b"\x07\x80") + _field(0x89, _MECHANISM + bytes((response.mechanism,)))
+        content += field(0x88, b"\x07\x80") + field(0x89, _MECHANISM + bytes((response.mechanism,)))
         if response.authentication is not None:
-            content += _field(0xAA, _field(0x80, response.authentication))
-    return _field(AARE, content + _user_information(response.user_information))
+            content += field(0xAA, field(0x80, response.authentication))
+    return field(AARE, content + _user_information(response.user_information))
 
 
 def encode_release(release: Release) -> bytes:
     """Octets of an RLRQ or RLRE."""
-    content = b"" if release.reason is None else _field(0x80, bytes((release.reason,)))
-    return _field(RLRE if release.is_response else RLRQ, content + _user_information(release.user_information))
+    content = b"" if release.reason is None else field(0x80, bytes((release.reason,)))
+    return field(RLRE if release.is_response else RLRQ, content + _user_information(release.user_information))
 
 
 def decode_association_request(data: bytes) -> AssociationRequest:
     """An AARQ; raises RemoteProtocolError."""
-    fields = _fields_of(data, AARQ)
+    fields = fields_of(data, AARQ)
     mechanism = fields.get(0x8B)
     return AssociationRequest(
         context=_context(fields),
-        mechanism=Mechanism.NONE if mechanism is None else _last_arc(mechanism, _MECHANISM),
-        calling_title=_wrapped(fields, 0xA6, 0x04),
-        authentication=_wrapped(fields, 0xAC, 0x80),
-        user_information=_wrapped(fields, 0xBE, 0x04) or b"",
+        mechanism=Mechanism.NONE if mechanism is None else last_arc(mechanism, _MECHANISM),
+        calling_title=wrapped(fields, 0xA6, 0x04),
+        authentication=wrapped(fields, 0xAC, 0x80),
+        user_information=wrapped(fields, 0xBE, 0x04) or b"",
     )
 
 
 def decode_association_response(data: bytes) -> AssociationResponse:
     """An AARE; raises RemoteProtocolError."""
-    fields = _fields_of(data, AARE)
+    fields = fields_of(data, AARE)
     if 0xA2 not in fields or 0xA3 not in fields:
         raise RemoteProtocolError(_("the meter's answer to the association has no result"))
-    source, diagnostic = _tagged(fields[0xA3])
+    source, diagnostic = tagged(fields[0xA3])
     mechanism = fields.get(0x89)
     return AssociationResponse(
         context=_context(fields),
-        result=_number(fields[0xA2]),
+        result=number_of(fields[0xA2]),
         source=source & 0x1F,
-        diagnostic=_number(diagnostic),
-        mechanism=None if mechanism is None else _last_arc(mechanism, _MECHANISM),
-        responding_title=_wrapped(fields, 0xA4, 0x04),
-        authentication=_wrapped(fields, 0xAA, 0x80),
-        user_information=_wrapped(fields, 0xBE, 0x04) or b"",
+        diagnostic=number_of(diagnostic),
+        mechanism=None if mechanism is None else last_arc(mechanism, _MECHANISM),
+        responding_title=wrapped(fields, 0xA4, 0x04),
+        authentication=wrapped(fields, 0xAA, 0x80),
+        user_information=wrapped(fields, 0xBE, 0x04) or b"",
     )
 
 
 def decode_release(data: bytes) -> Release:
     """An RLRQ or RLRE; raises RemoteProtocolError."""
     is_response = data[:1] == bytes((RLRE,))
-    fields = _fields_of(data, RLRE if is_response else RLRQ)
+    fields = fields_of(data, RLRE if is_response else RLRQ)
     reason = fields.get(0x80)
     if reason is not None and len(reason) != 1:
         raise RemoteProtocolError(_("the reason of a release has {count} octets").format(count=len(reason)))
     return Release(
         is_response=is_response,
         reason=None if reason is None else reason[0],
-        user_information=_wrapped(fields, 0xBE, 0x04) or b"",
+        user_information=wrapped(fields, 0xBE, 0x04) or b"",
     )
 
 
@@ -346,12 +347,8 @@ class _Octets:
         return self.number(4) & 0xFFFFFF
 
 
-def _field(tag: int, content: bytes) -> bytes:
-    return bytes((tag,)) + encoded_length(len(content)) + content
-
-
 def _user_information(octets: bytes) -> bytes:
-    return _field(0xBE, _field(0x04, octets)) if octets else b""
+    return field(0xBE, field(0x04, octets)) if octets else b""
 
 
 def _counted(octets: bytes) -> bytes:
@@ -370,67 +367,8 @@ def _conformance(bits: int) -> bytes:
     return b"\x5f\x1f\x04" + bits.to_bytes(4, "big")
 
 
-def _fields_of(data: bytes, tag: int) -> dict[int, bytes]:
-    """Content of each field of the outer message, by its tag; of one that comes twice the first."""
-    found, content = _tagged(data)
-    if found != tag:
-        raise RemoteProtocolError(
-            _("message {found:#04x} came where {wanted:#04x} was due").format(found=found, wanted=tag)
-        )
-    fields: dict[int, bytes] = {}
-    position = 0
-    while position < len(content):
-        end, member = _element(content, position)
-        fields.setdefault(content[position], member)
-        position = end
-    return fields
-
-
-def _tagged(data: bytes) -> tuple[int, bytes]:
-    """Tag and content of `data`, which must be one element to its very end."""
-    if not data:
-        raise RemoteProtocolError(_("the message is cut off at octet {position}").format(position=0))
-    end, content = _element(data, 0)
-    if end != len(data):
-        raise RemoteProtocolError(_("{count} octets stand behind the end of the message").format(count=len(data) - end))
-    return data[0], content
-
-
-def _element(data: bytes, position: int) -> tuple[int, bytes]:
-    count, start = length_at(data, position + 1)
-    end = start + count
-    if end > len(data):
-        raise RemoteProtocolError(_("the message is cut off at octet {position}").format(position=len(data)))
-    return end, data[start:end]
-
-
-def _wrapped(fields: dict[int, bytes], tag: int, inner: int) -> bytes | None:
-    field = fields.get(tag)
-    if field is None:
-        return None
-    found, content = _tagged(field)
-    if found != inner:
-        raise RemoteProtocolError(
-            _("message {found:#04x} came where {wanted:#04x} was due").format(found=found, wanted=inner)
-        )
-    return content
-
-
-def _number(field: bytes) -> int:
-    tag, content = _tagged(field)
-    if tag != 0x02 or not 1 <= len(content) <= 4:
-        raise RemoteProtocolError(_("a number of the association has {count} octets").format(count=len(content)))
-    return int.from_bytes(content, "big")
-
-
-def _last_arc(octets: bytes, root: bytes) -> int:
-    if len(octets) != len(root) + 1 or not octets.startswith(root):
-        raise RemoteProtocolError(_("object identifier {octets} is not one of DLMS").format(octets=octets[:16].hex()))
-    return octets[-1]
-
-
 def _context(fields: dict[int, bytes]) -> int:
-    name = _wrapped(fields, 0xA1, 0x06)
+    name = wrapped(fields, 0xA1, 0x06)
     if name is None:
         raise RemoteProtocolError(_("the association has no application context"))
-    return _last_arc(name, _CONTEXT)
+    return last_arc(name, _CONTEXT)
