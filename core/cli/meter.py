@@ -11,6 +11,7 @@ from typing import Any
 from core.cli.meter_decode import add_decode
 from core.cli.meter_printing import NOTHING, print_readings, print_registers, print_who
 from core.cli.meter_profile import add_profile
+from core.cli.meter_record import add_record
 from core.cli.meter_running import Problems, run_reader
 from core.cli.meter_scan import add_scan
 from core.cli.meter_simulate import add_simulate
@@ -43,6 +44,7 @@ def register(commands: Any, common: argparse.ArgumentParser) -> None:
         add_codes(parser)
     add_profile(parsers, common)
     add_decode(parsers, common)
+    add_record(parsers, common)
     add_scan(parsers, common)
     add_simulate(parsers, common)
 

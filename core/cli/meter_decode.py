@@ -20,9 +20,14 @@ CAPTURE_LIMIT = 64 << 20
 def add_decode(parsers: Any, common: argparse.ArgumentParser) -> None:
     """Add `decode` to the commands of `meter`; `parsers` is what `add_subparsers` gave."""
     parser = parsers.add_parser("decode", parents=[common], help=_("show what a saved capture says"))
-    parser.add_argument("file", nargs="?", default="-", metavar="FILE", help=_("raw bytes or hex text; - is stdin"))
+    parser.add_argument(
+        "file", nargs="?", default="-", metavar="FILE", help=_("raw bytes, hex text or a recording; - is stdin")
+    )
     parser.add_argument(
         "--protocol", choices=PROTOCOLS, default="auto", help=_("which protocol (recognised by itself)")
+    )
+    parser.add_argument(
+        "--explain", action="store_true", help=_("show every field of every frame, for whoever looks for an error")
     )
     add_keys(parser)
     parser.set_defaults(handler=_decode)
@@ -82,8 +87,11 @@ def _decode(options: argparse.Namespace) -> int:
 
     presets = load_presets(options.home.path)
     preset = presets.named(options.preset) if options.preset is not None else None
+    data = _capture(options.file)
+    if options.explain:
+        _explain(data, options, key, auth_key, system_title)
     result = decode_capture(
-        _capture(options.file),
+        data,
         protocol=options.protocol,
         key=key,
         auth_key=auth_key,
@@ -91,6 +99,8 @@ def _decode(options: argparse.Namespace) -> int:
         preset=preset,
         presets=presets,
     )
+    if options.explain:
+        return result.exit_status  # the reasons stand where they belong
     if options.json:
         print_json(result.document)
     else:
@@ -98,6 +108,26 @@ def _decode(options: argparse.Namespace) -> int:
     for error in result.errors:
         print_problem(error)
     return result.exit_status
+
+
+def _explain(
+    data: bytes, options: argparse.Namespace, key: bytes | None, auth_key: bytes | None, system_title: bytes | None
+) -> None:
+    """Print what each octet is, as a tree of text or of JSON."""
+    from core.services.decode import octets_of
+    from core.services.explain import explain, explain_pieces, explained_document, explained_lines
+    from core.services.line_recording import pieces_of
+
+    pieces = pieces_of(data)
+    if pieces is None:
+        tree = explain(octets_of(data), key=key, auth_key=auth_key, system_title=system_title)
+    else:
+        tree = explain_pieces(pieces, key=key, auth_key=auth_key, system_title=system_title)
+    if options.json:
+        print_json(explained_document(tree))
+        return
+    for line in explained_lines(tree):
+        print_text("".join(letter if letter.isprintable() else " " for letter in line))
 
 
 def _capture(file: str) -> bytes:

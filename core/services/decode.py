@@ -5,7 +5,6 @@ What does not hold is told and not shown; what a capture holds besides is shown 
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -13,17 +12,19 @@ from typing import Literal
 
 from msgspec import Struct
 
-from core.errors import BeffroiError, NoiseError, RefusedError, RemoteProtocolError, UsageError, WrongKeyError
+from core.errors import BeffroiError, NoiseError, RefusedError, RemoteProtocolError, WrongKeyError
 from core.language import _, ngettext
 from core.meter.presets import Preset, Presets
 from core.meter.readings import readings_of_push
 from core.meter.registers import RegisterWatch
 from core.protocol.apdu import BODY_TAGS, LLC_FROM_METER, LLC_TO_METER
 from core.protocol.hdlc import HdlcReader
-from core.protocol.mbus_push import LAST_CI
 from core.protocol.push import APDU_TAGS, PushSession, PushTelegram
 from core.protocol.session import NEED_DATA, Rejected, Told
 from core.records import MeterIdentity, MeterReadings, Reading
+from core.services.capture_octets import is_push_by_bus, line_octets, octets_of, recognised
+
+__all__ = ["PROTOCOLS", "DecodeResult", "Protocol", "decode_capture", "octets_of", "recognised"]
 
 Protocol = Literal["auto", "push", "iec62056-21", "dlms", "mbus"]
 PROTOCOLS: tuple[Protocol, ...] = ("auto", "push", "iec62056-21", "dlms", "mbus")
@@ -33,8 +34,6 @@ _ERRORS_SHOWN = 10
 _NOISE_SHOWN = 3
 _NOTES_SHOWN = 30
 _PORTION = 1 << 16
-_HEX_SIGNS = re.compile(rb"0[xX]|[\s,;:-]")
-_PRINTABLE = frozenset(range(0x20, 0x7F)) | {0x09, 0x0A, 0x0D}
 
 
 class DecodeResult(Struct, frozen=True, kw_only=True):
@@ -119,7 +118,7 @@ def decode_capture(
 
     `key` and `auth_key` have 16 or 32 octets. `name` is the meter's name in the readings.
     """
-    octets = line_octets(data)
+    octets, is_recorded = line_octets(data)
     found = _Findings()
     chosen: str | None = protocol
     if protocol == "auto":
@@ -131,11 +130,11 @@ def decode_capture(
         _decode_data_sets(octets, name, found)
     elif chosen == "dlms":
         _decode_dialogue(octets, key, auth_key, system_title, name, found)
-    elif chosen == "mbus" and not _is_push_by_bus(octets):
+    elif chosen == "mbus" and not is_push_by_bus(octets):
         _decode_mbus(octets, key, name, found)
     elif chosen in ("push", "mbus"):
         session = PushSession(key, auth_key, system_title=system_title)
-        _decode_push(octets, session, preset, presets, name, found)
+        _decode_push(octets, session, preset, presets, name, found, is_recorded=is_recorded)
     else:
         found.fail(
             RemoteProtocolError(
@@ -145,87 +144,6 @@ def decode_capture(
     return _result(chosen, found)
 
 
-def line_octets(data: bytes) -> bytes:
-    """The octets of a capture; of a recording with directions those of the meter, of a DLMS dialogue both ends.
-
-    Raises UsageError for text that is broken.
-    """
-    from core.services.decode_dialogue import is_dialogue
-    from core.services.line_recording import pieces_of
-
-    pieces = pieces_of(data)
-    if pieces is None:
-        return octets_of(data)
-    both = b"".join(piece.octets for piece in pieces)
-    if is_dialogue(both):
-        return both
-    return b"".join(piece.octets for piece in pieces if not piece.is_sent)
-
-
-def octets_of(data: bytes) -> bytes:
-    """The octets of a capture, from hexadecimal text where it is that; raises UsageError for broken hexadecimal."""
-    data = data.removeprefix(b"\xef\xbb\xbf")
-    if any(octet not in _PRINTABLE for octet in data[:4096]) or b"(" in data or b"/" in data:
-        return data
-    words = _HEX_SIGNS.sub(b" ", data).split()
-    if words and all(len(word) <= 2 for word in words):  # octets one by one, some without their leading zero
-        words = [word.rjust(2, b"0") for word in words]
-    digits = b"".join(words)
-    try:
-        return bytes.fromhex(digits.decode("ascii"))
-    except (ValueError, UnicodeDecodeError):
-        pass
-    wrong = re.search(rb"[^0-9A-Fa-f\s,;:xX-]", data)
-    if wrong is None:
-        raise UsageError(_("the hexadecimal text has {count} digits; two make an octet").format(count=len(digits)))
-    line = data.count(b"\n", 0, wrong.start()) + 1
-    column = wrong.start() - (data.rfind(b"\n", 0, wrong.start()) + 1) + 1
-    raise UsageError(
-        _("line {line}, column {column}: “{sign}” is no hexadecimal digit").format(
-            line=line, column=column, sign=wrong[0].decode("latin-1")
-        )
-    )
-
-
-def recognised(octets: bytes) -> str | None:
-    """Which protocol a capture is: `push`, `iec62056-21`, `dlms` (a dialogue), `mbus`; None for none of them."""
-    from core.services.decode_dialogue import is_dialogue
-
-    if is_dialogue(octets):
-        return "dlms"
-    if octets[:3] in (LLC_FROM_METER, LLC_TO_METER) or octets[:1] in (b"\xdb", b"\xdf", b"\xe0"):
-        return "push"
-    if re.match(rb"\x7e[\xa0-\xaf]", octets):
-        return "push"
-    if _is_text(octets):
-        return "iec62056-21"
-    if re.match(rb"\x68(.)\1\x68|\x10[^\x00]..\x16|\xe5", octets, re.DOTALL):
-        return "push" if _is_push_by_bus(octets) else "mbus"
-    if (octets[:1] and (octets[0] in APDU_TAGS or octets[0] in BODY_TAGS)) or re.search(rb"\x7e[\xa0-\xaf]", octets):
-        return "push"
-    return "mbus" if re.search(rb"\x68(.)\1\x68", octets, re.DOTALL) else None
-
-
-def _is_push_by_bus(octets: bytes) -> bool:
-    """True where a first long frame of M-Bus carries a fragment of a DLMS message."""
-    first = re.search(rb"\x68(.)\1\x68..(.)", octets[:_PORTION], re.DOTALL)
-    return first is not None and first[2][0] <= LAST_CI
-
-
-def _is_text(octets: bytes) -> bool:
-    """True where nearly all octets are letters of a 7-bit line, as they came or with a parity bit."""
-    sample = octets[:4096]
-    if re.match(rb"[\xaf/]|\x06...\r\n", sample, re.DOTALL):
-        return True
-    printable = sum(octet & 0x7F in _PRINTABLE for octet in sample)
-    begins = bool(sample) and sample[0] & 0x7F in (0x01, 0x02)
-    return (
-        printable >= 0.9 * len(sample) - 6
-        and (begins or any(octet & 0x7F in b"(/" for octet in sample))
-        and (sum(octet & 0x7F == 0x28 for octet in sample) > 0 or len(sample) < 32)
-    )
-
-
 def _decode_push(
     octets: bytes,
     session: PushSession,
@@ -233,7 +151,11 @@ def _decode_push(
     presets: Presets | None,
     name: str | None,
     found: _Findings,
+    *,
+    is_recorded: bool,
 ) -> None:
+    """Read the pushes of a line; that a recording begins and ends within a message is no failure of its meter."""
+
     def readings_of(telegram: PushTelegram) -> MeterReadings:
         return readings_of_push(
             telegram, name=name, preset=preset, presets=presets, identity=identity, factors_told=factors_told
@@ -244,10 +166,14 @@ def _decode_push(
     taken: list[MeterReadings] = []
     noise: list[str] = []
     factors_told: set[tuple[str, int]] = set()
-    for _portion in _fed(session, octets):
+    cut: list[str] = []
+    for is_end in _fed(session, octets):
         while (event := session.next_event()) is not NEED_DATA:
             if isinstance(event, Rejected):
-                if not isinstance(event.error, NoiseError):
+                is_cut = is_recorded and (is_end or not taken) and not isinstance(event.error, WrongKeyError)
+                if is_cut and not isinstance(event.error, NoiseError) and len(cut) < _NOISE_SHOWN:
+                    cut.append(str(event.error))
+                elif not isinstance(event.error, NoiseError):
                     found.fail(event.error)
                 elif len(noise) <= _NOISE_SHOWN:
                     noise.append(str(event.error))
@@ -268,6 +194,10 @@ def _decode_push(
             _("{count} octets in all belong to no frame and were skipped").format(count=session.skipped),
         ]
     found.errors += noise
+    if taken:
+        found.errors += cut
+    elif cut:
+        found.fail(RemoteProtocolError(cut[0]))
     if not found.telegrams and not found.failures:
         found.fail(
             RemoteProtocolError(
@@ -282,16 +212,17 @@ def _decode_push(
         )
 
 
-def _fed(session: PushSession, octets: bytes) -> Iterator[None]:
-    """Feed `session` with the capture by portions, so that what it has to tell never piles up."""
+def _fed(session: PushSession, octets: bytes) -> Iterator[bool]:
+    """Feed `session` with the capture by portions, so that what it has to tell never piles up; True at the end."""
     if octets[:1] == b"\x7e" or not _begins_with_a_message(octets) or _has_frame(octets):
         for start in range(0, len(octets), _PORTION):
             session.receive_data(octets[start : start + _PORTION], 0.0)
-            yield
+            yield False
     else:
         session.receive_message(octets)
+        yield False
     session.finish()
-    yield
+    yield True
 
 
 def _begins_with_a_message(octets: bytes) -> bool:

@@ -7,7 +7,6 @@ from core.language import _
 from core.meter_records import ExplainedField
 from core.protocol.checksum import fcs16
 from core.protocol.hdlc import FLAG
-from core.protocol.hdlc_control import address_of
 from core.services.explain_apdu import explain_message
 from core.services.explain_fields import Cursor, Keys
 
@@ -88,7 +87,7 @@ class HdlcExplainer:
         cursor.take(
             size,
             name,
-            str(address_of(octets)) if is_whole else "",
+            _address_text(octets) if is_whole else "",
             error=None if is_whole else _("an address has 1, 2 or 4 octets"),
         )
 
@@ -131,6 +130,18 @@ class HdlcExplainer:
                     is_inner=True,
                 )
             )
+
+
+def _address_text(octets: bytes) -> str:
+    """A client's or logical device's number, and behind it the physical address of the longer forms."""
+    if len(octets) == 1:
+        return str(octets[0] >> 1)
+    half = len(octets) // 2
+    upper, lower = (
+        sum((octet >> 1) << 7 * place for place, octet in enumerate(reversed(part)))
+        for part in (octets[:half], octets[half:])
+    )
+    return f"{upper}:{lower}"
 
 
 def _control(octet: int) -> str:

@@ -50,6 +50,8 @@ class LineRecording:
 
     def _opened(self) -> IO[str]:
         try:
+            if self._path.exists() and (not self._path.is_file() or self._path.stat().st_size):
+                raise UsageError(_("{path} exists already; a recording begins in a new file").format(path=self._path))
             self._path.touch(mode=0o600)
             return self._path.open("w", encoding="utf-8")
         except OSError as error:

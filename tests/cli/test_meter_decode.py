@@ -129,3 +129,21 @@ def test_a_preset_names_positions(run, tmp_path):
 def test_a_broken_preset_file_of_the_home_is_a_configuration_error(run, capture, home):
     (home.path / "presets.toml").write_text("[[preset")
     assert run(capture)[0] == ConfigError.exit_status
+
+
+def test_a_frame_is_explained_as_text_and_as_a_tree(run, capture):
+    status, out, _err = run(capture, "--explain", "--key", KEY.hex(), "--auth-key", AUTH_KEY.hex())
+    assert status == 0
+    assert "authentication tag: verified" in out
+    assert "1-0:1.7.0*255 (active power import)" in out
+    status, out, _err = run(capture, "--explain", "--json", "--key", KEY.hex(), "--auth-key", AUTH_KEY.hex())
+    document = json.loads(out)
+    assert document["name"] == "HDLC"
+    assert document["children"][0]["name"] == "HDLC frame"
+
+
+def test_an_explanation_marks_what_is_wrong_and_the_exit_status_is_that_of_decoding(run, capture):
+    status, out, _err = run(capture, "--explain")
+    assert status == 3
+    assert "!!" in out
+    assert "key is needed" in out
