@@ -40,8 +40,8 @@ class HistoryPage(QWidget):
 
     `points_wanted(id, names, start_s, end_s, max_points)` is answered by `apply_points` or `apply_error`,
     `overview_wanted` (the same) by `apply_overview`, `marks_wanted(id, start_s, end_s)` by `apply_marks`,
-    `energies_wanted(id, names, start_s, end_s)` by `apply_energies`, `moved_wanted(id, at_s)` by `apply_moved`,
-    `series_wanted` by `apply_series`.
+    `energies_wanted(id, names, start_s, end_s)` by `apply_energies`, `between_wanted` (as `points_wanted`) by
+    `apply_between`, `moved_wanted(id, at_s)` by `apply_moved`, `series_wanted` by `apply_series`.
     """
 
     series_wanted = pyqtSignal()
@@ -49,6 +49,7 @@ class HistoryPage(QWidget):
     overview_wanted = pyqtSignal(int, object, float, float, int)
     marks_wanted = pyqtSignal(int, float, float)
     energies_wanted = pyqtSignal(int, object, float, float)
+    between_wanted = pyqtSignal(int, object, float, float, int)
     moved_wanted = pyqtSignal(int, float)
     span_wanted = pyqtSignal()
     axis_wanted = pyqtSignal()
@@ -140,6 +141,11 @@ class HistoryPage(QWidget):
         """Answer to `energies_wanted`."""
         if self.plot is not None:
             self.plot.apply_energies(request_id, found)
+
+    def apply_between(self, request_id: int, found: Sequence[SeriesPoints]) -> None:
+        """Answer to `between_wanted`."""
+        if self.plot is not None:
+            self.plot.apply_between(request_id, found)
 
     def apply_moved(self, request_id: int, found: Sequence[Mover], error: str = "") -> None:
         """Answer to `moved_wanted`."""
@@ -248,6 +254,7 @@ class HistoryPage(QWidget):
         plot.overview_wanted.connect(self.overview_wanted)
         plot.marks_wanted.connect(self.marks_wanted)
         plot.energies_wanted.connect(self.energies_wanted)
+        plot.between_wanted.connect(self.between_wanted)
         plot.marks_strip.opened.connect(self.mark_opened)
         board.moved_wanted.connect(self.moved_wanted)
         board.axis_wanted.connect(self.axis_wanted)

@@ -96,7 +96,7 @@ class SeriesChooser(Card):
     picked = pyqtSignal(list)
 
     def __init__(self, parent: QWidget | None = None) -> None:
-        super().__init__(_("Series"), parent)
+        super().__init__(_("All series"), parent)
         self.model = SeriesTree(self)
         self.filter = QLineEdit()
         self.filter.setPlaceholderText(_("Filter series") + "   Ctrl+Shift+F")

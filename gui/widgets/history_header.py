@@ -75,7 +75,7 @@ class HistoryHeader(QWidget):
         outer.setSpacing(6)
         outer.addLayout(self._upper)
         outer.addLayout(self._lower)
-        self.chooser_button = QPushButton(_("Series"))
+        self.chooser_button = QPushButton(_("All series"))
         self.chooser_button.setCheckable(True)
         self.chooser_button.setChecked(True)
         self.chooser_button.setToolTip(_("Show or hide the list of all series"))

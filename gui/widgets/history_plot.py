@@ -16,11 +16,12 @@ from core.language import _
 from core.records import HistoryMark, SeriesPoints
 from core.series import SeriesBook
 from gui import numbers
-from gui.models.history_chosen import Chosen, ChosenModel, Said
+from gui.models.history_chosen import ChosenModel, Said
 from gui.models.history_range import HistoryRange, next_request_id
 from gui.models.history_words import value_text
 from gui.theme import notifier
 from gui.widgets.card import MARGIN, Card
+from gui.widgets.history_between import BetweenFigures
 from gui.widgets.history_canvas import HistoryCanvas
 from gui.widgets.history_data import HistoryData
 from gui.widgets.history_frame import FrameMaker
@@ -34,7 +35,10 @@ _ASK_AFTER_MS = 120
 _FINEST_RATIO = 4.0
 _OLDEST_S = 4.0
 _GIVEN_UP_S = 30.0
+_OLD_S = 60.0
+"""What is drawn is never older, whatever its span: a year may have been deleted meanwhile."""
 _OVERVIEW_POINTS = 400
+_BETWEEN_POINTS = 4_000
 _OVERVIEW_AGAIN_S = 300.0
 
 
@@ -49,7 +53,8 @@ class HistoryPlot(Card):
     overview_wanted = pyqtSignal(int, object, float, float, int)
     marks_wanted = pyqtSignal(int, float, float)
     energies_wanted = pyqtSignal(int, object, float, float)
-    """What registers counted from A to B, exactly; until the answer comes it is told from the points that are drawn."""
+    between_wanted = pyqtSignal(int, object, float, float, int)
+    """From A to B, whatever is on screen: what registers counted, and the points of all others."""
 
     def __init__(self, chosen: ChosenModel, time_range: HistoryRange, parent: QWidget | None = None) -> None:
         super().__init__(_("History"), parent)
@@ -63,8 +68,7 @@ class HistoryPlot(Card):
         self._drawn_as: tuple[object, ...] | None = None
         self._version = 0
         self._error = ""
-        self._energies_asked: tuple[int, float, float] | None = None
-        self._energies: dict[str, float] = {}
+        self._between = BetweenFigures(self.data)
         self._first_s: float | None = None
         self.marks_id = 0
         self.hide_title()
@@ -94,7 +98,7 @@ class HistoryPlot(Card):
         self._energy_timer = QTimer(self)
         self._energy_timer.setSingleShot(True)
         self._energy_timer.setInterval(_ASK_AFTER_MS)
-        self._energy_timer.timeout.connect(self._ask_energies)
+        self._energy_timer.timeout.connect(self._ask_between)
 
     def set_book(self, book: SeriesBook) -> None:
         """Take live points from `book`."""
@@ -127,8 +131,12 @@ class HistoryPlot(Card):
 
     def apply_energies(self, request_id: int, found: Mapping[str, float | None]) -> None:
         """Take what registers counted from A to B."""
-        if self._energies_asked is not None and request_id == self._energies_asked[0]:
-            self._energies = {name: value for name, value in found.items() if value is not None}
+        if self._between.apply_energies(request_id, found):
+            self.say()
+
+    def apply_between(self, request_id: int, found: Sequence[SeriesPoints]) -> None:
+        """Take the points from A to B."""
+        if self._between.apply_points(request_id, found):
             self.say()
 
     def show_marks(self, marks: Sequence[HistoryMark]) -> None:
@@ -222,9 +230,9 @@ class HistoryPlot(Card):
             value = self.data.newest(row.name) if pointer_s is None else self.data.value_at(row.name, pointer_s)
             said[row.name] = Said(
                 value=value,
-                at_a=None if a_s is None else self.data.value_at(row.name, a_s),
-                at_b=None if b_s is None else self.data.value_at(row.name, b_s),
-                between=self._between(row, between),
+                at_a=None if a_s is None else self._between.value_at(row.name, a_s),
+                at_b=None if b_s is None else self._between.value_at(row.name, b_s),
+                between=None if between is None else self._between.figure(row, between, self._held()),
                 least=figures[0] if figures else None,
                 mean=figures[1] if figures else None,
                 greatest=figures[2] if figures else None,
@@ -263,18 +271,6 @@ class HistoryPlot(Card):
         if not self.chosen.visible():
             return _("all series are hidden") if self.chosen.names() else ""
         return _("no values in this time")
-
-    def _between(self, row: Chosen, between: tuple[float, float] | None) -> float | None:
-        if between is None:
-            return None
-        if row.is_power:
-            return self.data.area(row.name, *between)
-        if row.is_register:
-            is_asked = self._energies_asked is not None and self._energies_asked[1:] == between
-            exact = self._energies.get(row.name) if is_asked else None
-            return self.data.rise(row.name, *between) if exact is None else exact
-        figures = self.data.figures(row.name, *between)
-        return figures[1] if figures else None
 
     def _touch(self) -> None:
         self._version += 1
@@ -335,8 +331,9 @@ class HistoryPlot(Card):
             if time.monotonic() - self._asked[4] > _GIVEN_UP_S:  # a history that was opened anew knows of no question
                 self.ask_again()
             return
-        period_s = max(_OLDEST_S, 4 * (end_s - start_s) / self.canvas.columns)
-        if end_s >= self._asked[3] + period_s and self._asked[3] + period_s <= self.range.now_s():
+        shows_s = max(_OLDEST_S, 4 * (end_s - start_s) / self.canvas.columns)
+        is_growing = end_s >= self._asked[3] and self.range.now_s() >= self._asked[3]
+        if time.monotonic() - self._asked[4] > (min(shows_s, _OLD_S) if is_growing else _OLD_S):
             self._asked = None
             self._ask_timer.start()
 
@@ -361,13 +358,21 @@ class HistoryPlot(Card):
         self.marks_id = next_request_id()
         self.marks_wanted.emit(self.marks_id, start_s, end_s)
 
-    def _ask_energies(self) -> None:
+    def _ask_between(self) -> None:
         between = self.range.between()
-        names = tuple(row.name for row in self.chosen.rows() if row.is_register)
-        if between is not None and names:
-            self._energies_asked = (next_request_id(), *between)
-            self._energies = {}
-            self.energies_wanted.emit(self._energies_asked[0], names, *between)
+        if between is None:
+            return
+        request_id = self._between.ask(*between)
+        registers = tuple(row.name for row in self.chosen.rows() if row.is_register)
+        others = tuple(row.name for row in self.chosen.rows() if not row.is_register)
+        if registers:
+            self.energies_wanted.emit(request_id, registers, *between)
+        if others:
+            self.between_wanted.emit(request_id, others, *between, _BETWEEN_POINTS)
+
+    def _held(self) -> tuple[float, float]:
+        """The span of which points are held."""
+        return (0.0, 0.0) if self._asked is None else self._asked[2:4]
 
     def _ask_overview(self) -> None:
         names = tuple(row.name for row in self.chosen.visible()[:MOST_AXES])

@@ -29,13 +29,13 @@ class HistoryStart(QWidget):
         self._busiest = ""
         card = Card(_("History"))
         card.setMaximumWidth(_WIDTH_PX)
-        headline = plain_label(_("Choose a series to draw"), wrap=True)
-        headline.setFont(scaled_font(1.4, bold=True))
+        self._headline = plain_label(_("Choose a series to draw"), wrap=True)
+        self._headline.setFont(scaled_font(1.4, bold=True))
         sentence = _(
             "Every value that a meter, a machine, a sensor or a check has told is kept: draw any of them on one time,"
             " years back and down to a single sample."
         )
-        card.body.addWidget(headline)
+        card.body.addWidget(self._headline)
         card.body.addWidget(plain_label(sentence, "dim", wrap=True))
         card.body.addSpacing(GAP)
         self.choose_button = QPushButton(_("Choose a series"))
@@ -65,6 +65,8 @@ class HistoryStart(QWidget):
     def set_series(self, infos: Sequence[SeriesInfo]) -> None:
         """What there is to suggest."""
         self._infos = infos
+        self.choose_button.setEnabled(bool(infos))
+        self._headline.setText(_("Choose a series to draw") if infos else _("Nothing is kept yet"))
         self._show()
 
     def set_busiest(self, machine: str) -> None:

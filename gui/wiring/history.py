@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from core.store.history import History
 
 _SERIES_AGAIN_S = 60.0
+_SERIES_SHOWN_S = 300.0
+"""The list is read anew when the page is opened, and now and then while it is shown."""
 _BUSIEST_MS = 5_000
 _MOST_MARKS = 500
 _MOST_MOVED = 30
@@ -56,6 +58,7 @@ class HistoryDesk(QObject):
         page.points_wanted.connect(self._on_points_wanted)
         page.overview_wanted.connect(self._on_overview_wanted)
         page.marks_wanted.connect(self._on_marks_wanted)
+        page.between_wanted.connect(self._on_between_wanted)
         page.energies_wanted.connect(self._on_energies_wanted)
         page.moved_wanted.connect(self._on_moved_wanted)
         page.span_wanted.connect(self.open_span)
@@ -189,11 +192,25 @@ class HistoryDesk(QObject):
     def _on_overview_wanted(
         self, request_id: int, names: Sequence[str], start_s: float, end_s: float, max_points: int
     ) -> None:
-        def done(found: list[SeriesPoints]) -> None:
-            if self._page is not None:
-                self._page.apply_overview(request_id, found)
+        page = self._page
+        if page is not None:
+            self._services.query(
+                lambda history: _points(history, names, start_s, end_s, max_points),
+                lambda found: page.apply_overview(request_id, found),
+                self._on_failed,
+            )
 
-        self._services.query(lambda history: _points(history, names, start_s, end_s, max_points), done, self._on_failed)
+    def _on_between_wanted(
+        self, request_id: int, names: Sequence[str], start_s: float, end_s: float, max_points: int
+    ) -> None:
+        page = self._page
+        if page is not None:  # a little more at both ends, so that there are points on both sides of A and of B
+            around_s = max(120.0, 4 * (end_s - start_s) / max_points)
+            self._services.query(
+                lambda history: _points(history, names, start_s - around_s, end_s + around_s, max_points),
+                lambda found: page.apply_between(request_id, found),
+                self._on_failed,
+            )
 
     def _on_marks_wanted(self, request_id: int, start_s: float, end_s: float) -> None:
         def done(found: list[HistoryMark]) -> None:
@@ -232,6 +249,8 @@ class HistoryDesk(QObject):
     def _tick(self) -> None:
         """The busiest machine, for who does not know what to draw."""
         if self._window is not None and self._page is not None and self._page.isVisible():
+            if time.monotonic() - self._listed_s > _SERIES_SHOWN_S:
+                self._ask_series()
             rows = [row for row in self._window.model.rows() if row.cpu_percent is not None]
             busiest = max(rows, key=lambda row: row.cpu_percent, default=None)
             if busiest is not None:

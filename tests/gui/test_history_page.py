@@ -219,6 +219,40 @@ def test_what_a_register_counted_is_asked_of_the_history_and_told_exactly(qtbot,
     assert cell(page, REGISTER, BETWEEN) == "3.600 kWh"
 
 
+def test_what_lies_between_the_cursors_is_told_of_all_of_it_even_off_the_screen(qtbot, page, history):
+    draw(qtbot, page, POWER, HEAT)
+    page.range.show_span(NOW_S - HOUR_S, NOW_S - HOUR_S / 2)
+    qtbot.waitUntil(lambda: history.asked[-1][3] - history.asked[-1][2] < 2 * HOUR_S and not page.plot.is_busy)
+    with qtbot.waitSignal(page.between_wanted) as asked:
+        page.range.set_cursor("A", NOW_S - 10 * HOUR_S)
+        page.range.set_cursor("B", NOW_S - 8 * HOUR_S)
+    assert cell(page, POWER, BETWEEN) == "–"
+    number, names, start_s, end_s, most = asked.args
+    assert set(names) == {POWER, HEAT}
+    page.apply_between(number, history._made(names, start_s - 600, end_s + 600, most))
+    assert cell(page, POWER, BETWEEN) == "4.000 kWh"
+    assert cell(page, HEAT, BETWEEN).startswith("mean 22.0")
+    assert cell(page, HEAT, DIFFERENCE) != "–"
+
+
+def test_what_is_drawn_is_never_old(qtbot, page, history):
+    draw(qtbot, page, POWER)
+    page.range.follow("year")
+    qtbot.waitUntil(lambda: len(history.asked) == 2 and not page.plot.is_busy)
+    number, names, start_s, end_s, asked_s = page.plot._asked
+    page.plot._asked = (number, names, start_s, end_s, asked_s - 61)
+    history.is_empty = True
+    page.plot.redraw()
+    qtbot.waitUntil(lambda: len(history.asked) == 3 and not page.plot.is_busy)
+    assert page.plot.frame(*page.range.span()).message == "no values in this time"
+
+
+def test_a_page_without_any_series_says_so(qtbot, page):
+    MadeUpHistory(page, [])
+    assert page.start._headline.text() == "Nothing is kept yet"
+    assert not page.start.choose_button.isEnabled()
+
+
 def test_cursors_are_put_moved_and_removed_by_keys_and_by_drag(qtbot, page, history):
     draw(qtbot, page, POWER)
     canvas = page.plot.canvas
