@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import functools
 import operator
 import time
@@ -240,50 +241,35 @@ def framed(first, body, end=b"\x03"):
     return first + content + bytes((functools.reduce(operator.xor, content) & 0x7F,))
 
 
-async def raw_meter(reader, writer, said):
-    """A meter written from the standard: what it says to whom, as a table of raw octets."""
+async def raw_meter(said, reader, writer):
+    """A meter written from the standard: what it says to whom, as a table of beginnings and answers in raw octets."""
     heard = b""
-    while data := await reader.read(100):
-        heard += data
-        for question, answer in said:
-            if heard.endswith(question):
+    with contextlib.suppress(OSError):
+        while data := await reader.read(100):
+            heard += data
+            is_whole = heard[-1:] == b"\n" or (heard[:1] == b"\x01" and heard[-2:-1] == b"\x03")
+            answer = next((answer for question, answer in said if heard.startswith(question)), None)
+            if is_whole and answer is not None:
                 heard = b""
                 writer.write(answer)
-                break
-    writer.close()
+    writer.transport.abort()
 
 
 def test_a_meter_of_raw_octets_gives_its_registers_and_its_profile():
-    header = b"P.01(2260501000000)(00)(15)(1)(1.5)(kW)\r\n"
+    profile = b"P.01(2260501000000)(00)(15)(1)(1.5)(kW)\r\n(1.0)\r\n(2.0)\r\n(3.0)\r\n"
     said = (
-        (b"/?!\r\n", b"/EMh5\\2LZQJ\r\n"),
-        (b"\x06050\r\n", framed(b"\x02", b"0.0.0(00123456)\r\n1.7.0(1.5*kW)\r\n1.8.0(10*kWh)\r\n!\r\n")),
-        (b"\x06051\r\n", framed(b"\x01", b"P0\x02(00000000)")),
-        (framed(b"\x01", b"R1\x021.7.0()"), framed(b"\x02", b"(2.5*kW)")),
-        (framed(b"\x01", b"R1\x021.8.0()"), framed(b"\x02", b"(ER02)")),
-        (b")", b""),
+        (b"/?!", b"/EMh5\\2LZQJ\r\n"),
+        (b"\x06050", framed(b"\x02", b"0.0.0(00123456)\r\n1.7.0(1.5*kW)\r\n1.8.0(10*kWh)\r\n!\r\n")),
+        (b"\x06051", framed(b"\x01", b"P0\x02(00000000)")),
+        (b"\x01R1\x021.7.0()", framed(b"\x02", b"(2.5*kW)")),
+        (b"\x01R1\x021.8.0()", framed(b"\x02", b"(ER02)")),
+        (b"\x01R6", framed(b"\x02", b"(ER06)")),
+        (b"\x01R5", framed(b"\x02", profile)),
+        (b"\x01B0", b""),
     )
-    profile = framed(b"\x02", header + b"(1.0)\r\n(2.0)\r\n(3.0)\r\n")
 
     async def scenario():
-        async def serve(reader, writer):
-            heard = b""
-            while data := await reader.read(100):
-                heard += data
-                if heard.startswith(b"\x01R6") and len(heard) > 8 and heard[-2:-1] == b"\x03":
-                    heard = b""
-                    writer.write(framed(b"\x02", b"(ER06)"))
-                elif heard.startswith(b"\x01R5") and len(heard) > 8 and heard[-2:-1] == b"\x03":
-                    heard = b""
-                    writer.write(profile)
-                else:
-                    for question, answer in said[:-1]:
-                        if heard.endswith(question):
-                            heard = b""
-                            writer.write(answer)
-            writer.close()
-
-        server = await asyncio.start_server(serve, "127.0.0.1", 0)
+        server = await asyncio.start_server(functools.partial(raw_meter, said), "127.0.0.1", 0)
         port = server.sockets[0].getsockname()[1]
         try:
             async with dialogue_with(IecDialogue, f"socket://127.0.0.1:{port}", LineSettings(300, 7, "E")) as dialogue:
@@ -293,6 +279,7 @@ def test_a_meter_of_raw_octets_gives_its_registers_and_its_profile():
                 return first, live, parts, dialogue.told
         finally:
             server.close()
+            await asyncio.sleep(0.05)  # the other end of the line closes too
 
     first, live, parts, told = asyncio.run(scenario())
     assert first.measurement.active_power_w == 1500
