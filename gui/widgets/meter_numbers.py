@@ -57,7 +57,8 @@ class MeterNumbers(NumberRow):
                 if factor is not None
             )
             shown.append(self._number("power_factor", (numbers.number(values.power_factor, 2), ""), phases))
-        if account is not None:
+        has_energy = values.active_energy_import_wh is not None
+        if account is not None and (has_energy or account.today.import_wh is not None):
             self.cost.apply(account)
             shown.append(self.cost)
         if values.active_energy_export_wh is not None:

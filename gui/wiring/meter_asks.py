@@ -172,7 +172,11 @@ class MeterAsks(QObject):
         if part.is_last:
             times = self._filling.pop(part.name)
             # The recorder writes what it was told within a second; asked after that, the history knows.
-            QTimer.singleShot(_WRITTEN_MS, lambda: self._ask_what_was_kept(part.name, times))
+            later = QTimer(self)
+            later.setSingleShot(True)
+            later.timeout.connect(lambda: self._ask_what_was_kept(part.name, times))
+            later.timeout.connect(later.deleteLater)
+            later.start(_WRITTEN_MS)
 
     def _ask_what_was_kept(self, name: str, times: list[float]) -> None:
         self._renew(name)

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 HOUR_S = 3600.0
 _POINTS = 2000
 _ACCOUNT_MS = 60_000
+_NOT_WRITTEN_MS = 5_000
 
 log = logging.getLogger("beffroi.gui")
 
@@ -50,6 +51,7 @@ class MeterHistory(QObject):
         self._clock.start()
         services.history_ready.connect(self.show_last_hour)
         services.history_ready.connect(self.show_known)
+        services.history_ready.connect(self._count_again)
 
     def attach(self, window: MainWindow) -> None:
         """Tell this window's Overview."""
@@ -105,7 +107,8 @@ class MeterHistory(QObject):
 
         def done(found: tuple[list[EnergyAccount], list[EnergyBars]]) -> None:
             accounts, bars = found
-            if len(accounts) < len(names):
+            if len(accounts) < len(names):  # a meter that has just begun: what it said is not written yet
+                QTimer.singleShot(_NOT_WRITTEN_MS, self._count_again)
                 return
             account = summed_account(accounts) if meter == SITE else accounts[0]
             if self._page is not None:
@@ -115,6 +118,11 @@ class MeterHistory(QObject):
                 self._window.overview.apply_account(account)
 
         self._services.query(asked, done, self._on_no_history)
+
+    def _count_again(self) -> None:
+        if self._page is not None:
+            self._page.count_again()
+        self.count_overview()
 
     def show_last_hour(self, meter: str | None = None) -> None:
         """The Overview's hour and day, once for each meter of this window."""

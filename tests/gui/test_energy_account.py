@@ -117,6 +117,22 @@ def test_without_a_tariff_one_button_asks_for_one(page: EnergyPage, qtbot: QtBot
     assert told.args == ["E450"]
 
 
+def test_a_meter_of_heat_is_not_asked_for_a_tariff(page: EnergyPage):
+    page.apply_readings(
+        MeterReadings(
+            name="Heat",
+            protocol="mbus",
+            meter=MeterIdentity(),
+            time_s=time.time(),
+            readings=(),
+            measurement=Measurement(active_power_w=10.0),
+        )
+    )
+    page.show_meter("Heat")
+    page.apply_account(_account("Heat", tariff=None, today=_span(None)))
+    assert not page.numbers.cost.isVisible()
+
+
 def test_the_account_of_another_meter_changes_nothing(page: EnergyPage):
     page.apply_account(_account("Garage"))
     assert not page.numbers.cost.isVisible()
