@@ -107,11 +107,6 @@ class HdlcLink:
         self.parameters = LinkParameters()
         """What holds on this connection, as seen from here."""
 
-    @property
-    def is_open(self) -> bool:
-        """True while the meter is connected."""
-        return self._state in (_State.IDLE, _State.WAITING)
-
     def connect(self, client: int) -> None:
         """Send SNRM as `client`."""
         self._client = client
@@ -260,7 +255,10 @@ class HdlcLink:
                 self._receive_supervision(kind, now_s)
 
     def _receive_connecting(self, kind: int, frame: HdlcFrame) -> None:
-        if kind == DM:
+        if kind == DM and self._tries < self._attempts:
+            self._tries = self._attempts  # it may be the parameters that it does not take
+            self._send_frame(SNRM | FINAL, b"")
+        elif kind == DM:
             self._close(
                 RemoteProtocolError(
                     _("the meter refuses the connection; is {client} a client that it knows?").format(

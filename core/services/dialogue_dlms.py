@@ -120,6 +120,8 @@ class DlmsDialogue:
                 self._known.missing.add(one.value)
             if reason is not None and (self._source.codes or result.error not in _NOT_DEFINED):
                 errors.append(f"{one.code}: {reason}")
+        if not readings and not errors and not self._source.codes:
+            errors.append(_("the meter holds none of the usual quantities; ask for all that it lists, or for a code"))
         for code in self._source.codes:
             if not self._known.located.get(code, (True,)):
                 errors.append(_("{code}: the meter has no such object").format(code=code))

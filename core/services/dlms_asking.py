@@ -39,12 +39,13 @@ class Known:
         return self.objects or None
 
 
-_KNOWN: dict[tuple[str | None, ...], Known] = {}
+_KNOWN: dict[tuple[str, ...], Known] = {}
 
 
 def known_of(source: MeterSource) -> Known:
     """What is remembered of the meter of `source`, to be added to; without its secrets."""
-    key = (source.usb_serial or source.port, source.address, source.framing, str(source.client))
+    rights = f"{source.client} {source.password is not None} {source.key is not None}"
+    key = (source.usb_serial or source.port, source.address, source.framing, rights)
     known = _KNOWN.pop(key, None) or Known()
     _KNOWN[key] = known
     while len(_KNOWN) > METERS_KEPT:
