@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from PyQt5.QtCore import QByteArray, QPoint, QSettings, QSize, Qt, QTimer, pyqtSignal
-from PyQt5.QtGui import QCloseEvent, QGuiApplication, QPaintEvent
+from PyQt5.QtGui import QCloseEvent, QGuiApplication, QPaintEvent, QResizeEvent
 from PyQt5.QtWidgets import (
     QSplitter,
     QTabWidget,
@@ -29,6 +29,7 @@ from gui.widgets.notice import Notice
 from gui.widgets.status_line import StatusLine
 
 LAYOUT_VERSION = 1
+_TAB_AIR_PX = 34
 
 
 class MainWindow(MenuWindow):
@@ -44,6 +45,7 @@ class MainWindow(MenuWindow):
         super().__init__()
         self._settings = settings
         self._is_painted = False
+        self._are_tabs_narrow = False
         self._selected_before: list[str] = []
         self._pages: dict[str, QWidget] = {}
         self.model = model
@@ -111,10 +113,20 @@ class MainWindow(MenuWindow):
         """The page of that key, once it is there."""
         return self._pages.get(key)
 
+    def _fit_tabs(self) -> None:
+        """Tabs stand closer together where not all of them would be seen."""
+        bar = self.tabs.tabBar()
+        wanted = sum(bar.fontMetrics().horizontalAdvance(bar.tabText(at)) + _TAB_AIR_PX for at in range(bar.count()))
+        is_narrow = wanted > self.tabs.width()
+        if is_narrow != self._are_tabs_narrow:
+            self._are_tabs_narrow = is_narrow
+            bar.setStyleSheet("QTabBar::tab { padding: 8px 8px; }" if is_narrow else "")
+
     def set_count(self, key: str, count: int) -> None:
         """A number beside the title of a page: what waits there to be seen."""
         title = _(dict(PAGES)[key])
         self.tabs.setTabText(self._place(key), f"{title}  {count}" if count else title)
+        self._fit_tabs()
 
     def show_page(self, key: str) -> None:
         """Bring a page to the front."""
@@ -220,6 +232,11 @@ class MainWindow(MenuWindow):
         if not self._is_painted:
             self._is_painted = True
             QTimer.singleShot(0, self.painted.emit)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """The tabs may have more room, or less."""
+        super().resizeEvent(event)
+        self._fit_tabs()
 
     def closeEvent(self, event: QCloseEvent) -> None:
         """Keep the layout; the services are ended by who listens."""

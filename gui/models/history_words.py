@@ -112,7 +112,8 @@ def value_text(value: float | None, shown: Shown) -> str:
     """A value without its unit; a dash where there is none."""
     if value is None or not math.isfinite(value):
         return numbers.NO_VALUE
-    return numbers.number(value / shown.divisor, shown.digits)
+    text = numbers.number(value / shown.divisor, shown.digits)
+    return text.lstrip("\u2212") if not any(sign in "123456789" for sign in text) else text
 
 
 def difference_text(value: float | None, shown: Shown) -> str:

@@ -6,7 +6,7 @@ from PyQt5.QtCore import QModelIndex, QPointF, QRectF, Qt, pyqtSignal
 from PyQt5.QtGui import QKeyEvent, QMouseEvent, QPainter, QPen, QResizeEvent
 from PyQt5.QtWidgets import QAction, QHeaderView, QStyle, QStyledItemDelegate, QStyleOptionViewItem, QWidget
 
-from core.language import _
+from core.language import N_, _
 from gui.models.history_chosen import (
     AT_A,
     AT_B,
@@ -30,7 +30,10 @@ _MARGIN_PX = 9
 _SWATCH_PX = 16
 _CROSS_PX = 22
 _WIDTHS = {UNIT: 58, VALUE: 84, AT_A: 84, AT_B: 84, DIFFERENCE: 92, BETWEEN: 118, LEAST: 84, MEAN: 84, GREATEST: 84}
-_GIVING_WAY = {UNIT: 560, VALUE: 460, MEAN: 400}
+_WIDEST = {VALUE: (N_("Now"), N_("Pointer")), BETWEEN: (N_("mean {value}"),)}
+"""What else may stand in a column, beside its title of the moment."""
+_GIVING_WAY = {UNIT: 520, VALUE: 560, MEAN: 400}
+_CURSORS_PX = 140
 """Columns that give way where the table is narrower."""
 
 
@@ -60,7 +63,7 @@ class LegendDelegate(QStyledItemDelegate):
             painter.setFont(scaled_font(0.85))
             words = _("simulated")
             width = painter.fontMetrics().horizontalAdvance(words) + 6
-            if inner.width() > 2 * width:
+            if inner.width() > width + 30:
                 painter.setPen(colours.color("warning"))
                 painter.drawText(inner, int(Qt.AlignRight | Qt.AlignVCenter), words)
                 inner.setRight(inner.right() - width)
@@ -149,10 +152,12 @@ class HistoryLegend(RowTable):
         metrics = self.fontMetrics()
         for column, width in _WIDTHS.items():
             is_wanted = column not in (without if self._has_cursors else with_cursors)
-            is_wanted = is_wanted and self.viewport().width() >= _GIVING_WAY.get(column, 0)
+            least_px = _GIVING_WAY.get(column, 0) + (_CURSORS_PX if self._has_cursors else 0)
+            is_wanted = is_wanted and (column not in _GIVING_WAY or self.viewport().width() >= least_px)
             self.setColumnHidden(column, not is_wanted)
-            words = metrics.horizontalAdvance(str(self.chosen.headerData(column, Qt.Horizontal))) + 2 * _MARGIN_PX + 2
-            self.setColumnWidth(column, max(width, words))
+            words = [str(self.chosen.headerData(column, Qt.Horizontal)), *_WIDEST.get(column, ())]
+            wide = max(metrics.horizontalAdvance(_(word).format(value="00000.00")) for word in words)
+            self.setColumnWidth(column, max(width, wide + 2 * _MARGIN_PX + 2))
 
     def _on_toggle(self, *_index: object) -> None:
         rows = [row for name in self.chosen_names() if (row := self.chosen.row_of(name)) is not None]
