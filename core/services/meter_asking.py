@@ -42,6 +42,8 @@ KEEP_OPEN_S = 20.0
 LEAST_PAUSE_S = 0.02
 LOOK_S = 0.2
 """Between two looks whether something is wanted at once."""
+GLANCE_S = 0.005
+"""How long a shared port is looked at, to learn whether it is still there."""
 PART_REGISTERS = 50
 PART_S = 0.5
 """Registers are told so many at a time, or so often."""
@@ -78,7 +80,7 @@ class MeterAsking:
         Raises SerialPortMissingError, UsageError, and WrongPasswordError or WrongKeyError.
         """
         if first_pause_s:
-            await self._rest(port, first_pause_s, is_alone=turn is None)
+            await self._rest(port, first_pause_s, turn)
         while True:
             try:
                 async with turn or contextlib.nullcontext():
@@ -91,7 +93,7 @@ class MeterAsking:
                 answer_all(self._asks, self._telling, str(error), self._clock())
                 pause_s = PAUSES_S[min(self._failures, len(PAUSES_S) - 1)]
                 self._failures += 1
-            await self._rest(port, pause_s, is_alone=turn is None)
+            await self._rest(port, pause_s, turn)
 
     async def _converse(self, port: Port, make: NewDialogue, *, is_alone: bool) -> float:
         """One conversation, from its opening on; the seconds to wait before the next one."""
@@ -120,7 +122,7 @@ class MeterAsking:
                 pause_s = max(began_s + interval_s - loop.time(), LEAST_PAUSE_S)
                 if not is_alone or interval_s > KEEP_OPEN_S:
                     return pause_s
-                await self._rest(port, pause_s, is_alone=True)
+                await self._rest(port, pause_s)
         finally:
             telling.expect(None)
             await _closed(dialogue)
@@ -131,15 +133,21 @@ class MeterAsking:
             return dialogue.pace_s or self._interval_s
         return self._interval_s
 
-    async def _rest(self, port: Port, seconds: float, *, is_alone: bool) -> None:
-        """Let `seconds` pass with an eye on the port; what comes meanwhile was not asked for."""
+    async def _rest(self, port: Port, seconds: float, turn: asyncio.Lock | None = None) -> None:
+        """Let `seconds` pass with an eye on the port; what comes meanwhile was not asked for.
+
+        A shared port is only looked at while nobody speaks over it.
+        """
         loop = asyncio.get_running_loop()
         end_s = loop.time() + seconds
         while (left_s := end_s - loop.time()) > 0 and not self._asks:
-            if is_alone:
+            if turn is None:
                 await port.read(min(left_s, LOOK_S))
-            else:
-                await asyncio.sleep(min(left_s, LOOK_S))
+                continue
+            await asyncio.sleep(min(left_s, LOOK_S))
+            if not turn.locked():
+                async with turn:
+                    await port.read(GLANCE_S)
         self._asks.take_reading()
 
     def _on_told(self, what: Rejected | SetLine | str) -> None:

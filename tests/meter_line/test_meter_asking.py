@@ -577,3 +577,17 @@ def test_what_needs_a_password_says_so_and_the_meter_is_read_on_without(asked):
     (told,) = [report for report in reports if report.needs_password]
     assert told.is_problem
     assert told.state is not MeterState.FAILED
+
+
+def test_a_bus_that_is_unplugged_between_readings_is_told_at_once(asked):
+    async def scenario():
+        reader, listener = asked(Plan(), protocol="mbus", address="1", interval_s=30.0)
+        async with running(reader.run()):
+            await listener.readings(timeout_s=5)
+            (line,) = reader._lines._lines.values()
+            line.port._fail(OSError(5, "gone"))
+            async with asyncio.timeout(2):
+                await listener.state(MeterState.DISCONNECTED)
+            await listener.readings(2, timeout_s=5)
+
+    asyncio.run(scenario())
