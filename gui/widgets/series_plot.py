@@ -16,7 +16,7 @@ from core.language import _
 from core.records import SeriesPoints
 from gui.models.alarm_marks import AlarmMark
 from gui.theme import notifier
-from gui.widgets.time_plot import Curve, Points, Scale, TimePlot
+from gui.widgets.time_plot import Curve, Floats, Points, Scale, TimePlot
 from gui.widgets.time_plot_drawing import Band, Gap
 from gui.widgets.time_range import TimeRange
 
@@ -51,6 +51,10 @@ class PointsSource:
         begin = max(0, int(np.searchsorted(self.time_s, start_s)) - 1)
         end = int(np.searchsorted(self.time_s, end_s, "right")) + 1
         return self.time_s[begin:end], self.low[begin:end], self.high[begin:end]
+
+    def means(self, _field: str, _start_s: float, _end_s: float, _time_s: Floats) -> Floats | None:
+        """The points are all there is."""
+        return None
 
     def value_at(self, field: str, time_s: float) -> float | None:
         """The value nearest to a time; None in a gap."""

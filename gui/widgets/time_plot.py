@@ -26,7 +26,8 @@ from gui.widgets.time_plot_drawing import Band, Frame, Gap, Mark, Stroke
 from gui.widgets.time_plot_view import Canvas
 from gui.widgets.time_range import TimeRange
 
-Points = tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]
+Floats = NDArray[np.float64]
+Points = tuple[Floats, Floats, Floats]
 _MOST_MARKS = 6
 _MARK_APART_PX = 60
 _MOST_ALARMS = 40
@@ -57,6 +58,9 @@ class PlotSource(Protocol):
 
     def points(self, field: str, start_s: float, end_s: float, columns: int) -> Points:
         """(time, minimum, maximum), a NaN in every gap."""
+
+    def means(self, field: str, start_s: float, end_s: float, time_s: Floats) -> Floats | None:
+        """The means at the times of `points`, NaN where none is known; None where the points are all there is."""
 
     def value_at(self, field: str, time_s: float) -> float | None:
         """The value nearest to a time; None in a gap."""
@@ -162,7 +166,7 @@ class TimePlot(Card):
                 low=bottom,
                 high=top,
                 strokes=[
-                    Stroke(curve.role, curve.is_filled, time, low / divisor, high / divisor)
+                    self._stroke(curve, time, low, high, source.means(curve.field, start_s, end_s, time))
                     for curve, time, low, high in found
                     if len(time)
                 ],
@@ -173,6 +177,13 @@ class TimePlot(Card):
                 message=message if not lows else "",
             )
         )
+
+    def _stroke(self, curve: Curve, time: Floats, low: Floats, high: Floats, mean: Floats | None) -> Stroke:
+        """A curve in the unit of the axis; in a span of days as a line of means before a band."""
+        divisor = self._scale.divisor
+        if mean is not None:
+            mean = np.where(np.isfinite(mean), mean, (low + high) / 2) / divisor
+        return Stroke(curve.role, curve.is_filled, time, low / divisor, high / divisor, mean)
 
     def has_data(self, source: PlotSource) -> bool:
         """True where any curve has a value."""

@@ -151,9 +151,7 @@ class Drawing(pg.GraphicsObject):
                     xs, ys = np.array([xs[0] - 1, xs[0] + 1]), np.array([ys[0], ys[0]])
                 self._lines.append((stroke.role, pg.functions.arrayToQPolygonF(xs, ys)))
                 if stroke.is_filled:
-                    filled_x = np.concatenate(([xs[0]], xs, [xs[-1]]))
-                    filled_y = np.concatenate(([zero], ys, [zero]))
-                    self._fills.append((stroke.role, pg.functions.arrayToQPolygonF(filled_x, filled_y)))
+                    self._fills.append((stroke.role, _down_to(zero, xs, ys)))
         self._grid = [QLineF(self.x(tick.value), 0, self.x(tick.value), height) for tick in ticks_x]
         self._grid += [QLineF(0, self.y(tick.value), width, self.y(tick.value)) for tick in ticks_y]
         unsaid = self._lay_out_reasons()
@@ -178,6 +176,9 @@ class Drawing(pg.GraphicsObject):
                     self._dots.append((stroke.role, to_polygon(xs[inside], ys[inside])))
             if len(xs) > 1:
                 self._lines.append((stroke.role, to_polygon(xs, ys)))
+                if stroke.is_filled:
+                    zero = min(max(self.y(0.0, stroke.axis), 0.0), self._size[1])
+                    self._fills.append((stroke.role, _down_to(zero, xs, ys)))
                 if not np.array_equal(top[run], bottom[run]):
                     around = np.concatenate((xs, xs[::-1])), np.concatenate((top[run], bottom[run][::-1]))
                     self._envelopes.append((stroke.role, to_polygon(*around)))
@@ -334,6 +335,12 @@ class Drawing(pg.GraphicsObject):
                 top = min(top, self.y(float(np.nanmax(high)), stroke.axis))
                 bottom = max(bottom, self.y(float(np.nanmin(low)), stroke.axis))
         return top, bottom
+
+
+def _down_to(zero: float, xs: NDArray[np.float64], ys: NDArray[np.float64]) -> QPolygonF:
+    """What lies between a curve and the line of zero."""
+    around = np.concatenate(([xs[0]], xs, [xs[-1]])), np.concatenate(([zero], ys, [zero]))
+    return pg.functions.arrayToQPolygonF(*around)
 
 
 def _runs(values: NDArray[np.float64]) -> list[slice]:

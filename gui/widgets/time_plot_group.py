@@ -16,7 +16,7 @@ from core.series import GAP_PERIODS, SHORTEST_GAP_S, SeriesBook
 from gui import numbers
 from gui.models.alarm_marks import AlarmMark
 from gui.theme import notifier
-from gui.widgets.time_plot import Points, TimePlot
+from gui.widgets.time_plot import Floats, Points, TimePlot
 from gui.widgets.time_plot_drawing import Band, Gap
 from gui.widgets.time_plot_past import Past
 from gui.widgets.time_range import TimeRange, next_request_id
@@ -26,6 +26,8 @@ _ASK_AFTER_MS = 150
 _HISTORY_PERIOD_S = {"meter": 3.0, "machine": 60.0, "sensor": 3.0}
 """The history keeps readings and measures as they come, and a row a minute of each machine."""
 _SPARSE_COLUMNS = 4
+_LONG_S = 1.5 * 86_400.0
+"""From this on curves are their means, and what lies between least and greatest is a band behind."""
 _RENEW_S = 120.0
 _RENEW_PIXELS = 2.0
 """History is asked for again when memory has dropped this much, in time and on the screen."""
@@ -171,9 +173,8 @@ class PlotGroup(QObject):
         joint_s = self._live_from(field)
         begin = max(0, int(np.searchsorted(past.time_s, start_s)) - 1)
         end = min(int(np.searchsorted(past.time_s, end_s, "right")) + 1, int(np.searchsorted(past.time_s, joint_s)))
-        # Rows that lie some pixels apart are joined by their means: a line from the lowest to the highest of each
-        # would be a saw that was never measured.
-        is_sparse = past.period_s * columns > _SPARSE_COLUMNS * (end_s - start_s)
+        # Rows that lie some pixels apart are joined by their means: from low to high it would be a saw never measured.
+        is_sparse = past.period_s * columns > _SPARSE_COLUMNS * (end_s - start_s) and not _is_long(start_s, end_s)
         low, high = (past.mean, past.mean) if is_sparse else (past.low, past.high)
         older = (past.time_s[begin:end], low[begin:end], high[begin:end])
         if not len(older[0]):
@@ -184,6 +185,11 @@ class PlotGroup(QObject):
         middle = (np.array([(gap[0] + gap[1]) / 2]), np.array([math.nan]), np.array([math.nan])) if gap else None
         parts = [older, middle, live] if middle else [older, live]
         return tuple(np.concatenate(columns) for columns in zip(*parts, strict=True))  # type: ignore[return-value]  # three columns
+
+    def means(self, field: str, start_s: float, end_s: float, time_s: Floats) -> Floats | None:
+        """The means that belong to `points` of a span of days, NaN where only memory knows; None for a shorter one."""
+        past = self._past.get(self._name(field))
+        return past.means_at(time_s) if past is not None and _is_long(start_s, end_s) else None
 
     def value_at(self, field: str, time_s: float) -> float | None:
         """The value nearest to a time, from memory or from the history."""
@@ -381,6 +387,10 @@ class PlotGroup(QObject):
         request_id = next_request_id()
         self._asked = (request_id, start_s, end_s)
         self.history_wanted.emit(request_id, self.owner, self.fields(), start_s, end_s)
+
+
+def _is_long(start_s: float, end_s: float) -> bool:
+    return end_s - start_s >= _LONG_S
 
 
 def _gap_words(start_s: float, end_s: float) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 import numpy as np
+from numpy.typing import NDArray
 
 from core.records import SeriesPoints
 from core.series import SHORTEST_GAP_S
@@ -34,6 +35,13 @@ class Past:
         value = float(self.mean[nearest])
         is_near = abs(float(self.time_s[nearest]) - time_s) <= max(SHORTEST_GAP_S, 1.5 * self.period_s)
         return value if is_near and math.isfinite(value) else None
+
+    def means_at(self, time_s: NDArray[np.float64]) -> NDArray[np.float64]:
+        """The mean of the row of each of these times, shape (n,); NaN where there is no row."""
+        if not len(self.time_s):
+            return np.full(len(time_s), math.nan)
+        rows = np.minimum(np.searchsorted(self.time_s, time_s), len(self.time_s) - 1)
+        return np.where(self.time_s[rows] == time_s, self.mean[rows], math.nan)
 
     def filled_between(self, start_s: float, end_s: float) -> list[tuple[float, float]]:
         """The spans within, whose points came from the load profile of the meter; none where it holds no value."""

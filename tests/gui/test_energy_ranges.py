@@ -156,3 +156,22 @@ def test_a_history_that_has_learned_something_is_asked_again(group: PlotGroup, q
     qtbot.waitUntil(lambda: len(asked) == 1, timeout=3000)
     group.renew()
     qtbot.waitUntil(lambda: len(asked) == 2, timeout=3000)
+
+
+def test_days_are_drawn_as_means_before_the_band_of_least_and_greatest(group: PlotGroup, qtbot: QtBot):
+    asked = []
+    group.history_wanted.connect(lambda *arguments: asked.append(arguments))
+    group.start()
+    qtbot.waitUntil(lambda: bool(asked), timeout=3000)
+    start_s = asked[0][3]
+    group.apply_points([_points("active_power_w", start_s, 900, 600)], asked[0][0])
+    group._book.append_measurement("E450", time.time() - 5, Measurement(active_power_w=150.0))
+    group._book.append_measurement("E450", time.time(), Measurement(active_power_w=150.0))
+    group.redraw()
+    stroke = group.plots[0].canvas._frame.strokes[0]
+    assert stroke.mean is not None
+    assert (stroke.low[0], stroke.mean[0], stroke.high[0]) == (100.0, 200.0, 900.0)
+    assert stroke.mean[-1] == 150.0
+    group.range.follow("hour")
+    group.redraw()
+    assert all(stroke.mean is None for stroke in group.plots[0].canvas._frame.strokes)
