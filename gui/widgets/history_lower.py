@@ -168,10 +168,11 @@ class LowerPane(Card):
         align_header(table)
         table.setItemDelegateForColumn(history_movers.SHARE, ShareDelegate(table))
         header = table.horizontalHeader()
-        header.setSectionResizeMode(history_movers.WHOSE, QHeaderView.Stretch)
+        for column in (history_movers.WHOSE, history_movers.QUANTITY):
+            header.setSectionResizeMode(column, QHeaderView.Stretch)
         letter = table.fontMetrics().averageCharWidth()
-        letters = {history_movers.QUANTITY: 20, history_movers.BEFORE: 13, history_movers.THEN: 13}
-        for column, count in (letters | {history_movers.CHANGE: 14, history_movers.SHARE: 18}).items():
+        letters = {history_movers.BEFORE: 12, history_movers.THEN: 12, history_movers.CHANGE: 13}
+        for column, count in (letters | {history_movers.SHARE: 12}).items():
             table.setColumnWidth(column, count * letter + 18)
         table.opened.connect(lambda index: self.picked.emit([self.moved.at(index.row()).series]))
         return table
