@@ -30,6 +30,7 @@ from core.protocol.acse import (
     Release,
     decode_association_request,
     decode_initiate_request,
+    decode_release,
     encode_association_response,
     encode_initiate_response,
     encode_release,
@@ -176,8 +177,7 @@ class VirtualDlms:
                 self._forget()
                 return self._associate(decode_association_request(message), client)
             if message[:1] == bytes((RLRQ,)):
-                self._forget()
-                return encode_release(Release(is_response=True))
+                return self._release(decode_release(message))
             return self._serve(message)
         except WrongKeyError:
             return encode_response(ExceptionResponse(NOT_ALLOWED, DECIPHERING_ERROR))
@@ -245,6 +245,16 @@ class VirtualDlms:
                 user_information=response,
             )
         )
+
+    def _release(self, request: Release) -> bytes:
+        """The answer to a good-bye, as authenticated as that was."""
+        association = self._association
+        information = b""
+        if association is not None and association.security is not None and is_ciphered(request.user_information):
+            granted = encode_initiate_response(InitiateResponse(conformance=GRANTED, maximum_pdu=MAXIMUM_PDU))
+            information = self._sealed(association.security, granted)
+        self._forget()
+        return encode_release(Release(is_response=True, user_information=information))
 
     def _counter_refusal(self, message: bytes, title: bytes) -> bytes:
         """An exception where the invocation counter of a ciphered message does not rise; else it is noted."""
