@@ -15,7 +15,7 @@ RUN_STAMP := $(VENV)/.run-$(PYTHON_TAG)
 DEV_STAMP := $(VENV)/.dev-$(PYTHON_TAG)
 BENCH_STAMP := $(VENV)/.bench-$(PYTHON_TAG)
 
-.PHONY: run test check bench translations pictures clean system-run system-test
+.PHONY: run test check bench fuzz translations pictures clean system-run system-test
 
 run: $(RUN_STAMP) system-run
 	$(BIN)/python main.py $(ARGS)
@@ -32,6 +32,10 @@ check: $(DEV_STAMP)
 
 bench: $(BENCH_STAMP) system-test
 	BEFFROI_CAPTURES=$(BEFFROI_CAPTURES) $(BIN)/python -m bench $(ARGS)
+
+# Every decoder and session with altered messages, for two minutes or ARGS=--seconds=S.
+fuzz: $(DEV_STAMP)
+	PYTHONPATH=tests/fuzzing $(BIN)/python tests/fuzzing/fuzz.py $(ARGS)
 
 # Collect the messages of the sources into the catalogues, and compile them.
 translations: $(DEV_STAMP)
