@@ -43,6 +43,9 @@ def add_simulate(parsers: Any, common: argparse.ArgumentParser) -> None:
     parser.add_argument("--key", metavar="HEX", help=_("encryption key of pushes, or of the DLMS client"))
     parser.add_argument("--auth-key", metavar="HEX", help=_("authentication key that goes with it"))
     parser.add_argument("--seed", type=int, default=1, metavar="N", help=_("which meter; the same seed, the same day"))
+    parser.add_argument(
+        "--anomalies", action="store_true", help=_("with a leak, a peak, an export at night, an hour on one phase")
+    )
     parser.add_argument("--interval", type=seconds, default=5.0, metavar="S", help=_("seconds between two pushes"))
     parser.add_argument(
         "--replay",
@@ -80,6 +83,7 @@ def _simulate(options: argparse.Namespace) -> int:
             key=octets_of_option("--key", options.key, (16, 32)),
             auth_key=octets_of_option("--auth-key", options.auth_key, (16, 32)),
             seed=options.seed,
+            has_anomalies=options.anomalies,
             interval_s=options.interval,
             is_once=options.once,
             **replayed,

@@ -3,6 +3,9 @@
 The house has a base load with a morning and an evening, a kettle on L1, an oven across L2 and L3, a heat pump in
 three phases, and a roof that exports around noon. Energies are counters: those of a day are scaled to fixed totals,
 so that any moment is computed from that day alone.
+
+With anomalies the house leaks (a load that never falls), and each day has a peak, an export at night and an hour on one
+phase, for detectors to find.
 """
 
 from __future__ import annotations
@@ -21,6 +24,12 @@ IMPORT_WH_A_DAY = 9_600.0
 EXPORT_WH_A_DAY = 6_300.0
 REACTIVE_SHARE = 0.22
 """Reactive energy beside active import, as that of a house with motors and power supplies."""
+ANOMALOUS_SHARE = 2.0
+"""How much more a day imports with anomalies."""
+LEAK_W = 260.0
+PEAK_MINUTE, PEAK_W = 21 * 60, 7_500.0
+UNBALANCE_MINUTE, UNBALANCE_W = 9 * 60 + 30, 4_200.0
+EXPORT_MINUTE, EXPORT_W = 2 * 60 + 10, 2_400.0
 GRID_OHM = 0.35
 """Impedance of the line to the house, that makes a load sag the voltage."""
 NOMINAL_V = 230.0
@@ -85,14 +94,16 @@ class _Day:
 class VirtualE450:
     """The meter of `seed`; `moment(time_s)` is what it shows at epoch seconds `time_s`."""
 
-    def __init__(self, seed: int = 1) -> None:
+    def __init__(self, seed: int = 1, *, has_anomalies: bool = False) -> None:
         self.seed = seed
+        self.has_anomalies = has_anomalies
         self.serial_number = f"{SIMULATED_NAME}{seed % 100_000_000:08d}"
 
     def moment(self, time_s: float) -> VirtualMoment:
         """Everything at `time_s`: deterministic, whatever was asked before."""
         number, second = divmod(time_s, DAY_S)
-        day = _day(self.seed, int(number))
+        day = _day(self.seed, int(number), self.has_anomalies)
+        grown = ANOMALOUS_SHARE if self.has_anomalies else 1.0
         minute, fraction = int(second // 60), second % 60 / 60
         jitter = [1.0 + 0.015 * _noise(self.seed, time_s, phase) for phase in range(3)]
         roof = day.roof[minute] * (1.0 + 0.01 * _noise(self.seed, time_s, 7))
@@ -102,7 +113,7 @@ class VirtualE450:
         current = [math.hypot(power, var) / volts for power, var, volts in zip(active, reactive, voltage, strict=True)]
         total, total_var = sum(active), sum(reactive)
         apparent = math.hypot(total, total_var)
-        imported = _between(day.imported, minute, fraction) + (number - FIRST_DAY) * IMPORT_WH_A_DAY
+        imported = _between(day.imported, minute, fraction) + (number - FIRST_DAY) * IMPORT_WH_A_DAY * grown
         exported = _between(day.exported, minute, fraction) + (number - FIRST_DAY) * EXPORT_WH_A_DAY
         return VirtualMoment(
             time_s=time_s,
@@ -137,7 +148,7 @@ class VirtualE450:
 
 
 @lru_cache(maxsize=8)
-def _day(seed: int, number: int) -> _Day:
+def _day(seed: int, number: int, has_anomalies: bool) -> _Day:
     """The day `number` since the epoch (UTC) of the meter `seed`."""
     random = Random(f"{seed} {number}")  # noqa: S311  # a simulated house, no secret
     weekend = datetime.fromtimestamp(number * DAY_S, UTC).isoweekday() >= 6
@@ -170,6 +181,13 @@ def _day(seed: int, number: int) -> _Day:
             if 390 < minute < 1140
             else 0.0
         )
+    if has_anomalies:
+        _add(phases[1], 0, 1440, LEAK_W)
+        _add(phases[0], PEAK_MINUTE, 30, PEAK_W)
+        _add(phases[2], UNBALANCE_MINUTE, 60, UNBALANCE_W)
+        for minute in range(EXPORT_MINUTE, EXPORT_MINUTE + 20):
+            roof[minute] += EXPORT_W
+    share = ANOMALOUS_SHARE if has_anomalies else 1.0
     net = [sum(phase[minute] for phase in phases) - roof[minute] for minute in range(1440)]
     sags = sorted(
         (random.randrange(DAY_S), random.randint(2, 5), random.uniform(0.11, 0.17), random.randrange(3))
@@ -178,7 +196,7 @@ def _day(seed: int, number: int) -> _Day:
     return _Day(
         phases=tuple(tuple(phase) for phase in phases),
         roof=tuple(roof),
-        imported=_counter([max(0.0, power) for power in net], IMPORT_WH_A_DAY),
+        imported=_counter([max(0.0, power) for power in net], IMPORT_WH_A_DAY * share),
         exported=_counter([max(0.0, -power) for power in net], EXPORT_WH_A_DAY),
         sags=tuple(sags),
     )

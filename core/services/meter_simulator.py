@@ -57,6 +57,7 @@ class Simulation:
     auth_key: bytes | None = field(default=None, repr=False)
     framing: str = "hdlc"
     seed: int = 1
+    has_anomalies: bool = False
     interval_s: float = 5.0
     replay: bytes | None = field(default=None, repr=False)
     recording: tuple[LineOctets, ...] = field(default=(), repr=False)
@@ -73,7 +74,7 @@ class MeterSimulator:
         _check(simulation)
         self._simulation = simulation
         self._clock = clock
-        self._meter = VirtualE450(simulation.seed)
+        self._meter = VirtualE450(simulation.seed, has_anomalies=simulation.has_anomalies)
         self._line = _line_of(simulation)
         self._lock = PasswordLock(simulation.password)
         self._access = Access(

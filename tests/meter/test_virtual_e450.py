@@ -74,3 +74,20 @@ def test_its_pushes_name_themselves_simulated(layout, key):
     assert told.name == "LGZSIM00000001"
     assert 200 < told.measurement.voltage_l3_v < 250
     assert told.measurement.active_energy_import_wh > 1e6
+
+
+def test_anomalies_are_there_on_request_and_its_counters_still_only_rise():
+    usual, odd = VirtualE450(1), VirtualE450(1, has_anomalies=True)
+
+    def at(meter, hour, minute):
+        return meter.moment(MIDNIGHT + hour * 3600 + minute * 60)
+
+    night = min(at(odd, 3, minute).power_w for minute in range(60))
+    assert night > 250  # the leak: the base load never falls
+    assert at(odd, 2, 15).power_w < -1000 < at(usual, 2, 15).power_w
+    assert at(odd, 21, 10).power_w > at(usual, 21, 10).power_w + 7000
+    phases = at(odd, 9, 45).active_power_w
+    assert phases[2] - max(phases[:2]) > 3000
+    energies = [odd.moment(MIDNIGHT + 900 * number).energy_import_wh for number in range(200)]
+    assert energies == sorted(energies)
+    assert energies[96] - energies[0] == pytest.approx(19_200)
