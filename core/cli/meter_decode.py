@@ -157,7 +157,7 @@ def _print(result: DecodeResult) -> None:
             [_("code"), _("quantity"), _("value"), _("unit"), _("quality")],
             [
                 (
-                    reading.obis,
+                    reading.obis or reading.label,
                     reading.quantity,
                     measured(reading.value) if isinstance(reading.value, float) else reading.value,
                     reading.unit,

@@ -77,7 +77,7 @@ def document(readings: MeterReadings) -> dict[str, object]:
         "readings": [
             {
                 "obis": one.obis,
-                "quantity": one.quantity,
+                "quantity": one.quantity or one.label,
                 "value": one.value,
                 "raw": one.raw,
                 "unit": one.unit,

@@ -73,7 +73,7 @@ class DecodeResult(Struct, frozen=True, kw_only=True):
             "readings": [
                 {
                     "obis": reading.obis,
-                    "quantity": reading.quantity,
+                    "quantity": reading.quantity or reading.label,
                     "value": reading.value,
                     "raw": reading.raw,
                     "unit": reading.unit,

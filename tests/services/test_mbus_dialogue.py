@@ -243,3 +243,10 @@ def test_the_command_reads_a_meter_of_the_bus(bus_url, capfd, tmp_path):
     document = json.loads(capfd.readouterr().out)
     assert document["protocol"] == "mbus"
     assert {"6-0:1.0.0*255", "6-0:10.0.0*255"} <= {reading["obis"] for reading in document["readings"]}
+
+
+def test_a_value_without_code_is_named_by_its_label(bus_url, capfd, tmp_path):
+    words = ["meter", "read", "--port", bus_url, "--protocol", "mbus", "--baud", "9600", "--address", "3", "--json"]
+    assert main(["--home", str(tmp_path), *words]) == 0
+    readings = json.loads(capfd.readouterr().out)["readings"]
+    assert "volume_m3_storage_1" in [one["quantity"] for one in readings if one["obis"] is None]
