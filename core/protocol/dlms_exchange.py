@@ -12,7 +12,7 @@ from typing import TypeVar
 
 from msgspec import Struct
 
-from core.errors import RemoteProtocolError, WrongKeyError
+from core.errors import RemoteProtocolError, TransportError, WrongKeyError
 from core.language import _
 from core.protocol.apdu import DATA_NOTIFICATION, GENERAL_BLOCK_TRANSFER
 from core.protocol.association import Association
@@ -126,6 +126,7 @@ class Exchanges:
 
     def get(self, attributes: tuple[Attribute, ...]) -> Script[None]:
         """All `attributes`, in lists where the meter takes them; a list that it refuses is halved."""
+        self._check_connected()
         first = 0
         while first < len(attributes):
             chunk = attributes[first : first + self._chunk_size()]
@@ -147,6 +148,10 @@ class Exchanges:
             second = yield from self._get_some(attributes[half:])
             results = first + second
         return results
+
+    def _check_connected(self) -> None:
+        if self.association is None:
+            raise TransportError(_("the meter is not connected"))
 
     def _chunk_size(self) -> int:
         association = self.association
@@ -193,6 +198,7 @@ class Exchanges:
 
     def get_rows(self, attribute: Attribute) -> Script[None]:
         """The rows of a profile as they come."""
+        self._check_connected()
         reader = RowReader()
         response = yield from self.ask(GetRequest(self.next_invoke_id(), (attribute,)))
         if isinstance(response, ExceptionResponse):

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from msgspec.structs import replace
 
-from core.errors import RemoteProtocolError
+from core.errors import RemoteProtocolError, SerialPortMissingError, TransportError
 from core.language import _
 from core.meter.profile import ProfileMeasurements
 from core.meter.profile_dlms import (
@@ -41,9 +41,9 @@ _SPARE_ENTRIES = 8
 async def profile_parts(
     asking: DlmsAsking, known: Known, start_s: float, end_s: float, obis: str | None, pattern: ProfilePart
 ) -> AsyncGenerator[ProfilePart, None]:
-    """Parts made after `pattern`; raises RemoteProtocolError where nothing of the profile can be read.
+    """Parts made after `pattern`; raises RemoteProtocolError or TransportError where nothing of it can be read.
 
-    Once rows were told, what goes wrong ends them: the last part says it.
+    Once there are rows, what goes wrong with the meter ends them: the last part says it. A port that is gone raises.
     """
     shape = await _shape(asking, known, obis)
     scalers = [one.scaler for one in shape.objects if one.scaler is not None]
@@ -77,8 +77,8 @@ async def profile_parts(
                 while len(waiting) > PROFILE_ROWS:
                     yield part(PROFILE_ROWS, is_last=False)
                     is_first = False
-    except RemoteProtocolError as problem:
-        if is_first and not waiting:
+    except (RemoteProtocolError, TransportError) as problem:
+        if (is_first and not waiting) or isinstance(problem, SerialPortMissingError):
             raise
         error = str(problem)
     yield part(len(waiting), is_last=True)

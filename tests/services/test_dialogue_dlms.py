@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
+from functools import partial
 
 import pytest
 from dlms_meter import ALL, FakeMeter, name, object_list
@@ -25,6 +26,7 @@ from core.protocol.axdr_encode import (
 )
 from core.protocol.get_messages import Attribute, GetRequest
 from core.protocol.hdlc_control import server_octets
+from core.protocol.hdlc_link import HdlcLink
 from core.protocol.hdlc_station import HdlcStation
 from core.protocol.link import LinkMessage
 from core.protocol.session import NEED_DATA, Rejected, SetLine, Transmit
@@ -343,6 +345,26 @@ def test_a_profile_that_breaks_off_is_told_as_far_as_it_came():
         assert 0 < len(part.rows) < 96
         assert part.is_last
         assert "block 9 came where block 3 was due" in part.error
+
+    asyncio.run(run())
+
+
+def test_a_meter_that_stops_within_its_profile_is_told_with_the_rows_that_came(monkeypatch):
+    monkeypatch.setattr("core.protocol.hdlc_link.BUSY_S", 0.001)
+    monkeypatch.setattr("core.services.dialogue_dlms.HdlcLink", partial(HdlcLink, answer_s=0.05))
+
+    async def run() -> None:
+        meter = FakeMeter(objects(), block_size=500)
+        port = FakePort(meter)
+        meter.change = lambda reply: None if reply[:2] == b"\xc4\x02" and reply[7] == 3 else reply
+        one = dialogue(port)
+        await one.open()
+        (part,) = [part async for part in one.profile(0.0, 4e9)]
+        assert 0 < len(part.rows) < 96
+        assert part.is_last
+        assert part.error is not None
+        with pytest.raises(TransportError, match="not connected"):
+            await one.read()
 
     asyncio.run(run())
 

@@ -150,6 +150,24 @@ def test_it_is_read_through_the_wrapper(wrapped_meter):
     asyncio.run(expect_what_it_holds(low(wrapped_meter.url, framing="wrapper")))
 
 
+def test_it_is_read_in_windows_of_several_frames():
+    for meter in running("--hdlc", "--hdlc-window", "7", "--client", "17:1:12345678"):
+        asyncio.run(expect_what_it_holds(low(meter.url)))
+
+
+def test_a_password_inside_a_ciphered_association_is_taken():
+    words = ("--hdlc", "--client", "1:1:12345678", "--key", KEY.hex(), "--auth-key", AUTH_KEY.hex())
+    for meter in running(*words):
+        source = MeterSource(
+            port=meter.url, protocol="dlms", password=b"12345678", key=KEY, auth_key=AUTH_KEY, system_title=TITLE
+        )
+        asyncio.run(expect_what_it_holds(source))
+
+
+def test_the_public_client_needs_nothing(low_meter):
+    asyncio.run(expect_what_it_holds(MeterSource(port=low_meter.url, protocol="dlms")))
+
+
 def test_single_codes_are_read_without_its_list(low_meter):
     async def run() -> None:
         source = low(low_meter.url, codes=("1.0.32.7.0.255", "0-0:42.0.0*255", "1-0:99.99.99*255"))
