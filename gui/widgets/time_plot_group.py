@@ -384,9 +384,9 @@ class PlotGroup(QObject):
                 return
         margin_s = 0.0 if self.range.is_following else (end_s - start_s) / 2
         start_s, end_s = start_s - margin_s, min(end_s + margin_s, self.range.now_s())
-        request_id = next_request_id()
-        self._asked = (request_id, start_s, end_s)
-        self.history_wanted.emit(request_id, self.owner, self.fields(), start_s, end_s)
+        self._asked = (next_request_id(), start_s, end_s)
+        self._touch()
+        self.history_wanted.emit(self._asked[0], self.owner, self.fields(), start_s, end_s)
 
 
 def _is_long(start_s: float, end_s: float) -> bool:
