@@ -216,7 +216,7 @@ class DlmsSession:
     def _public_counter(self) -> Script[int]:
         """One above the invocation counter that the meter has seen last, read as the public client.
 
-        A meter that refuses this client, or does not say, is gone on with all the same.
+        A meter that refuses this client, passes it over, or does not say is gone on with all the same.
         """
         value = None
         is_associated = False
@@ -228,7 +228,7 @@ class DlmsSession:
             self._exchanges.association = public
             result = yield from self._exchanges.get_one(FRAME_COUNTER)
             value = value_of(result.data) if result.data is not None else None
-        except (RemoteProtocolError, RefusedError):
+        except (RemoteProtocolError, RefusedError, TransportError):
             value = None
         self._exchanges.association = None
         yield from self._parting(is_associated=is_associated)

@@ -31,7 +31,7 @@ from core.protocol.get_messages import (
     decode_response,
     encode_response,
 )
-from core.protocol.hdlc_control import LinkParameters, server_octets
+from core.protocol.hdlc_control import LinkParameters, client_octets, server_octets
 from core.protocol.hdlc_link import HdlcLink
 from core.protocol.hdlc_station import HdlcStation
 from core.protocol.session import NEED_DATA, Transmit
@@ -208,6 +208,15 @@ def test_a_meter_that_does_not_tell_its_counter_is_met_with_ours():
         line = wire(FakeMeter(objects, keys=(KEY, AUTH_KEY), **settings), HIGH, counter=1_700_000_000)
         line.session.open()
         assert line.run()[1] is None
+
+
+def test_a_meter_that_passes_the_public_client_over_is_read_all_the_same():
+    line = wire(FakeMeter(OBJECTS, keys=(KEY, AUTH_KEY)), HIGH, counter=1_700_000_000)
+    take = line.station.receive_data
+    line.station.receive_data = lambda data: take(data) if data[4:5] != client_octets(16) else None
+    line.session.open()
+    assert line.run()[1] is None
+    assert line.now_s < 5
 
 
 def test_a_meter_that_says_which_counter_it_expects_gets_a_higher_one():
