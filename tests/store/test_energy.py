@@ -42,7 +42,7 @@ def edges(start_s: float, count: int, step_s: float = HOUR) -> list[float]:
 
 
 def test_energy_is_what_the_register_counted_between_the_edges(history: History) -> None:
-    history.write([register(T0 + 10 * number, 5000 + 10 * number) for number in range(3 * 8640)])
+    history.write([register(T0 + 300 * number, 5000 + 300 * number) for number in range(3 * 288)])
     for _turn in range(2):
         assert history.energy("main", edges(T0, 48)) == pytest.approx([3600] * 48)
         assert history.energy("main", edges(T0 + 1234.5, 7, 777)) == pytest.approx([777] * 7)
@@ -106,7 +106,7 @@ def test_an_edge_between_two_values_has_its_share(history: History) -> None:
 
 @pytest.mark.parametrize("days", [(1, 1, 50, 60), (1, 1, 1, 60)])
 def test_energy_outlives_the_rows(history: History, days: Sequence[int]) -> None:
-    history.write([register(T0 + 30 * number, 3 * number) for number in range(5 * 2880)])
+    history.write([register(T0 + 300 * number, 30 * number) for number in range(5 * 288)])
     raw, minute, quarter, hour = days
     kept = Retention(raw_days=raw, minute_days=minute, quarter_days=quarter, hour_days=hour, day_days=99)
     history.apply_retention(kept, T0 + 40 * DAY)

@@ -134,17 +134,15 @@ def test_numbers_without_a_column_become_series_once_a_minute(history: History) 
     coded = Reading(obis="0-0:96.7.21*255", quantity=None, value=4)
     words = Reading(obis="0-0:96.1.1*255", quantity=None, value="LGZ")
     odd = Reading(obis=None, quantity=None, value=1, label="a/b\x00")
-    for number in range(180):
-        history.write([telegram(T0 + number, 100, heat, coded, words, odd)])
+    history.write([telegram(T0 + number, 100, heat, coded, words, odd) for number in range(180)])
     found = {one.name: (one.unit, one.count) for one in history.series()}
     assert found == {P: ("W", 180), "meter/main/heat_energy_kwh": ("kWh", 3), "meter/main/0-0:96.7.21*255": (None, 3)}
     assert list(history.points("meter/main/heat_energy_kwh", T0, T0 + 180).mean) == [1234.5] * 3
 
 
 def test_a_meter_that_names_ever_new_numbers_is_bounded(history: History) -> None:
-    for number in range(MOST + 20):
-        reading = Reading(obis=None, quantity=None, value=number, label=f"n{number}")
-        history.write([telegram(T0 + number, 100, reading)])
+    readings = [Reading(obis=None, quantity=None, value=number, label=f"n{number}") for number in range(MOST + 20)]
+    history.write([telegram(T0 + number, 100, reading) for number, reading in enumerate(readings)])
     assert history.count("registers") == MOST
 
 

@@ -70,7 +70,7 @@ def whole(history: History, name: str = V) -> tuple[float, ...]:
 
 
 def test_every_level_is_made_of_the_one_below(history: History) -> None:
-    history.write([telegram(T0 + 30 * number, 200 + number % 60) for number in range(2 * 2880)])
+    history.write([telegram(T0 + 120 * number, 200 + number % 60) for number in range(1440)])
     history.fold(T0 + 3 * DAY)
     rows = {
         level: asked(
@@ -78,8 +78,8 @@ def test_every_level_is_made_of_the_one_below(history: History) -> None:
         )
         for level in ("measurement_minutes", "measurement_quarters", "measurement_hours", "measurement_days")
     }
-    assert [found[0][3] for found in rows.values()] == [2880, 192, 48, 2]
-    assert {found[0][:3] for found in rows.values()} == {(5760, 200, 259)}
+    assert [found[0][3] for found in rows.values()] == [1440, 192, 48, 2]
+    assert {found[0][:3] for found in rows.values()} == {(1440, 200, 259)}
     assert whole(history) == pytest.approx((200, 229.5, 259))
     assert asked(history, "SELECT * FROM stale_buckets") == []
 
@@ -93,7 +93,7 @@ def test_a_bucket_is_made_when_it_is_over_and_not_before(history: History) -> No
     assert history.points(V, T0, T0 + DAY, max_points=3).mean == pytest.approx([230] * 3)
 
 
-@pytest.mark.parametrize("seed", range(8))
+@pytest.mark.parametrize("seed", range(4))
 def test_however_much_is_made_the_curve_is_that_of_the_rows(history: History, seed: int) -> None:
     """Rows in any order, roll-ups made in between up to any moment: what is read is always all of them once."""
     dice = random.Random(seed)
@@ -137,7 +137,7 @@ def test_a_late_row_makes_its_buckets_anew(history: History) -> None:
 
 
 def test_a_late_row_whose_rows_are_gone_is_added_and_destroys_nothing(history: History) -> None:
-    history.write([telegram(T0 + 10 * number, 230) for number in range(8640)])
+    history.write([telegram(T0 + 60 * number, 230) for number in range(1440)])
     end_s = T0 + 3.5 * DAY
     history.apply_retention(KEPT, end_s)
     assert [history.count(f"measurement{table}") for table in ("s", "_minutes", "_quarters")] == [0, 0, 96]
@@ -147,14 +147,14 @@ def test_a_late_row_whose_rows_are_gone_is_added_and_destroys_nothing(history: H
     assert [history.count(f"measurement{table}") for table in ("s", "_minutes", "_quarters")] == [0, 0, 96]
     assert whole(history) == pytest.approx((130, 230, 330))
     for table in ("quarters", "hours", "days"):
-        assert asked(history, f"SELECT sum(samples) FROM measurement_{table}") == [(8642,)]
+        assert asked(history, f"SELECT sum(samples) FROM measurement_{table}") == [(1442,)]
     history.fold(end_s)
-    assert history.series()[0].count == 8642
+    assert history.series()[0].count == 1442
 
 
 def test_what_is_not_made_yet_is_not_removed(history: History) -> None:
     """Retention alone makes what it removes, also in a database where nobody made roll-ups before."""
-    history.write([telegram(T0 + 60 * number, 200 + number % 7) for number in range(10 * 1440)])
+    history.write([telegram(T0 + 400 * number, 200 + number % 7) for number in range(10 * 216)])
     before = whole(history)
     history.apply_retention(KEPT, T0 + 30 * DAY)
     assert [history.count(f"measurement_{table}") for table in ("minutes", "quarters", "hours")] == [0, 0, 240]
@@ -169,20 +169,20 @@ def test_what_is_not_made_yet_is_not_removed(history: History) -> None:
 
 
 def test_no_level_ends_before_the_one_below(history: History) -> None:
-    history.write([telegram(T0 + 60 * number, 230) for number in range(2880)])
+    history.write([telegram(T0 + 300 * number, 230) for number in range(576)])
     history.apply_retention(
         Retention(raw_days=30, minute_days=1, quarter_days=1, hour_days=1, day_days=1), T0 + 9 * DAY
     )
-    assert history.count("measurements") == 2880
+    assert history.count("measurements") == 576
     assert history.count("measurement_days") == 2
 
 
-@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("seed", range(3))
 def test_every_row_is_counted_once_whenever_it_comes_and_retention_runs(history: History, seed: int) -> None:
     dice = random.Random(seed)
     rows: dict[float, float] = {}
     now_s = T0 + DAY
-    for _turn in range(25):
+    for _turn in range(12):
         now_s += dice.random() * DAY
         batch = {}
         for _row in range(40):
@@ -275,7 +275,7 @@ def test_a_clock_that_jumps_makes_nothing_wrong(history: History) -> None:
 
 
 def test_a_year_removed_while_it_is_read_ends_the_reading_well(history: History) -> None:
-    history.write([telegram(T0 + 60 * number, 230) for number in range(5000)])
+    history.write([telegram(T0 + 60 * number, 230) for number in range(2000)])
     history.fold(T0 + 10 * DAY)
     reading = history.samples(V, T0, T0 + 10 * DAY)
     assert next(reading).mean == 230
@@ -288,12 +288,12 @@ def test_a_year_removed_while_it_is_read_ends_the_reading_well(history: History)
 
 
 def test_the_file_removed_while_it_is_read_ends_the_reading_well(history: History) -> None:
-    history.write([telegram(T0 + 60 * number, 230) for number in range(5000)])
+    history.write([telegram(T0 + 60 * number, 230) for number in range(2000)])
     reading = history.samples(V, T0, T0 + 10 * DAY)
     assert next(reading).mean == 230
     for path in history.path.parent.glob("beffroi.db*"):
         path.unlink()
-    assert sum(1 for _sample in reading) == 4999
+    assert sum(1 for _sample in reading) == 1999
     assert not history.is_in_place
 
 
@@ -328,7 +328,7 @@ def test_a_history_of_the_form_before_is_right_at_once_and_rolled_up_by_and_by(t
             (
                 "INSERT INTO measurements (meter_id, time_s, quality, is_simulated, voltage_l1_v,"
                 " active_energy_import_wh) VALUES (1, ?, 0, 0, 250, ?)",
-                [(T0 + 10 * n, 28_800 + n) for n in range(8640)],
+                [(T0 + 60 * n, 28_800 + 6 * n) for n in range(1440)],
             ),
             (
                 "INSERT INTO machines (id, name, is_configured, host, port, groups, notes, is_local)"
@@ -355,16 +355,16 @@ def test_a_history_of_the_form_before_is_right_at_once_and_rolled_up_by_and_by(t
         before = told(history)
         assert before[0] == [(220, 250), (1, 3)]
         assert before[1] == pytest.approx([100 * 4 * (66 - 12) + 0, 100 * 4 * 12 + 4320], abs=1)
-        assert before[2] == (old_s, T0 + 86390, 288 * 90 + 8640)
+        assert before[2] == (old_s, T0 + 86340, 288 * 90 + 1440)
         longest_s = 0.0
-        begun_s = time.perf_counter()
+        begun_s = time.thread_time()
         while history.fold_step(T0 + 2 * DAY):
-            longest_s = max(longest_s, time.perf_counter() - begun_s)
-            begun_s = time.perf_counter()
-        assert longest_s < 0.5, "a step holds the database for a moment only"
+            longest_s = max(longest_s, time.thread_time() - begun_s)
+            begun_s = time.thread_time()
+        assert longest_s < 0.2, "a step holds the database for a moment only"
         assert told(history)[0] == before[0]
         assert told(history)[1:] == (pytest.approx(before[1]), before[2])
-        assert asked(history, "SELECT count(*), sum(samples) FROM measurement_hours") == [(96, 288 * 90 + 8640)]
+        assert asked(history, "SELECT count(*), sum(samples) FROM measurement_hours") == [(96, 288 * 90 + 1440)]
         assert asked(history, "SELECT count(*) FROM machine_days") == [(1,)]
 
 
@@ -379,10 +379,10 @@ with History.open(sys.argv[1]) as history:
 
 
 def test_kill_9_between_two_steps_loses_nothing_and_doubles_nothing(history: History) -> None:
-    history.write([telegram(T0 + 10 * number, 230 + number % 5) for number in range(8640)])
+    history.write([telegram(T0 + 60 * number, 230 + number % 5) for number in range(1440)])
     history.apply_retention(Retention(raw_days=1, minute_days=2), T0 + 1.5 * DAY)
     history.write([telegram(T0 + 7 + 600 * number, 500) for number in range(144)])  # late, before and after retention
-    for _turn in range(4):
+    for _turn in range(2):
         with subprocess.Popen(
             [sys.executable, "-c", CHILD, str(history.path), str(T0 + 9 * DAY)],
             stdout=subprocess.PIPE,
@@ -393,4 +393,4 @@ def test_kill_9_between_two_steps_loses_nothing_and_doubles_nothing(history: His
             time.sleep(random.random() * 0.03)
             child.send_signal(signal.SIGKILL)
     history.fold(T0 + 9 * DAY)
-    assert asked(history, "SELECT sum(samples), max(voltage_l1_v_max) FROM measurement_days") == [(8784, 500)]
+    assert asked(history, "SELECT sum(samples), max(voltage_l1_v_max) FROM measurement_days") == [(1584, 500)]
