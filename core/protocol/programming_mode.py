@@ -31,6 +31,9 @@ from core.protocol.sign_on import NOISE_LIMIT, REPEATS, SignOnSession, State
 LEAST_GAP_S = 0.02
 """Between a meter's answer and the next command, until the meter shows that it needs its whole reaction time."""
 
+BLOCKS_LIMIT = 20_000
+"""Partial blocks of one answer: some years of a load profile have as many."""
+
 _START = re.compile(rb"[\x01\x02]")
 _END = re.compile(rb"[\x03\x04]")
 _PASSWORD = re.compile(rb"(?:P([12]):)?([ -'*-~]{0,32})")
@@ -79,6 +82,7 @@ class ProgrammingSession(SignOnSession):
         self._repeats = 0
         self._gap_s = LEAST_GAP_S
         self._answered_s = 0.0
+        self._blocks = 0
         self._last_block = b""
         self._is_block_doubtful = False
         self.is_refused = False
@@ -97,7 +101,7 @@ class ProgrammingSession(SignOnSession):
         if not self.is_idle:
             raise RemoteProtocolError(_("the meter cannot be asked: it is not in programming mode"))
         self._command = encode_command(command, data.encode("latin-1", "replace"))
-        self._repeats = 0
+        self._repeats = self._blocks = 0
         self._last_block = b""
         self._is_block_doubtful = False
         self._queue(self._command)
@@ -237,6 +241,10 @@ class ProgrammingSession(SignOnSession):
             return
         is_repeated = self._is_block_doubtful and block == self._last_block
         self._last_block, self._is_block_doubtful, self._repeats = block, False, 0
+        self._blocks += 1
+        if telegram.is_partial and self._blocks > BLOCKS_LIMIT:
+            self._finish(RemoteProtocolError(_("the meter's answer does not come to an end")))
+            return
         if telegram.is_partial:
             self._send(b"\x06")
         else:

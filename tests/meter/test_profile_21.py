@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 from datetime import UTC, datetime
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from core.errors import RemoteProtocolError
 from core.meter.codes_21 import is_code, live_addresses, profile_code
 from core.meter.profile_21 import ProfileText, moment_of, request_of
 from core.meter.virtual_e450 import VirtualE450
 from core.meter.virtual_profile import profile_blocks, row_times, stamp_s
-from core.protocol.data_sets import decode_block, decode_data_sets
+from core.protocol.data_sets import DataSet, decode_block, decode_data_sets
 
 START_S = datetime(2026, 5, 1, tzinfo=UTC).timestamp()
 HEADER = "P.01(2260501000000)(08)(15)(2)(1-1:1.5.0)(kW)(1.8.0)(kWh)\r\n"
@@ -114,3 +117,17 @@ def test_codes_are_the_same_whatever_groups_they_leave_out():
     powers, others = live_addresses(["0.0.0", "1.8.0", "1.8.0*01", "32.7.0", "2.7.0", "1.7.0"])
     assert powers == ["1.7.0", "2.7.0"]
     assert others == ["32.7.0", "1.8.0"]
+
+
+@given(
+    st.lists(
+        st.tuples(st.sampled_from(["", "P.01", "1.8.0"]), st.text("0123456789.-()x2 ", max_size=14), st.integers(0, 3)),
+        max_size=60,
+    )
+)
+def test_no_data_sets_raise_anything_but_the_named_error(parts):
+    profile = ProfileText(0.0, 1e11)
+    with contextlib.suppress(RemoteProtocolError):
+        profile.feed(DataSet(address, value, "", position) for address, value, position in parts)
+    rows = profile.take(1000)
+    assert len(profile.measurements(rows)) <= len(rows)

@@ -284,3 +284,41 @@ def test_noise_is_bounded_in_memory_and_comes_to_an_end():
             while talk.session.next_event() is not NEED_DATA:
                 pass
             assert len(talk.session._buffer) < 400_000
+
+
+def test_whatever_answers_the_session_ends_or_can_be_asked_again():
+    chance = random.Random(29)
+    pieces = [
+        b"\x06",
+        b"\x15",
+        b"\x01",
+        b"\x02",
+        b"\x03q",
+        framed(b"\x01", b"B0"),
+        framed(b"\x01", b"P0\x02()"),
+        framed(b"\x02", b"(ER01)"),
+        framed(b"\x02", b"1.7.0(1*kW)"),
+        framed(b"\x02", b"P.01(1)", b"\x04"),
+        framed(b"\x02", b"((("),
+        b"/LGZ5x\r\n",
+        bytes(range(256)),
+    ]
+
+    class AnyMeter:
+        heard = ()
+        echoes = False
+
+        def answer(self, data, baud):
+            if data == b"/?!\r\n":
+                return b"/LGZ5x\r\n"
+            return b"".join(chance.choices(pieces, k=chance.randint(0, 3)))
+
+    for _turn in range(300):
+        session = ProgrammingSession(password=b"1" if chance.random() < 0.5 else None)
+        talk = Talk(session, AnyMeter(), chance.choice((1, 5, 1000)))
+        told = talk.run(2000.0)
+        for _ask in range(5):
+            if not session.is_idle:
+                break
+            told += talk.ask(chance.choice(("R1", "R5", "R6")), "1.7.0()") if session.is_idle else []
+        assert session.is_idle or isinstance(told[-1], Finished)
