@@ -78,7 +78,7 @@ def test_a_quarter_is_folded_whole(history: History) -> None:
 
 def test_old_and_new_are_one_curve_without_a_false_gap(history: History) -> None:
     start = NOW - 33 * DAY
-    history.write([telegram(start + 300 * number) for number in range(int(33 * DAY / 300))])
+    history.write([telegram(start + 900 * number) for number in range(int(33 * DAY / 900))])
     history.apply_retention(KEPT, NOW)
     for max_points in (200, 100_000):
         points = history.points("meter/main/voltage_l1_v", start, NOW, max_points=max_points)
