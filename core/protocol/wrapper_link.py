@@ -12,6 +12,8 @@ from core.protocol.wrapper import WrapperFrame, WrapperReader, encode_wrapper
 
 ANSWER_S = 7.0
 """A meter begins to answer, and goes on, within this time."""
+LONGEST_S = 120.0
+"""An answer is whole within this time: 65,535 octets through a gateway of 9600 baud take 68 s."""
 
 
 class WrapperLink:
@@ -26,6 +28,7 @@ class WrapperLink:
         self._events: deque[LinkEvent] = deque()
         self._client = 16
         self._deadline_s: float | None = None
+        self._latest_s = 0.0
         self._is_sent = False
         self._is_waiting = False
 
@@ -55,11 +58,12 @@ class WrapperLink:
         if self._is_sent:
             self._is_sent = False
             self._deadline_s = now_s + self._answer_s
+            self._latest_s = now_s + LONGEST_S
         if data:
             self._reader.receive_data(data)
             self._take_frames()
             if self._is_waiting and self._deadline_s is not None:
-                self._deadline_s = max(self._deadline_s, now_s + self._answer_s)
+                self._deadline_s = min(max(self._deadline_s, now_s + self._answer_s), self._latest_s)
         if self._is_waiting and self._deadline_s is not None and now_s >= self._deadline_s and not self._is_sent:
             self._close(TransportError(_("the meter does not answer ({attempts} attempts)").format(attempts=1)))
 

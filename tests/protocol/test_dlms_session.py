@@ -34,6 +34,7 @@ from core.protocol.get_messages import (
 from core.protocol.hdlc_control import LinkParameters, client_octets, server_octets
 from core.protocol.hdlc_link import HdlcLink
 from core.protocol.hdlc_station import HdlcStation
+from core.protocol.link import LinkClosed
 from core.protocol.session import NEED_DATA, Transmit
 from core.protocol.wrapper_link import WrapperLink, WrapperStation
 
@@ -376,6 +377,21 @@ def test_a_block_that_is_missing_ends_the_transfer():
 def _numbered(reply: bytes, number: int):
     response = decode_response(reply)
     return type(response)(response.invoke_id, response.is_last, number, response.content)
+
+
+def test_an_answer_that_dribbles_in_for_ever_is_given_up():
+    link = WrapperLink(1)
+    link.connect(16)
+    link.send(b"\xc0")
+    now_s = 0.0
+    for octet in bytes.fromhex("000100010010FFFF") + bytes(200):
+        while (event := link.next_event()) is not NEED_DATA:
+            if isinstance(event, LinkClosed):
+                assert now_s < 130
+                return
+        link.receive_data(bytes((octet,)), now_s)
+        now_s += 5.0
+    raise AssertionError("a meter may send an octet every five seconds")
 
 
 def test_a_meter_that_stops_within_its_blocks_is_given_up():
