@@ -58,6 +58,7 @@ class MeterDesk(QObject):
         self._wanted: dict[str, MeterConfig] = {}
         self._reports: dict[str, MeterReport] = {}
         self._last: dict[str, MeterReadings] = {}
+        self._serials: dict[str, str | None] = {}
         self.total = SiteTotal()
         self.history = MeterHistory(services, lambda: self.total.parts, lambda name: name in self._last, self)
         self.asks = MeterAsks(services, self.current, self.renew, self)
@@ -204,7 +205,8 @@ class MeterDesk(QObject):
                 self._page.show_meter(meter)
 
     def _on_connect_port(self, port: str) -> None:
-        self.connect_meter(MeterConfig(name=port.rpartition("/")[2] or port, port=port), keep=True)
+        name = port.rpartition("/")[2] or port
+        self.connect_meter(MeterConfig(name=name, port=port, usb_serial=self._serials.get(port)), keep=True)
 
     def connect_meter(self, meter: MeterConfig, *, keep: bool = False) -> None:
         """Read a meter from now on, and `keep` it in the configuration for the next start."""
@@ -373,6 +375,7 @@ class MeterDesk(QObject):
         self._services.serial_ports(self._on_ports)
 
     def _on_ports(self, ports: list[dict[str, Any]]) -> None:
+        self._serials = {port["device"]: port.get("serial_number") or None for port in ports}
         if self._page is not None:
             self._page.apply_ports(ports)
         if self._dialog is not None:

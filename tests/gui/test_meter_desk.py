@@ -136,6 +136,14 @@ def test_connecting_again_uses_the_settings_of_the_meter(desk: MeterDesk, servic
     assert services.connected == [GARAGE]
 
 
+def test_a_probe_that_is_connected_from_the_page_is_remembered_by_its_serial_number(
+    desk: MeterDesk, services: FakeServices
+):
+    desk._on_ports([{"device": "/dev/ttyUSB0", "serial_number": "0001"}])
+    desk._page.connect_wanted.emit("/dev/ttyUSB0")
+    assert services.config.meters == (MeterConfig(name="ttyUSB0", port="/dev/ttyUSB0", usb_serial="0001"),)
+
+
 def test_a_meter_that_is_removed_is_read_no_more(desk: MeterDesk, services: FakeServices):
     desk.connect_meter(GARAGE, keep=True)
     desk.remove_meter("Garage")
