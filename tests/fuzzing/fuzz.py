@@ -24,6 +24,8 @@ from fuzz_sessions import SESSIONS, run_session
 
 from core.errors import BeffroiError, RemoteProtocolError, UsageError
 from core.meter.readings_mbus import readings_of_mbus
+from core.meter.virtual_dlms import Access, VirtualDlms
+from core.meter.virtual_e450 import VirtualE450
 from core.meter.virtual_mbus import virtual_bus
 from core.protocol.acse import (
     decode_association_request,
@@ -37,15 +39,15 @@ from core.protocol.apdu import block_at, notification_at
 from core.protocol.axdr import value_at
 from core.protocol.ciphering import ciphered_apdu_at, open_apdu
 from core.protocol.get_messages import decode_request, decode_response, results_of
-from core.protocol.hdlc import HdlcReader
-from core.protocol.hdlc_control import decode_parameters
+from core.protocol.hdlc import HdlcReader, encode_frame
+from core.protocol.hdlc_control import client_octets, decode_parameters, i_control
 from core.protocol.iec62056_21 import decode_telegrams
 from core.protocol.mbus_frames import MbusReader
 from core.protocol.mbus_records import records_of
 from core.protocol.mbus_telegram import telegram_of
 from core.protocol.push import PushSession
 from core.protocol.session import NEED_DATA
-from core.protocol.wrapper import WrapperReader
+from core.protocol.wrapper import WrapperFrame, WrapperReader, encode_wrapper
 from core.services.decode import PROTOCOLS, decode_capture
 from core.services.explain import explain, explained_document, explained_lines
 from core.services.line_recording import pieces_of
@@ -122,6 +124,26 @@ def _bus(octets: bytes, random: Random) -> None:
         bus.receive_data(part)
 
 
+def _dlms_meter(octets: bytes, random: Random) -> None:
+    """The simulated meter: a client that connects, associates, and goes on with altered messages."""
+    is_wrapper = random.random() < 0.4
+    access = Access(client=17, password=b"12345678") if random.random() < 0.7 else Access()
+    meter = VirtualDlms(VirtualE450(1), lambda: 1.79e9, access, is_wrapper=is_wrapper)
+    client = 17 if access.password is not None else 16
+    if is_wrapper:
+        messages = [samples.AARQ, octets[:2000], octets[2000:9000]]
+        for message in messages:
+            meter.receive_data(encode_wrapper(WrapperFrame(client, 1, message)))
+    else:
+        ends = {"destination": b"\x03", "source": client_octets(client)}
+        meter.receive_data(encode_frame(b"", control=0x93, **ends))
+        for number, message in enumerate((samples.AARQ, octets[:120], octets[120:240])):
+            control = i_control(number, number, is_final=True)
+            meter.receive_data(encode_frame(b"\xe6\xe6\x00" + message, control=control, **ends))
+    for part in _parts(octets, random):
+        meter.receive_data(part)
+
+
 def _ciphered(octets: bytes, _random: Random) -> None:
     open_apdu(ciphered_apdu_at(_behind(0xDB, octets), 0)[0], samples.KEY, samples.AUTH_KEY)
 
@@ -147,6 +169,7 @@ TARGETS: dict[str, Target] = {
     "mbus-line": _reader(MbusReader),
     "mbus-records": lambda octets, random: records_of(octets, is_reversed=random.random() < 0.2),
     "mbus-slave": _bus,
+    "dlms-meter": _dlms_meter,
     "wrapper": _reader(WrapperReader),
     "parameters": _plain(decode_parameters),
     "aarq": _plain(decode_association_request),
@@ -165,10 +188,13 @@ TARGETS: dict[str, Target] = {
         name: (lambda octets, random, make=make: run_session(make(), octets, random)) for name, make in SESSIONS.items()
     },
 }
+_NEVER = ("push", "explain", "mbus", "mbus-line", "mbus-slave", "dlms-meter", "hdlc", "wrapper", "iec", *SESSIONS)
 ALLOWED: dict[str, tuple[type[BaseException], ...]] = {
     "decode": (UsageError,),
     "recording": (UsageError,),
-    **dict.fromkeys(("push", "explain", "mbus", "mbus-line", "mbus-slave", "hdlc", "wrapper", "iec", *SESSIONS), ()),
+    **dict.fromkeys(
+        ("push", "explain", "mbus", "mbus-line", "mbus-slave", "dlms-meter", "hdlc", "wrapper", "iec", *SESSIONS), ()
+    ),
 }
 """What a target may raise; all others RemoteProtocolError alone."""
 

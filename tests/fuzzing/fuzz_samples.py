@@ -43,6 +43,13 @@ AUTH_KEY = bytes(range(0xD0, 0xE0))
 TITLE = b"LGZ\x00\x00\x00\x00\x01"
 NOON_S = 1_790_000_000.0
 CODE = bytes((1, 0, 1, 8, 0, 255))
+AARQ = encode_association_request(
+    AssociationRequest(
+        mechanism=Mechanism.LOW,
+        authentication=b"12345678",
+        user_information=encode_initiate_request(InitiateRequest(conformance=0x1E5D)),
+    )
+)
 _EXTREMES = (0x00, 0x01, 0x7F, 0x80, 0x81, 0x84, 0xFE, 0xFF)
 _TOKENS = (
     b"\x02\x82\xff\xff", b"\x01\x84\xff\xff\xff\xff", b"\x7e\xa0", b"\x68\xff\xff\x68", b"\x13\x02\xff", b"\xdb\x08",
@@ -68,13 +75,7 @@ def plain_samples(seed: int) -> list[bytes]:
     found.append(b"/ISk5\\2MT382-1000\r\n\r\n1-3:0.2.8(50)\r\n1-0:1.8.1(000671.578*kWh)\r\n!AF0C\r\n")
     found += [encode_command("R1", b"1.8.0()"), b"/?!\r\n", b"\x06050\r\n"]
     requests = [
-        encode_association_request(
-            AssociationRequest(
-                mechanism=Mechanism.LOW,
-                authentication=b"12345678",
-                user_information=encode_initiate_request(InitiateRequest(conformance=0x1E5D)),
-            )
-        ),
+        AARQ,
         encode_association_response(
             AssociationResponse(
                 responding_title=TITLE,

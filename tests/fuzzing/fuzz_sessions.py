@@ -22,6 +22,7 @@ from core.protocol.hdlc_control import LinkParameters, encode_parameters, i_cont
 from core.protocol.hdlc_link import HdlcLink
 from core.protocol.mbus_session import MbusAddress, MbusProbe, MbusReadout
 from core.protocol.mode_c import ReadoutSession
+from core.protocol.programming_mode import ProgrammingSession
 from core.protocol.session import NEED_DATA, Finished, Transmit
 from core.protocol.telegram_session import TelegramSession
 
@@ -46,6 +47,7 @@ def _dlms_ciphered() -> DlmsSession:
 SESSIONS: dict[str, Callable[[], Any]] = {
     "readout-session": ReadoutSession,
     "telegram-session": TelegramSession,
+    "programming-session": lambda: ProgrammingSession(password=b"12345678"),
     "mbus-readout": lambda: MbusReadout(MbusAddress(1), key=samples.KEY),
     "mbus-probe": lambda: MbusProbe(MbusAddress.parse("12345678")),
     "dlms-session": _dlms,
@@ -77,6 +79,10 @@ def run_session(session: Any, octets: bytes, random: Random) -> None:
                     now_s += 0.001
                     session.receive_data(answer[start : start + 997], now_s)
         elif event is NEED_DATA:
+            if isinstance(session, ProgrammingSession) and session.is_idle and answers < ANSWERS:
+                session.ask(random.choice(("R1", "R5", "R6")), "1.8.0()")
+                answers += 20
+                continue
             deadline_s = session.next_deadline()
             if deadline_s is None:
                 return  # it listens, and nothing more comes

@@ -12,8 +12,12 @@ import pytest
 from core.cli.app import main
 from core.errors import TransportError, UsageError
 from core.meter.virtual_mbus import VirtualBus, virtual_bus
+from core.protocol.mbus_push import in_fragments
+from core.protocol.push_encoder import PushValue, encode_push
+from core.records import MeterReadings
 from core.services import meter_scan
 from core.services.dialogue_mbus import MbusDialogue
+from core.services.meter_reader import MeterReader
 from core.services.meter_scan import BusScan
 from core.services.meter_sources import MeterSource
 from core.transport.line import LineSettings
@@ -250,3 +254,53 @@ def test_a_value_without_code_is_named_by_its_label(bus_url, capfd, tmp_path):
     assert main(["--home", str(tmp_path), *words]) == 0
     readings = json.loads(capfd.readouterr().out)["readings"]
     assert "volume_m3_storage_1" in [one["quantity"] for one in readings if one["obis"] is None]
+
+
+def test_a_push_in_frames_of_m_bus_is_read_like_any_other():
+    values = [
+        PushValue("1-0:1.8.0*255", 12937, scaler=0, unit=30),
+        PushValue("1-0:32.7.0*255", 2337, scaler=-1, unit=35),
+    ]
+    key = bytes(range(16))
+
+    def line(counter: int) -> bytes:
+        message = encode_push(
+            values, 2, system_title=b"KFM\x00\x00\x00\x00\x01", key=key, security_control=0x20,
+            invocation_counter=counter, transfer="none",
+        )  # fmt: skip
+        return in_fragments(message)
+
+    async def run() -> MeterReadings:
+        async def send(_reader, writer):
+            with suppress(ConnectionError):
+                for counter in range(1, 50):
+                    writer.write(line(counter))
+                    await writer.drain()
+                    await asyncio.sleep(0.1)
+            writer.close()
+
+        read: asyncio.Future[MeterReadings] = asyncio.get_running_loop().create_future()
+
+        def publish(record):
+            if isinstance(record, MeterReadings) and not read.done():
+                read.set_result(record)
+
+        server = await asyncio.start_server(send, "127.0.0.1", 0)
+        async with server:
+            url = f"socket://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+            reading = asyncio.ensure_future(MeterReader(MeterSource(port=url, key=key), publish).run())
+            try:
+                return await asyncio.wait_for(read, 20)
+            finally:
+                reading.cancel()
+                with suppress(asyncio.CancelledError):
+                    await reading
+                await asyncio.sleep(0.2)
+
+    readings = asyncio.run(run())
+    assert readings.protocol == "push"
+    assert readings.meter.manufacturer == "KFM"
+    assert [(one.obis, one.value, one.unit) for one in readings.readings if one.obis] == [
+        ("1-0:1.8.0*255", 12937, "Wh"),
+        ("1-0:32.7.0*255", 233.7, "V"),
+    ]
