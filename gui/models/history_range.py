@@ -25,6 +25,7 @@ TITLES = {
 }
 SHORTEST_S = 1.0
 LONGEST_S = 60 * 366 * DAY_S
+_LEAST_ALL_S = 300.0
 _MOST_STEPS_BACK = 64
 _TAKEN_WITHIN_S = 0.6
 """Steps of a wheel or a key that follow each other so soon are one step to go back."""
@@ -85,7 +86,7 @@ class HistoryRange(QObject):
             return self._free
         now_s = self._now()
         if self._mode == ALL:
-            return min(self._first_s if self._first_s is not None else now_s - DAY_S, now_s - HOUR_S), now_s
+            return min(self._first_s if self._first_s is not None else now_s - DAY_S, now_s - _LEAST_ALL_S), now_s
         return now_s - FOLLOWED_S[self._mode], now_s
 
     def set_first(self, first_s: float | None) -> None:

@@ -56,16 +56,22 @@ class SeriesTree(QAbstractItemModel):
         self._chosen: frozenset[str] = frozenset()
         self._words: list[str] = []
         self._infos: dict[str, SeriesInfo] = {}
+        self._names: dict[str, str] = {}
 
     def set_series(self, infos: Sequence[SeriesInfo], names: Mapping[str, str]) -> None:
         """These series are known; `names` is what people call sources such as `sensor/capteur_1`."""
+        known = {info.name: info for info in infos}
+        if known.keys() == self._infos.keys() and names == self._names:
+            self._renew(known)  # who stands in the tree stays there
+            return
         self.beginResetModel()
+        self._names = dict(names)
         by_owner: dict[tuple[str, str], list[SeriesInfo]] = {}
         for info in infos:
             parts = split_series(info.name)
             if parts.kind in KINDS:
                 by_owner.setdefault((parts.kind, parts.owner), []).append(info)
-        self._infos = {info.name: info for info in infos}
+        self._infos = known
         owners = []
         for (kind, name), series in by_owner.items():
             title = one_line(names.get(f"{kind}/{name}") or name)
@@ -188,6 +194,15 @@ class SeriesTree(QAbstractItemModel):
 
     # Inside
 
+    def _renew(self, known: dict[str, SeriesInfo]) -> None:
+        """The same series, seen later."""
+        self._infos = known
+        for owner in self._owners:
+            are_all = owner.shown is owner.series
+            owner.series = [known[info.name] for info in owner.series]
+            owner.shown = owner.series if are_all else [known[info.name] for info in owner.shown]
+        self.layoutChanged.emit()
+
     def _apply_filter(self) -> None:
         self._shown = {}
         for owner in self._owners:
@@ -264,7 +279,9 @@ def last_words(last_s: float) -> str:
     )
 
 
-def _order(info: SeriesInfo) -> tuple[int, str]:
+def _order(info: SeriesInfo) -> tuple[int, bool, str]:
+    """What people look for first, then by name; what has a code alone comes last."""
     parts = split_series(info.name)
     first = _FIRST.get(parts.kind, ())
-    return (first.index(parts.quantity) if parts.quantity in first else len(first), quantity_text(info.name))
+    words = quantity_text(info.name)
+    return first.index(parts.quantity) if parts.quantity in first else len(first), words[:1].isdigit(), words

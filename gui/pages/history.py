@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from PyQt5.QtCore import QByteArray, QSize, Qt, pyqtSignal
+from PyQt5.QtCore import QByteArray, QSize, Qt, QTimer, pyqtSignal
 from PyQt5.QtGui import QHideEvent, QResizeEvent, QShowEvent
 from PyQt5.QtWidgets import QSplitter, QVBoxLayout, QWidget
 
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from gui.widgets.history_plot import HistoryPlot
 
 _NARROW_PX = 900
+_AGAIN_MS = 5_000
 
 
 class HistoryPage(QWidget):
@@ -84,12 +85,15 @@ class HistoryPage(QWidget):
         self._splitter.addWidget(self.chooser)
         self._splitter.addWidget(self._area)
         self._splitter.setStretchFactor(1, 1)
-        self._splitter.setSizes([270, 900])
+        self._splitter.setSizes([290, 880])
         layout = QVBoxLayout(self)
         layout.setContentsMargins(GAP, GAP, GAP, GAP)
         layout.setSpacing(GAP)
         layout.addWidget(self.header)
         layout.addWidget(self._splitter, 1)
+        self._clock = QTimer(self)
+        self._clock.setInterval(_AGAIN_MS)
+        self._clock.timeout.connect(self.series_wanted)
         self._connect()
         self._show_start()
 
@@ -309,6 +313,7 @@ class HistoryPage(QWidget):
         """Draw while somebody looks, and know all series."""
         super().showEvent(event)
         self.series_wanted.emit()
+        self._clock.start()
         self._show_start()
         if self.plot is not None:
             self.plot.start()
@@ -316,6 +321,7 @@ class HistoryPage(QWidget):
     def hideEvent(self, event: QHideEvent) -> None:
         """Do nothing while nobody looks."""
         super().hideEvent(event)
+        self._clock.stop()
         if self.plot is not None:
             self.plot.stop()
 

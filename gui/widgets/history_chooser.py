@@ -46,7 +46,7 @@ class SeriesView(QTreeView):
         header.setMinimumSectionSize(20)
         header.setSectionResizeMode(QHeaderView.Fixed)
         header.setSectionResizeMode(0, QHeaderView.Stretch)
-        self.setColumnWidth(1, _UNIT_PX)
+        self.setColumnWidth(1, self.fontMetrics().horizontalAdvance("kvarh") + 14)
         self.setColumnWidth(2, _SEEN_PX)
         self.doubleClicked.connect(self._on_double)
         notifier.changed.connect(self._take_colours)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING
 
-from PyQt5.QtCore import QObject, QTimer
+from PyQt5.QtCore import QObject
 
 from core.errors import StoreError
 from core.records import HistoryMark, SeriesInfo, SeriesPoints
@@ -23,10 +23,7 @@ from gui.wiring.history_files import HistoryFilesDesk
 if TYPE_CHECKING:
     from core.store.history import History
 
-_SERIES_AGAIN_S = 60.0
-_SERIES_SHOWN_S = 300.0
-"""The list is read anew when the page is opened, and now and then while it is shown."""
-_BUSIEST_MS = 5_000
+_SERIES_AGAIN_S = 120.0
 _MOST_MARKS = 500
 _MOST_MOVED = 30
 
@@ -44,9 +41,6 @@ class HistoryDesk(QObject):
         self._page: HistoryPage | None = None
         self._infos: list[SeriesInfo] = []
         self._listed_s = 0.0
-        self._clock = QTimer(self)
-        self._clock.setInterval(_BUSIEST_MS)
-        self._clock.timeout.connect(self._tick)
         self.files = HistoryFilesDesk(services, self.names, self.infos, self)
         services.history_ready.connect(self._on_history_ready)
 
@@ -66,8 +60,6 @@ class HistoryDesk(QObject):
         page.mark_opened.connect(self.open_mark)
         page.told.connect(self._tell)
         self.files.attach(window, page)
-        self._clock.start()
-        self._tick()
         if self._infos:
             page.apply_series(self._infos, self.names())
         else:
@@ -158,8 +150,13 @@ class HistoryDesk(QObject):
             self._page.ask_again()
 
     def _on_series_wanted(self) -> None:
+        """Asked when the page is opened and every few seconds while it is shown: the list is read more seldom."""
         if time.monotonic() - self._listed_s > _SERIES_AGAIN_S or not self._infos:
             self._ask_series()
+        rows = [row for row in self._window.model.rows() if row.cpu_percent is not None] if self._window else []
+        busiest = max(rows, key=lambda row: row.cpu_percent or 0.0, default=None)
+        if busiest is not None:
+            self._tell_page(lambda page: page.set_busiest(busiest.name))
 
     def _ask_series(self) -> None:
         self._listed_s = time.monotonic()
@@ -178,52 +175,42 @@ class HistoryDesk(QObject):
             found = _points(history, names, start_s, end_s, max_points)
             return found, list(_simulated(history, names, start_s, end_s))
 
-        def done(answer: tuple[list[SeriesPoints], list[str]]) -> None:
-            if self._page is not None:
-                self._page.apply_points(request_id, *answer)
-
         def failed(error: BaseException) -> None:
             self._on_failed(error)
-            if self._page is not None:
-                self._page.apply_error(request_id, one_line(str(error)))
+            self._tell_page(lambda page: page.apply_error(request_id, one_line(str(error))))
 
-        self._services.query(read, done, failed)
+        self._services.query(
+            read, lambda found: self._tell_page(lambda page: page.apply_points(request_id, *found)), failed
+        )
 
     def _on_overview_wanted(
         self, request_id: int, names: Sequence[str], start_s: float, end_s: float, max_points: int
     ) -> None:
-        page = self._page
-        if page is not None:
-            self._services.query(
-                lambda history: _points(history, names, start_s, end_s, max_points),
-                lambda found: page.apply_overview(request_id, found),
-                self._on_failed,
-            )
+        self._services.query(
+            lambda history: _points(history, names, start_s, end_s, max_points),
+            lambda found: self._tell_page(lambda page: page.apply_overview(request_id, found)),
+            self._on_failed,
+        )
 
     def _on_between_wanted(
         self, request_id: int, names: Sequence[str], start_s: float, end_s: float, max_points: int
     ) -> None:
-        page = self._page
-        if page is not None:  # a little more at both ends, so that there are points on both sides of A and of B
-            around_s = max(120.0, 4 * (end_s - start_s) / max_points)
-            self._services.query(
-                lambda history: _points(history, names, start_s - around_s, end_s + around_s, max_points),
-                lambda found: page.apply_between(request_id, found),
-                self._on_failed,
-            )
+        # a little more at both ends, so that there are points on both sides of A and of B
+        around_s = max(120.0, 4 * (end_s - start_s) / max_points)
+        self._services.query(
+            lambda history: _points(history, names, start_s - around_s, end_s + around_s, max_points),
+            lambda found: self._tell_page(lambda page: page.apply_between(request_id, found)),
+            self._on_failed,
+        )
 
     def _on_marks_wanted(self, request_id: int, start_s: float, end_s: float) -> None:
-        def done(found: list[HistoryMark]) -> None:
-            if self._page is not None:
-                self._page.apply_marks(request_id, found)
-
-        self._services.query(lambda history: history.marks(start_s, end_s, _MOST_MARKS), done, self._on_failed)
+        self._services.query(
+            lambda history: history.marks(start_s, end_s, _MOST_MARKS),
+            lambda found: self._tell_page(lambda page: page.apply_marks(request_id, found)),
+            self._on_failed,
+        )
 
     def _on_energies_wanted(self, request_id: int, names: Sequence[str], start_s: float, end_s: float) -> None:
-        page = self._page
-        if page is None:
-            return
-
         def read(history: History) -> dict[str, float | None]:
             found: dict[str, float | None] = {}
             for kind, owner, quantity in map(split_series, names):
@@ -234,27 +221,24 @@ class HistoryDesk(QObject):
                     log.info("%s is no counter: %s", quantity, error)
             return found
 
-        self._services.query(read, lambda found: page.apply_energies(request_id, found), self._on_failed)
-
-    def _on_moved_wanted(self, request_id: int, at_s: float) -> None:
-        page = self._page
-        if page is None:
-            return
         self._services.query(
-            lambda history: history.moved(at_s, limit=_MOST_MOVED),
-            lambda found: page.apply_moved(request_id, found),
-            lambda error: page.apply_moved(request_id, [], one_line(str(error))),
+            read, lambda found: self._tell_page(lambda page: page.apply_energies(request_id, found)), self._on_failed
         )
 
-    def _tick(self) -> None:
-        """The busiest machine, for who does not know what to draw."""
-        if self._window is not None and self._page is not None and self._page.isVisible():
-            if time.monotonic() - self._listed_s > _SERIES_SHOWN_S:
-                self._ask_series()
-            rows = [row for row in self._window.model.rows() if row.cpu_percent is not None]
-            busiest = max(rows, key=lambda row: row.cpu_percent, default=None)
-            if busiest is not None:
-                self._page.set_busiest(busiest.name)
+    def _on_moved_wanted(self, request_id: int, at_s: float) -> None:
+        def failed(error: BaseException) -> None:
+            self._tell_page(lambda page: page.apply_moved(request_id, [], one_line(str(error))))
+
+        self._services.query(
+            lambda history: history.moved(at_s, limit=_MOST_MOVED),
+            lambda found: self._tell_page(lambda page: page.apply_moved(request_id, found)),
+            failed,
+        )
+
+    def _tell_page(self, tell: Callable[[HistoryPage], None]) -> None:
+        """To the page of now: it drops what another one had asked for."""
+        if self._page is not None:
+            tell(self._page)
 
     def _tell(self, text: str) -> None:
         if self._window is not None:

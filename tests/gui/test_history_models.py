@@ -123,6 +123,21 @@ def test_the_tree_lists_by_kind_and_owner_and_finds_by_all_words(qtbot):
     assert tree.parent(QModelIndex()) == QModelIndex()
 
 
+def test_a_list_read_anew_leaves_the_tree_as_it_stands(qtbot):
+    tree = SeriesTree()
+    tree.set_series([info(CPU), info(HEAT, last_s=NOW_S - 86_400)], {})
+    tree.set_filter("temp")
+    owner = tree.index(0, 0, tree.index(0, 0))
+    with qtbot.assertNotEmitted(tree.modelReset):
+        tree.set_series([info(CPU), info(HEAT, last_s=NOW_S)], {})
+    assert tree.info(HEAT).last_s == NOW_S
+    assert tree.index(0, 0, owner).data(NAME_ROLE) == HEAT
+    tree.set_filter("")
+    assert tree.count_shown() == 2
+    with qtbot.waitSignal(tree.modelReset):
+        tree.set_series([info(CPU)], {})
+
+
 def test_the_tree_holds_together_as_qt_wants_it(qtmodeltester):
     tree = SeriesTree()
     tree.set_series([info(f"machine/m{number}/{name}", "%") for number in range(9) for name in ("a", "b")], {})
