@@ -120,32 +120,30 @@ class IecDialogue:
         return replace(readings, readings=tuple(found), errors=tuple(errors))
 
     async def registers(self, codes: Sequence[str] = ()) -> AsyncIterator[RegisterValue]:
-        """See `Dialogue.registers`: those of the readout, or `codes`, by R1 where the meter takes that."""
+        """See `Dialogue.registers`: those of the readout, or `codes`, by R1, else out of a readout at the end."""
         if not codes:
             for reading in self._readings(await self._read_out()).readings:
                 yield RegisterValue(code=reading.obis or "", reading=reading)
             return
-        if self._whole is None and self._source.password is None:
-            self._readings(await self._read_out())
-        if await self._is_entered():
-            for code in codes:
-                try:
-                    data_sets = await self._ask_register(code)
-                except RemoteProtocolError as error:
-                    yield RegisterValue(code=code, error=str(error))
-                    if self._programming is None and not await self._is_entered():
-                        return
-                    continue
-                for reading in self._readings(self._telegram(data_sets), is_whole=False).readings:
-                    yield RegisterValue(code=code, reading=reading)
-            return
-        readings = self._readings(await self._read_out()).readings
+        left: dict[str, str] = {}
         for code in codes:
+            reason = _("it is not in the meter's readout")
+            try:
+                data_sets = await self._ask_register(code) if await self._is_entered() else ()
+            except RemoteProtocolError as error:
+                data_sets, reason = (), str(error)
+            if not data_sets:
+                left[code] = reason
+                continue
+            for reading in self._readings(self._telegram(data_sets), is_whole=False).readings:
+                yield RegisterValue(code=code, reading=reading)
+        readings = self._readings(await self._read_out()).readings if left else ()
+        for code, reason in left.items():
             found = [reading for reading in readings if is_code(reading.obis, code)]
             for reading in found:
                 yield RegisterValue(code=code, reading=reading)
             if not found:
-                yield RegisterValue(code=code, error=_("it is not in the meter's readout"))
+                yield RegisterValue(code=code, error=reason)
 
     async def profile(self, start_s: float, end_s: float, obis: str | None = None) -> AsyncIterator[ProfilePart]:
         """See `Dialogue.profile`: by R6 in partial blocks, else by R5, a day first and then as much as a part holds."""

@@ -153,10 +153,19 @@ def test_registers_are_those_of_the_readout_or_the_codes_that_are_asked_for(plac
     assert len(every) == 38
     assert [(one.code, one.reading is None) for one in some] == [
         ("1-0:1.8.0*255", False),
-        ("99.9.9", True),
         ("F.F", False),
+        ("99.9.9", True),
     ]
-    assert "ER01" in some[1].error
+    assert "ER01" in some[2].error
+
+
+def test_codes_that_are_not_given_alone_are_found_in_a_readout():
+    async def scenario():
+        async with asked(IecDialogue, None, **QUICK, password=b"12345") as dialogue:
+            return await all_of(dialogue.registers(("1.8.0", "99.9.9")))
+
+    found = asyncio.run(scenario())
+    assert [(one.code, one.reading is None) for one in found] == [("1.8.0", False), ("99.9.9", True)]
 
 
 def test_only_the_codes_of_the_source_are_read():
