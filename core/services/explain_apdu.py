@@ -259,7 +259,8 @@ def _acse(cursor: Cursor, keys: Keys) -> None:
             inner.position = message.end
         else:
             inner.take(length, _("content"))
-        cursor.nest(name, said.get(kind, ""), inner)
+        is_refusal = kind == 0xA3 and said.get(0xA2) == _("refused")
+        cursor.nest(name, said.get(kind, ""), inner, error=_("the meter refuses") if is_refusal else None)
 
 
 def _said(message: bytes, tag: int, keys: Keys) -> dict[int, str]:
