@@ -113,9 +113,8 @@ class SeriesTree(QAbstractItemModel):
         return sum(len(self._owners[place].shown) for places in self._shown.values() for place in places)
 
     def names_under(self, index: QModelIndex) -> list[str]:
-        """Names of a series, or of all that the filter leaves under an owner."""
-        kind = self._level(index)
-        if kind == 2:
+        """The name of a series; nothing for an owner or a kind."""
+        if self._level(index) == 2:
             return [self._owners[index.internalId() - 1].shown[index.row()].name]
         return []
 

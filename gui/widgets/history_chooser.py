@@ -24,7 +24,7 @@ _OPENED_AT_ONCE = 12
 
 
 class SeriesView(QTreeView):
-    """The tree; `picked(name)` by Enter or double-click on a series."""
+    """The tree; `picked(names)` by Enter or double-click on a series."""
 
     picked = pyqtSignal(list)
 
@@ -91,7 +91,7 @@ class SeriesView(QTreeView):
 
 
 class SeriesChooser(Card):
-    """`picked(names)` are to be drawn; `renew_wanted` asks for the list anew."""
+    """`picked(names)` are to be drawn."""
 
     picked = pyqtSignal(list)
 

@@ -80,7 +80,7 @@ class LegendDelegate(QStyledItemDelegate):
 
 
 class HistoryLegend(RowTable):
-    """`removed(names)`, `alone_wanted(name)`; a click on the swatch hides, one on the cross takes away."""
+    """`removed(names)`; a click on the swatch hides, one on the cross takes away."""
 
     removed = pyqtSignal(list)
 
