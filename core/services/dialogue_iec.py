@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 
 from msgspec.structs import replace
 
-from core.errors import BeffroiError, RemoteProtocolError, TransportError, WrongPasswordError
+from core.errors import BeffroiError, RemoteProtocolError, WrongPasswordError
 from core.language import _
 from core.meter.codes_21 import is_code, live_addresses, profile_code
 from core.meter.profile_21 import ProfileText, request_of
@@ -21,10 +21,11 @@ from core.meter.readings_21 import readings_of_data_sets
 from core.meter_records import ProfilePart, RegisterValue
 from core.protocol.data_sets import Check, DataSet, Mode, Telegram, encode_command
 from core.protocol.mode_c import ReadoutSession
-from core.protocol.parity import with_even_parity, without_parity
-from core.protocol.programming_mode import ProgrammingOpened, ProgrammingSession
+from core.protocol.parity import with_even_parity
+from core.protocol.programming_mode import ProgrammingSession
 from core.protocol.session import Finished, Rejected, SetLine, Told
 from core.records import MeterIdentity, MeterReadings, Reading
+from core.services.iec_programming import ProgrammingTalk
 from core.services.meter_dialogue import CLOSE_S, PROFILE_ROWS, Tell
 from core.services.meter_line import conversation
 from core.services.meter_sources import MeterSource
@@ -61,12 +62,12 @@ class IecDialogue:
         self._waiting: Telegram | None = None
         self._whole: Telegram | None = None
         self._whole_s = 0.0
-        self._programming: ProgrammingSession | None = None
-        self._conversation: AsyncGenerator[Told | Rejected | SetLine | Finished, None] | None = None
+        self._programming = ProgrammingTalk(port, tell)
         self._can_program: bool | None = None
         self._is_talking = False
         self._powers: list[str] = []
         self._live: list[str] = []
+        self._is_asked_in_vain = False
         self._turn = 0
         self._profile_commands: tuple[str, ...] = ("R6", "R5")
         self._held: dict[str, tuple[float, tuple[DataSet, ...]]] = {}
@@ -86,7 +87,7 @@ class IecDialogue:
         """See `Dialogue.open`: with a password it is shown to the meter first, so that a wrong one is known at once."""
         if self._source.password is not None:
             await self._enter()
-        if self._programming is None:
+        if not self._programming.is_open:
             self._waiting = await self._read_out()
 
     async def read(self) -> MeterReadings:
@@ -149,11 +150,9 @@ class IecDialogue:
         """See `Dialogue.profile`: by R6 in partial blocks, else by R5, a day first and then as much as a part holds."""
         code = profile_code(obis)
         if not await self._is_entered():
-            raise RemoteProtocolError(
-                _("the load profile is read in programming mode, which the meter does not allow{hint}").format(
-                    hint=_(" without a password") if self._source.password is None else ""
-                )
-            )
+            if self._is_asked_in_vain:
+                raise _no_password(_("single registers are refused"))
+            raise RemoteProtocolError(_("the load profile is read in programming mode, which the meter does not allow"))
         text = ProfileText(start_s, end_s)
         is_first = True
         at_s, step_s = start_s, DAY_S
@@ -170,6 +169,8 @@ class IecDialogue:
                 if text.period_s or is_first is False:
                     error = str(problem)
                 elif until_s >= end_s:
+                    if await self._is_password_missing():
+                        raise _no_password(str(problem)) from problem
                     raise
             if text.period_s:
                 step_s = max(DAY_S, text.period_s * PROFILE_ROWS)
@@ -210,9 +211,7 @@ class IecDialogue:
         return replace(readings, name=name, meter=self.identity, is_simulated=self.is_simulated)
 
     def _telegram(self, data_sets: Sequence[DataSet]) -> Telegram:
-        session = self._programming
-        identification = session.identification if session is not None else None
-        return Telegram(identification=identification, data_sets=tuple(data_sets), check=Check.BCC)
+        return Telegram(identification=self._programming.identification, data_sets=tuple(data_sets), check=Check.BCC)
 
     async def _read_out(self) -> Telegram:
         """A whole readout, telling what fails on the way."""
@@ -264,7 +263,7 @@ class IecDialogue:
                 self._held[code] = loop.time(), await self._ask_register(code)
                 answered += 1
             except RemoteProtocolError as error:
-                if self._programming is None:
+                if not self._programming.is_open:
                     break  # the meter has ended the mode: the next reading signs on again
                 if not self._held and asked + 1 >= REFUSALS:
                     self._tell(_("single registers are not given: {reason}").format(reason=error))
@@ -272,11 +271,21 @@ class IecDialogue:
                 self._forget(code, error)
         fresh = [sets for at_s, sets in self._held.values() if loop.time() - at_s <= HELD_S]
         if not answered:
-            if self._programming is not None:
+            if self._programming.is_open:
                 self._can_program = False
+                self._is_asked_in_vain = self._source.password is None
             await self._leave()
             return None
         return self._readings(self._telegram([one for sets in fresh for one in sets]), is_whole=False)
+
+    async def _is_password_missing(self) -> bool:
+        """True where no password was given, and not even the register of all energy is: the meter refuses us, then."""
+        if self._source.password is not None:
+            return False
+        try:
+            return not self._programming.is_open or not await self._ask_register("1.8.0")
+        except RemoteProtocolError:
+            return True
 
     def _forget(self, code: str, error: RemoteProtocolError) -> None:
         """A register that the meter does not give alone is left to the readouts."""
@@ -288,7 +297,7 @@ class IecDialogue:
     async def _ask_register(self, code: str) -> tuple[DataSet, ...]:
         """The data sets of one register by R1; raises RemoteProtocolError."""
         found: list[DataSet] = []
-        async for telegram in self._ask("R1", f"{code}()"):
+        async for telegram in self._programming.ask("R1", f"{code}()"):
             found += telegram.data_sets
         return tuple(
             DataSet(one.address or (code if one.position == 0 else ""), one.value, one.unit, one.position)
@@ -300,79 +309,45 @@ class IecDialogue:
         for command in self._profile_commands:
             is_told = False
             try:
-                async for telegram in self._ask(command, request):
+                async for telegram in self._programming.ask(command, request):
                     is_told = True
                     yield telegram
             except RemoteProtocolError:
-                if is_told or self._programming is None or command == self._profile_commands[-1]:
+                if is_told or not self._programming.is_open or command == self._profile_commands[-1]:
                     raise
             else:
                 self._profile_commands = (command,)
                 return
 
-    async def _ask(self, command: str, data: str) -> AsyncIterator[Telegram]:
-        """What the meter answers to one command, block by block; raises RemoteProtocolError or TransportError."""
-        session, events = self._programming, self._conversation
-        if session is None or events is None:
-            raise RemoteProtocolError(_("the meter cannot be asked: it is not in programming mode"))
-        while came := await self._port.read(0):  # such as a break that came meanwhile
-            session.receive_data(without_parity(came), asyncio.get_running_loop().time())
-        if session.is_idle:
-            session.ask(command, data)
-        rejected: BeffroiError | None = None
-        try:
-            async for event in events:
-                if isinstance(event, Told) and isinstance(event.telegram, Telegram):
-                    rejected = None
-                    yield event.telegram
-                elif isinstance(event, (Rejected, Finished)):
-                    rejected = event.error
-                if session.is_idle:
-                    break
-        finally:
-            if not session.is_idle:  # it has ended, or was left in the middle of an answer
-                self._programming = None
-        if rejected is not None or not session.is_idle:
-            raise rejected or RemoteProtocolError(_("the meter has ended the programming mode"))
-
     async def _is_entered(self) -> bool:
         """Be in programming mode, or know that the meter has none for us."""
-        if self._programming is None and self._can_program is not False:
+        if not self._programming.is_open and self._can_program is not False:
             await self._enter()
-        return self._programming is not None
+        return self._programming.is_open
 
     async def _enter(self) -> None:
         """Sign on in programming mode; raises WrongPasswordError, and TransportError where nothing answers."""
         session = ProgrammingSession(self._source.address, password=self._source.password, highest_baud=self._highest)
-        self._conversation = conversation(session, self._port)
         self._is_talking = True
-        async for event in self._conversation:
-            if isinstance(event, Told) and isinstance(event.telegram, ProgrammingOpened):
-                self._programming, self._can_program = session, True
-                return
-            if isinstance(event, (Rejected, SetLine)):
-                self._tell(event)
-            elif isinstance(event, Finished):
-                self._is_talking = False
-                if isinstance(event.error, WrongPasswordError) or not session.is_refused:
-                    raise event.error or TransportError(_("nothing answers the sign-on /?! at 300 baud"))
-                self._can_program = False
-                self._tell(_("{reason}; it is read out whole").format(reason=event.error))
-                await asyncio.sleep(FAREWELL_S)
+        error = await self._programming.enter(session)
+        if error is None:
+            self._can_program = True
+            return
+        self._is_talking = False
+        if isinstance(error, WrongPasswordError) or not session.is_refused:
+            raise error
+        self._can_program = False
+        self._tell(_("{reason}; it is read out whole").format(reason=error))
+        await asyncio.sleep(FAREWELL_S)
 
     async def _leave(self) -> None:
         """Say good-bye to the programming mode, where it is on."""
-        session = self._programming
-        if session is None or self._conversation is None:
-            return
-        session.leave()
-        async for _event in self._conversation:
-            pass
-        self._drop()
-        await asyncio.sleep(FAREWELL_S)
+        if await self._programming.leave():
+            self._drop()
+            await asyncio.sleep(FAREWELL_S)
 
     def _drop(self) -> None:
-        self._programming = None
+        self._programming.drop()
         self._is_talking = False
         self._held.clear()
 
@@ -393,3 +368,10 @@ class IecDialogue:
             error=error,
             is_simulated=self.is_simulated,
         )
+
+
+def _no_password(reason: str) -> WrongPasswordError:
+    """What a meter that lets itself be asked after a password only has answered to one who gave none."""
+    return WrongPasswordError(
+        _("the meter gives its load profile to who has a password only: {reason}").format(reason=reason)
+    )

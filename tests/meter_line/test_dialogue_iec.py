@@ -134,6 +134,18 @@ def test_a_meter_that_asks_for_a_password_is_read_out_and_no_password_is_tried(m
     assert not sent
 
 
+def test_a_load_profile_without_the_password_it_needs_is_a_refusal():
+    async def scenario():
+        async with asked(IecDialogue, None, **QUICK, password=b"12345") as dialogue:
+            with pytest.raises(WrongPasswordError, match="password"):
+                await all_of(dialogue.profile(time.time() - 3600, time.time()))
+        async with asked(IecDialogue, None, **QUICK) as dialogue:
+            with pytest.raises(RemoteProtocolError, match="ER02"):
+                await all_of(dialogue.profile(time.time() - 3600, time.time(), "1-0:98.7.0"))
+
+    asyncio.run(scenario())
+
+
 def test_a_long_interval_means_a_whole_readout_each_time():
     async def scenario():
         async with asked(IecDialogue, None, {"interval_s": 60.0}, **QUICK) as dialogue:
