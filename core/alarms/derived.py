@@ -12,7 +12,7 @@ from datetime import tzinfo
 from core.alarms.baseline import Baseline
 from core.alarms.condition import WIRED_V
 from core.alarms.meter_words import Words, reason
-from core.counters import has_come_round
+from core.counters import has_come_round, rounded_down
 from core.records import Measurement, SeriesPoints
 
 SHOWN_BY = {
@@ -190,7 +190,7 @@ class DerivedQuantities:
                 self._fallen.pop(field, None)
                 worst = worst or 0.0
                 continue
-            if value in _rounded_down(highest):
+            if value in rounded_down(highest):
                 worst = worst or 0.0
                 continue
             since_s = self._fallen.setdefault(field, time_s)
@@ -203,11 +203,6 @@ class DerivedQuantities:
                 self._words.register = (field, highest, value)
         if worst is not None:
             found["energy_fall_wh"] = worst
-
-
-def _rounded_down(highest: float) -> tuple[float, ...]:
-    """The same count as a telegram of another list has it: in whole kWh, in tenths or hundredths of it."""
-    return (highest // 10 * 10, highest // 100 * 100, highest // 1000 * 1000)
 
 
 def _unbalance(values: list[float]) -> float:

@@ -11,15 +11,12 @@ from collections.abc import Iterable
 
 from msgspec.structs import replace
 
-from core.counters import has_come_round
+from core.counters import has_come_round, is_too_fast
 from core.language import _
 from core.meter.quality import worse
 from core.records import MeterReadings, Quality, Reading
 
 _REGISTERS_KEPT = 256
-_MOST_W = 100e6
-"""More than a site of its own grid draws; a register read wrongly is beyond it by far."""
-_SHORTEST_S = 60.0
 _UNITS = {"Wh": 1.0, "kWh": 1e3, "MWh": 1e6, "varh": 1.0, "kvarh": 1e3, "Mvarh": 1e6}
 
 
@@ -75,7 +72,7 @@ def _is_too_fast(reading: Reading, rise: float, elapsed_s: float | None) -> bool
     if elapsed_s is None or factor is None or not isinstance(value, (int, float)) or not isinstance(raw, (int, float)):
         return False
     count = value / raw if raw else 1.0  # what one count of the register is worth
-    return rise * count * factor > _MOST_W * max(elapsed_s, _SHORTEST_S) / 3600.0
+    return is_too_fast(rise * count * factor, elapsed_s)
 
 
 def _check_tariffs(registers: dict[str, Reading], doubtful: dict[str, str]) -> None:

@@ -1,8 +1,9 @@
 """How a bucket of a roll-up is made of the rows of the level below, and how what comes too late is added to it.
 
 A bucket holds the least, the mean and the greatest of each field, and of a counter its first and last value with the
-sum of its steps upwards: a counter that falls (another meter, a roll-over) begins anew, so that nothing is counted
-twice. What was counted between two buckets is the step from the last value of one to the first of the next.
+sum of its steps as `core.counters` counts them: one that falls (another meter, a roll-over) begins anew, so that
+nothing is counted twice, and so does one that rises faster than any meter counts. What was counted between two buckets
+is the step from the last value of one to the first of the next.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from functools import cache
 from itertools import pairwise
 from typing import Any, NamedTuple
 
+from core.counters import LEAP_WH, counted_step
 from core.store.columns import COUNTED, FIGURES
 from core.store.kinds import KINDS, Kind, Level
 
@@ -45,7 +47,9 @@ def making(word: str, step: int) -> Making:
         source,
         target,
         f"SELECT {', '.join(parts.values())} {where}",
-        f"SELECT {_counters(kind, is_fine=step == 1)} {where} ORDER BY {source.time}" if kind.counters else None,
+        f"SELECT {_counters(kind, source, is_fine=step == 1)} {where} ORDER BY {source.time}"
+        if kind.counters
+        else None,
         columns,
         f"INSERT OR REPLACE INTO {target.table.name} ({', '.join(columns)}) VALUES ({', '.join('?' * len(columns))})",  # noqa: S608 -- as said
         f"SELECT {', '.join(columns)} FROM {target.table.name}"  # noqa: S608 -- as said
@@ -78,14 +82,17 @@ def _statistics(kind: Kind, source: Level, *, is_fine: bool) -> Mapping[str, str
     return parts
 
 
-def _counters(kind: Kind, *, is_fine: bool) -> str:
+def _counters(kind: Kind, source: Level, *, is_fine: bool) -> str:
+    time = source.time
     if is_fine:
-        return ", ".join(kind.counters)
-    return ", ".join(  # the least and greatest stand for the first and last where an earlier form did not keep those
+        return ", ".join((time, *kind.counters))
+    span = f"coalesce(first_s, {time}), coalesce(last_s, {time} + {source.period_s})"
+    columns = ", ".join(  # the least and greatest stand for the first and last where an earlier form did not keep those
         f"coalesce({field}_first, {field}_min), coalesce({field}_last, {field}_max),"
         f" coalesce({field}_used, {field}_max - {field}_min)"
         for field in kind.counters
     )
+    return f"{span}, {columns}"
 
 
 def made(cursor: Any, how: Making, owner: int, start_s: int) -> Row | None:
@@ -97,40 +104,61 @@ def made(cursor: Any, how: Making, owner: int, start_s: int) -> Row | None:
     counted: list[float | None] = []
     if how.counters is not None:
         columns = list(zip(*cursor.execute(how.counters, span).fetchall(), strict=True))
-        if len(columns) == len(how.kind.counters):
-            for values in columns:
-                counted += counted_by(values)
+        if how.source is how.kind.ladder[0]:
+            for values in columns[1:]:
+                counted += counted_by(columns[0], values)
         else:
-            for place in range(0, len(columns), 3):
-                counted += counted_over(columns[place : place + 3])
+            for place in range(2, len(columns), 3):
+                counted += counted_over((*columns[:2], *columns[place : place + 3]))
     return dict(zip(how.columns, (owner, start_s, *figures, *counted), strict=True))
 
 
 Counted = tuple[float | None, float | None, float | None]
 
 
-def counted_by(values: Sequence[float | None]) -> Counted:
-    """First value, last value and steps upwards of a counter, None where it said nothing."""
+def counted_by(times: Sequence[float], values: Sequence[float | None]) -> Counted:
+    """First value, last value and what was counted between by a counter, None where it said nothing."""
     known = [value for value in values if value is not None]
     if not known:
         return None, None, None
-    return known[0], known[-1], sum(later - earlier for earlier, later in pairwise(known) if later > earlier)
+    first, last = known[0], known[-1]
+    if last - first <= LEAP_WH and known == sorted(known):
+        return first, last, last - first
+    rows: list[tuple[float, float]] = []
+    for time_s, value in zip(times, values, strict=True):
+        if value is not None and not (value == 0 and rows and rows[-1][1]):
+            rows.append((time_s, value))
+    steps = (counted_step(earlier, later, later_s - at_s) for (at_s, earlier), (later_s, later) in pairwise(rows))
+    return first, rows[-1][1], sum(step or 0.0 for step in steps)
+
+
+def step_into(end: float, first: float, last: float, elapsed_s: float) -> float | None:
+    """What was counted from the last value of a bucket to the first of the next, None where that is not known.
+
+    Where that begins with a zero and is at the old count again, the way back is part of it and taken off.
+    """
+    return -end if first == 0 and last >= end else counted_step(end, first, elapsed_s)
 
 
 def counted_over(parts: Sequence[Sequence[float | None]]) -> Counted:
-    """The same of finer buckets one after the other: their first values, last values and steps."""
+    """The same of finer buckets one after the other.
+
+    Their first and last times, and the counter's first values, last values and what was counted.
+    """
     begin: float | None = None
     end: float | None = None
-    used = 0.0
-    for first, last, within in zip(*parts, strict=True):
-        if first is None or last is None:
+    end_s = used = 0.0
+    for first_s, last_s, first, last, within in zip(*parts, strict=True):
+        if first is None or last is None or first_s is None or last_s is None:
             continue
-        if begin is None:
+        if begin is None or end is None:
             begin = first
-        if end is not None and first > end:
-            used += first - end
+        elif end and not last:
+            continue
+        else:
+            used += step_into(end, first, last, first_s - end_s) or 0.0
         used += within or 0.0
-        end = last
+        end, end_s = last, last_s
     return (None, None, None) if begin is None else (begin, end, used)
 
 
@@ -164,12 +192,13 @@ def added(how: Making, bucket: Row | None, late: Row) -> Row:
         if old[0] is None and bucket[f"{field}_min"] is not None:  # made by an earlier form
             low, high = bucket[f"{field}_min"], bucket[f"{field}_max"]
             old = (low, high, high - low)
-        new = tuple(late[name] for name in names)
+        before = (first_s, last_s, *old)
+        new = (late["first_s"], late["last_s"], *(late[name] for name in names))
         if last_s <= late["first_s"]:
-            parts = [old, new]
+            parts = [before, new]
         elif late["last_s"] <= first_s:
-            parts = [new, old]
+            parts = [new, before]
         else:
-            parts = [old if old[0] is not None else new]
+            parts = [before if old[0] is not None else new]
         row.update(zip(names, counted_over(list(zip(*parts, strict=True))), strict=True))
     return row

@@ -1,7 +1,8 @@
 """What a counter of a meter counted between moments, out of whatever level of the roll-ups is left.
 
 The counter is followed from value to value: a step upwards is what was counted, a fall (another meter, a roll-over)
-counts nothing, as in `energy_since`. At a moment between two values not more than 65 minutes apart the counter is taken
+counts nothing. Nor does a rise that is faster than any meter counts (`core.counters`); what was counted in a span with
+such a rise is known in part only. At a moment between two values not more than 65 minutes apart the counter is taken
 to have grown evenly; a last value stands for so long after it. A moment in a longer gap, or before the first value, is
 unknown, but within a minute of a value that one stands for it. What was counted over a whole gap is known all the same.
 
@@ -19,7 +20,9 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import Connection
 
-from core.store.kinds import METER, no_series
+from core.counters import LEAP_WH
+from core.store.buckets import step_into
+from core.store.kinds import HOUR_S, METER, QUARTER_S, no_series
 from core.store.levels import Levels, Piece
 from core.store.reading import owner_id
 
@@ -27,6 +30,11 @@ HELD_S = 3900.0
 """An hour and a little: a meter that is read once an hour has no gaps."""
 
 NEAR_S = 60.0
+
+_LONG_S = 4 * HOUR_S
+"""A longer stretch of rows is looked at by its hours first."""
+
+_ROUNDING_WH = 0.5
 
 
 class Counted(NamedTuple):
@@ -44,22 +52,37 @@ class _Counter:
         self.counts: list[float] = []
         self._last: float | None = None
         self._within: set[int] = set()
+        self._doubts: list[tuple[float, float]] = []
 
     def add(self, time_s: float, value: float) -> None:
-        count = 0.0
-        if self._last is not None:
-            count = self.counts[-1] + max(0.0, value - self._last)
-        self._append(time_s, count)
-        self._last = value
+        if value or not self._last:
+            self._step_to(time_s, value, value)
 
     def add_bucket(self, first_s: float, first: float, last_s: float, last: float, used: float) -> None:
-        self.add(first_s, first)
+        if not last and self._last:
+            return
+        self._step_to(first_s, first, last)
+        if used < last - first - _ROUNDING_WH:
+            self._doubts.append((first_s, last_s))
         if last_s > first_s:
             self._within.add(len(self.times))
             self._append(last_s, self.counts[-1] + used)
         else:
             self.counts[-1] += used
         self._last = last
+
+    def _step_to(self, time_s: float, value: float, last: float) -> None:
+        """Go to the first value of a bucket, or to one that is first and last."""
+        count = 0.0
+        if self._last is not None:
+            count, before_s = self.counts[-1], self.times[-1]
+            step = step_into(self._last, value, last, time_s - before_s)
+            if step is None:
+                self._doubts.append((before_s, time_s))
+            else:
+                count += step
+        self._append(time_s, count)
+        self._last = value
 
     def _append(self, time_s: float, count: float) -> None:
         self.times.append(max(time_s, self.times[-1]) if self.times else time_s)
@@ -80,6 +103,10 @@ class _Counter:
         if next_s - time_s <= NEAR_S:
             return self.counts[after]
         return None
+
+    def is_doubtful(self, start_s: float, end_s: float) -> bool:
+        """True where a rise in the span was too fast to be counted."""
+        return any(from_s < end_s and until_s > start_s for from_s, until_s in self._doubts)
 
     def known_between(self, start_s: float, end_s: float) -> float | None:
         """What was counted between the first and the last value in a span whose ends are not both known."""
@@ -113,7 +140,10 @@ def counted(connection: Connection, meter: str, edges_s: Sequence[float], field:
         levels = Levels(cursor, METER, number)
         start_s, end_s = edges_s[0] - HELD_S, math.nextafter(edges_s[-1] + HELD_S, math.inf)
         for piece in levels.pieces(start_s, end_s, len(METER.ladder) - 1, edges_s):
-            _follow(cursor, number, piece, field, counter)
+            if piece.level is METER.ladder[0] and piece.end_s - piece.start_s > _LONG_S:
+                _follow_by_hours(cursor, number, piece, field, counter, edges_s)
+            else:
+                _follow(cursor, number, piece, field, counter)
     finally:
         cursor.close()
     spans = []
@@ -122,7 +152,8 @@ def counted(connection: Connection, meter: str, edges_s: Sequence[float], field:
         if start is None or end is None:
             spans.append(Counted(counter.known_between(start_s, end_s), is_whole=False))
         else:
-            spans.append(Counted(max(0.0, end - start), is_whole=True))
+            is_whole = not counter.is_doubtful(start_s, end_s)
+            spans.append(Counted(max(0.0, end - start), is_whole))
     return spans
 
 
@@ -143,3 +174,43 @@ def _follow(cursor: Any, number: int, piece: Piece, field: str, counter: _Counte
     )
     for first_s, first, last_s, last, used in cursor.execute(statement, span):
         counter.add_bucket(first_s, first, last_s, last, used)
+
+
+def _follow_by_hours(
+    cursor: Any, number: int, piece: Piece, field: str, counter: _Counter, edges_s: Sequence[float]
+) -> None:
+    """A long stretch of rows by the ends of each hour, or quarter; row by row where an edge or a leap needs it."""
+    at_s = max(piece.start_s, _first_s(cursor, number, piece))
+    while at_s < piece.end_s:
+        for period_s in (HOUR_S, QUARTER_S):
+            until_s = min(piece.end_s, (at_s // period_s + 1) * period_s)
+            place = bisect_right(edges_s, at_s)
+            if place == len(edges_s) or edges_s[place] >= until_s:
+                break
+        part = Piece(piece.level, at_s, until_s)
+        if place < len(edges_s) and edges_s[place] < until_s:
+            _follow(cursor, number, part, field, counter)
+        elif (ends := _ends(cursor, number, part, field)) is not None:
+            (first_s, first), (last_s, last) = ends
+            if 0 <= last - first <= LEAP_WH:
+                counter.add_bucket(first_s, first, last_s, last, last - first)
+            else:
+                _follow(cursor, number, part, field, counter)
+        at_s = until_s
+
+
+_BETWEEN = "FROM measurements WHERE meter_id = ? AND time_s >= ? AND time_s < ?"
+
+
+def _first_s(cursor: Any, number: int, piece: Piece) -> float:
+    """When the first row of a stretch came; its end where there is none."""
+    row = cursor.execute(f"SELECT min(time_s) {_BETWEEN}", (number, piece.start_s, piece.end_s)).fetchone()
+    return piece.end_s if row[0] is None else float(row[0])
+
+
+def _ends(cursor: Any, number: int, piece: Piece, field: str) -> tuple[tuple[float, float], tuple[float, float]] | None:
+    """Time and value of the first and the last row that have `field`; None where none has."""
+    span = (number, piece.start_s, piece.end_s)
+    known = f"SELECT time_s, {field} {_BETWEEN} AND {field} IS NOT NULL ORDER BY time_s"
+    first = cursor.execute(f"{known} LIMIT 1", span).fetchone()
+    return None if first is None else (first, cursor.execute(f"{known} DESC LIMIT 1", span).fetchone())

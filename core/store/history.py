@@ -7,6 +7,7 @@ the disk. Errors are StoreError and its family, in the user's words.
 from __future__ import annotations
 
 import json
+import math
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -289,11 +290,9 @@ class History(SiteHistory):
     def energy_since(self, meter: str, start_s: float) -> float | None:
         """Wh that the import register of `meter` counted since `start_s`; None where it said nothing since.
 
-        Begins with the last value in the hour before `start_s`, where there is one. A register that falls (another
-        meter, a roll-over) begins anew from its lower value.
+        Begins with the first value where it is not known what the register stood at then.
         """
-        with one_moment(self._connection):
-            return reading.energy_since(self._connection, meter, start_s)
+        return self.energy_spans(meter, [start_s, math.inf])[0].wh
 
     def energy(
         self, meter: str, edges_s: Sequence[float], field: str = "active_energy_import_wh"

@@ -11,7 +11,7 @@ from array import array
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import islice, pairwise
+from itertools import islice
 from statistics import median
 from typing import Any, NamedTuple
 
@@ -26,9 +26,6 @@ from core.store.stale import Span
 
 GAP_PERIODS = 3
 """A distance of more than so many usual periods is a gap."""
-
-BEFORE_S = 3600.0
-"""A register's last value so long before a day began stands for its value at that moment."""
 
 
 class Sample(NamedTuple):
@@ -318,28 +315,3 @@ def is_simulated(connection: Connection, meter: str, start_s: float, end_s: floa
     finally:
         cursor.close()
     return False
-
-
-def energy_since(connection: Connection, meter: str, start_s: float) -> float | None:
-    """Wh counted by the import register since `start_s`; None where it said nothing since."""
-    table = METER.fine
-    register, when = table.c.active_energy_import_wh, table.c.time_s
-    rows = select(register).where(
-        table.c.meter_id == owner_id(connection, METER, meter), register.is_not(None), when >= start_s
-    )
-    last = connection.execute(rows.order_by(when.desc()).limit(1)).scalar()
-    if last is None:
-        return None
-    before = select(register).where(
-        table.c.meter_id == owner_id(connection, METER, meter),
-        register.is_not(None),
-        when >= start_s - BEFORE_S,
-        when < start_s,
-    )
-    first = connection.execute(before.order_by(when.desc()).limit(1)).scalar()
-    if first is None:
-        first = connection.execute(rows.order_by(when).limit(1)).scalar_one()
-    if last >= first:
-        return float(last - first)
-    values = [first, *connection.execute(rows.order_by(when)).scalars()]
-    return float(sum(max(0.0, later - earlier) for earlier, later in pairwise(values)))

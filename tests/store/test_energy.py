@@ -131,3 +131,58 @@ def test_a_total_is_the_sum_and_open_where_one_is_missing(history: History) -> N
     assert all(value != value for time_s, value in shown.items() if time_s > T0 + 700)
     (nothing,) = history.total_points(["main", "none"], ["active_power_w"], T0, T0 + 1000)
     assert len(nothing.time_s) == 0
+
+
+def test_a_rise_faster_than_any_meter_is_not_counted_and_its_span_is_a_part(history: History) -> None:
+    rows = [register(T0 + 60 * number, 10 * number) for number in range(120)]
+    rows += [register(T0 + 7200 + 60 * number, 23_000_000 + 10 * number) for number in range(240)]
+    history.write(rows)
+    cuts = [T0, T0 + HOUR, T0 + 2.5 * HOUR, T0 + 5 * HOUR]
+    for _turn in range(2):
+        assert history.energy_spans("main", cuts) == [
+            (pytest.approx(600), True),
+            (pytest.approx(890), False),
+            (pytest.approx(1500), True),
+        ]
+        assert history.energy_since("main", T0) == pytest.approx(3580)
+        history.fold(T0 + 3 * DAY)
+    history.apply_retention(Retention(raw_days=1, minute_days=1, quarter_days=1, hour_days=1, day_days=9), T0 + 4 * DAY)
+    assert history.energy_spans("main", [T0, T0 + DAY]) == [(pytest.approx(3580), False)]
+
+
+def test_a_register_read_wrongly_for_a_moment_counts_nothing(history: History) -> None:
+    values = [1000.0 + number for number in range(600)]
+    values[100] = 9e9
+    values[200] = 0.0
+    values[300:303] = [5e6, 5e6, 5e6]
+    history.write([register(T0 + number, value) for number, value in enumerate(values)])
+    for _turn in range(2):
+        assert history.energy_since("main", T0) == pytest.approx(599, abs=8)
+        assert history.energy("main", [T0 + 420, T0 + 480]) == [60]
+        history.fold(T0 + DAY)
+
+
+def test_registers_that_differ_by_their_rounding_count_once(history: History) -> None:
+    exact = [12_345.0 + 7 * number for number in range(900)]
+    history.write(
+        [register(T0 + 5 * number, wh // 1000 * 1000 if number % 2 else wh) for number, wh in enumerate(exact)]
+    )
+    for _turn in range(2):
+        assert history.energy("main", [T0, T0 + 5 * 898]) == [7 * 898]
+        history.fold(T0 + DAY)
+
+
+def test_rows_that_wait_for_their_roll_ups_are_told_by_their_hours(history: History) -> None:
+    values: list[float] = []
+    while len(values) < 2 * 8640:
+        values.append((values[-1] if values else 5e5) + len(values) % 7)
+    values[5000:] = [value - 4e5 for value in values[5000:]]  # another meter
+    values[9000:] = [value + 9e6 for value in values[9000:]]  # and one that counted more
+    history.write([register(T0 + 10 * number, value) for number, value in enumerate(values)])
+    cuts = [T0, *(T0 + 1234.5 * number for number in range(1, 130))]
+    before = history.energy_spans("main", cuts)
+    history.fold(T0 + 9 * DAY)
+    after = history.energy_spans("main", cuts)
+    assert [span.is_whole for span in before] == [span.is_whole for span in after]
+    assert [span.is_whole for span in after].count(False) == 1
+    assert [span.wh for span in before] == [pytest.approx(span.wh) for span in after]
