@@ -26,6 +26,7 @@ from core.protocol.mbus_vif import (
     extended_by,
     meaning_of,
     modified_by,
+    plain_text_at,
 )
 
 MOST_EXTENSIONS = 10
@@ -184,10 +185,13 @@ def _head_end(data: bytes, position: int, number: int) -> int:
     count = 0
     is_extended = vif & 0x80
     if vif & 0x7F == _PLAIN_TEXT:
-        if end + 1 >= size or end + 2 + data[end + 1] > size:
+        place = plain_text_at(data, end)
+        if place < 0:
             raise RemoteProtocolError(_("record {number} is cut off in the text of its VIF").format(number=number))
-        length = data[end + 1]
-        end += 1 + length
+        stop = place + 1 + data[place]
+        if place > end + 1:
+            return stop
+        end = stop - 1
     while is_extended:
         end += 1
         count += 1
@@ -213,18 +217,18 @@ def _head_of(octets: bytes, is_reversed: bool) -> RecordHead:
         subunit |= (dife >> 6 & 1) << step
         step += 1
         position += 1
-    meaning, position = _meaning_at(octets, position, is_reversed)
+    meaning, position, limit = _meaning_at(octets, position, is_reversed)
     quantity, unit, exponent, multiply, kind = meaning
     words: list[str] = []
     error = None
     is_extended = is_about = False
-    while position < len(octets):
+    while position < limit:
         code = octets[position] & 0x7F
         position += 1
         if meaning is MANUFACTURER or code == 0x7F:
             words.append("manufacturer_specific")  # this VIFE and all behind it are the manufacturer's own
             break
-        if code == 0x7C and not is_extended and position < len(octets):
+        if code == 0x7C and not is_extended and position < limit:
             is_extended = True
             continue
         change = extended_by(code) if is_extended else modified_by(code)
@@ -263,23 +267,26 @@ def _head_of(octets: bytes, is_reversed: bool) -> RecordHead:
     )
 
 
-def _meaning_at(octets: bytes, position: int, is_reversed: bool) -> tuple[Meaning, int]:
-    """The meaning of the VIF at `position`, with its extension tables, and the position of the first VIFE left."""
+def _meaning_at(octets: bytes, position: int, is_reversed: bool) -> tuple[Meaning, int, int]:
+    """The meaning of the VIF at `position`, with its extension tables, and where the VIFEs left begin and end."""
     vif = octets[position]
     code = vif & 0x7F
-    if code == 0x7C:
-        end = position + 2 + octets[position + 1]
-        letters = octets[position + 2 : end]
+    limit = len(octets)
+    if code == _PLAIN_TEXT:
+        place = plain_text_at(octets, position)
+        end = place + 1 + octets[place]
+        letters = octets[place + 1 : end]
         text = (letters if is_reversed else letters[::-1]).decode("latin-1").strip()
-        return Meaning("plain_text", "".join(letter for letter in text if letter.isprintable()) or None), end
+        meaning = Meaning("plain_text", "".join(letter for letter in text if letter.isprintable()) or None)
+        return (meaning, end, limit) if place == position + 1 else (meaning, position + 1, place)
     if vif == 0xFD:
         code = octets[position + 1]
         if code == 0xFD:
-            return meaning_of(SECOND_EXTENSION, octets[position + 2]), position + 3
-        return meaning_of(MAIN_EXTENSION, code), position + 2
+            return meaning_of(SECOND_EXTENSION, octets[position + 2]), position + 3, limit
+        return meaning_of(MAIN_EXTENSION, code), position + 2, limit
     if vif == 0xFB:
-        return meaning_of(ALTERNATE, octets[position + 1]), position + 2
-    return meaning_of(PRIMARY, code), position + 1
+        return meaning_of(ALTERNATE, octets[position + 1]), position + 2, limit
+    return meaning_of(PRIMARY, code), position + 1, limit
 
 
 def _record_at(

@@ -320,3 +320,23 @@ def _limit(code: int) -> Modified:
 def meaning_of(table: dict[int, Meaning], code: int) -> Meaning:
     """The meaning of `code` (extension bit removed) in a table of this module."""
     return table.get(code & 0x7F, RESERVED)
+
+
+def plain_text_at(data: bytes, position: int) -> int:
+    """Where the text of the plain-text VIF at `position` begins, with its length; -1 where there is none.
+
+    EN 13757-3 puts it behind the last VIFE; the older documents, and most meters, right behind the VIF. Where both
+    could be meant, the older one is, unless what it takes for letters are none.
+    """
+    size = len(data)
+    first = position + 1
+    last = position
+    while last < size and data[last] & 0x80:
+        last += 1
+    fallback = -1
+    for place in (first, last + 1) if last > position else (first,):
+        if place < size and place + 1 + data[place] <= size:
+            if all(32 <= octet < 127 or octet >= 160 for octet in data[place + 1 : place + 1 + data[place]]):
+                return place
+            fallback = first if place == first else fallback
+    return fallback

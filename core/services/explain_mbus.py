@@ -10,7 +10,7 @@ from core.protocol.mbus_frames import MbusFrame, frames_of
 from core.protocol.mbus_push import FragmentAssembly, carries_dlms
 from core.protocol.mbus_records import FILLER, MANUFACTURER_DATA, MORE_FOLLOWS, MbusRecord, record_at
 from core.protocol.mbus_telegram import MEDIA, manufacturer_letters, telegram_of
-from core.protocol.mbus_vif import RECORD_ERRORS
+from core.protocol.mbus_vif import RECORD_ERRORS, plain_text_at
 from core.services.explain_apdu import explain_message
 from core.services.explain_fields import Cursor, Keys
 
@@ -243,11 +243,14 @@ class MbusExplainer:
                 quantity=head.quantity.replace("_", " "), factor=factor, unit=unit
             ),
         )
+        extensions = ", ".join(head.words).replace("_", " ")
         if inner.data[inner.position - 1] & 0x7F == 0x7C:
-            count = inner.octet()
-            inner.take(1 + count, _("text of the VIF"), head.unit or "")
+            place = plain_text_at(inner.data[: record.value_start], inner.position - 1)
+            if inner.position < place:
+                inner.take(place - inner.position, "VIFE", extensions)
+            inner.take(1 + inner.octet(), _("text of the VIF"), head.unit or "")
         if inner.position < record.value_start:
-            inner.take(record.value_start - inner.position, "VIFE", ", ".join(head.words).replace("_", " "))
+            inner.take(record.value_start - inner.position, "VIFE", extensions)
         error = None
         if head.error is not None:
             error = RECORD_ERRORS.get(head.error, f"{head.error:#04x}")

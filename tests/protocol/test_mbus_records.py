@@ -54,7 +54,9 @@ def only(text: str):
         ("04 83 7D 02 00 00 00", 2000, "Wh"),
         ("01 93 22 05", 5e-3, "m³/h"),
         ("02 7C 03 48 52 25 10 00", 16, "%RH"),
-        ("02 FC 03 48 52 25 74 22 15", 54.10, "%RH"),
+        ("02 FC 03 48 52 25 74 22 15", 54.10, "%RH"),  # the text before the VIFE, as older documents have it
+        ("02 FC 74 03 48 52 25 22 15", 54.10, "%RH"),  # behind it, as the standard has it
+        ("03 FC F4 3B 02 68 57 15 31 00", 125.65, "Wh"),
         ("42 6C BF 1C", "2013-12-31", None),
         ("04 6D 0A 0B 0C 14", "2008-04-12T11:10:00", None),
         ("03 6D 1E 0F 0A", "10:15:30", None),
