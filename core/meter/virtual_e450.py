@@ -1,8 +1,8 @@
 """A simulated three-phase E450: a believable day, the same for the same seed and time, and always labelled simulated.
 
 The house has a base load with a morning and an evening, a kettle on L1, an oven across L2 and L3, a heat pump in
-three phases, and a roof that exports around noon. Energies are counters: those of a day are scaled to fixed totals,
-so that any moment is computed from that day alone.
+three phases, and a roof that exports around noon. Energies are counters: those of a day are scaled to a total that
+follows the season and a little chance, so that any moment is computed from that day alone.
 
 With anomalies the house leaks (a load that never falls), and each day has a peak, an export at night and an hour on one
 phase, for detectors to find.
@@ -20,8 +20,11 @@ from random import Random
 from core.meter.e450 import SIMULATED_NAME
 
 DAY_S = 86_400
-IMPORT_WH_A_DAY = 9_600.0
-EXPORT_WH_A_DAY = 6_300.0
+IMPORT_WH_A_DAY, IMPORT_SEASON_WH, IMPORT_SPREAD_WH = 9_600.0, 2_400.0, 1_100.0
+EXPORT_WH_A_DAY, EXPORT_SEASON_WH, EXPORT_SPREAD_WH = 6_300.0, -3_400.0, 900.0
+"""Mean of a day; how much more it is in winter than that; half of how far a day may be off."""
+YEAR_DAYS = 365.25
+COLDEST_DAY = 18_276  # 2020-01-15
 REACTIVE_SHARE = 0.22
 """Reactive energy beside active import, as that of a house with motors and power supplies."""
 ANOMALOUS_SHARE = 2.0
@@ -103,7 +106,6 @@ class VirtualE450:
         """Everything at `time_s`: deterministic, whatever was asked before."""
         number, second = divmod(time_s, DAY_S)
         day = _day(self.seed, int(number), self.has_anomalies)
-        grown = ANOMALOUS_SHARE if self.has_anomalies else 1.0
         minute, fraction = int(second // 60), second % 60 / 60
         jitter = [1.0 + 0.015 * _noise(self.seed, time_s, phase) for phase in range(3)]
         roof = day.roof[minute] * (1.0 + 0.01 * _noise(self.seed, time_s, 7))
@@ -113,8 +115,10 @@ class VirtualE450:
         current = [math.hypot(power, var) / volts for power, var, volts in zip(active, reactive, voltage, strict=True)]
         total, total_var = sum(active), sum(reactive)
         apparent = math.hypot(total, total_var)
-        imported = _between(day.imported, minute, fraction) + (number - FIRST_DAY) * IMPORT_WH_A_DAY * grown
-        exported = _between(day.exported, minute, fraction) + (number - FIRST_DAY) * EXPORT_WH_A_DAY
+        imported = _between(day.imported, minute, fraction) + _imported_before(
+            self.seed, int(number), self.has_anomalies
+        )
+        exported = _between(day.exported, minute, fraction) + _exported_before(self.seed, int(number))
         return VirtualMoment(
             time_s=time_s,
             active_power_w=_three(active),
@@ -187,7 +191,8 @@ def _day(seed: int, number: int, has_anomalies: bool) -> _Day:
         _add(phases[2], UNBALANCE_MINUTE, 60, UNBALANCE_W)
         for minute in range(EXPORT_MINUTE, EXPORT_MINUTE + 20):
             roof[minute] += EXPORT_W
-    share = ANOMALOUS_SHARE if has_anomalies else 1.0
+    imported_wh = _imported_before(seed, number + 1, has_anomalies) - _imported_before(seed, number, has_anomalies)
+    exported_wh = _exported_before(seed, number + 1) - _exported_before(seed, number)
     net = [sum(phase[minute] for phase in phases) - roof[minute] for minute in range(1440)]
     sags = sorted(
         (random.randrange(DAY_S), random.randint(2, 5), random.uniform(0.11, 0.17), random.randrange(3))
@@ -196,10 +201,31 @@ def _day(seed: int, number: int, has_anomalies: bool) -> _Day:
     return _Day(
         phases=tuple(tuple(phase) for phase in phases),
         roof=tuple(roof),
-        imported=_counter([max(0.0, power) for power in net], IMPORT_WH_A_DAY * share),
-        exported=_counter([max(0.0, -power) for power in net], EXPORT_WH_A_DAY),
+        imported=_counter([max(0.0, power) for power in net], imported_wh),
+        exported=_counter([max(0.0, -power) for power in net], exported_wh),
         sags=tuple(sags),
     )
+
+
+def _imported_before(seed: int, number: int, has_anomalies: bool) -> float:
+    """What the meter had counted when the day `number` began."""
+    counted_wh = _counted_before(seed, number, 11, (IMPORT_WH_A_DAY, IMPORT_SEASON_WH, IMPORT_SPREAD_WH))
+    return counted_wh * (ANOMALOUS_SHARE if has_anomalies else 1.0)
+
+
+def _exported_before(seed: int, number: int) -> float:
+    return _counted_before(seed, number, 12, (EXPORT_WH_A_DAY, EXPORT_SEASON_WH, EXPORT_SPREAD_WH))
+
+
+def _counted_before(seed: int, number: int, channel: int, a_day_wh: tuple[float, float, float]) -> float:
+    """The mean of a day, a season in place of which its integral stands, and chance that is gone the next day."""
+    mean_wh, season_wh, spread_wh = a_day_wh
+
+    def swing(day: int) -> float:
+        season = season_wh * YEAR_DAYS / (2 * math.pi) * math.sin(2 * math.pi * (day - COLDEST_DAY) / YEAR_DAYS)
+        return season + spread_wh * _noise(seed, day, channel)
+
+    return (number - FIRST_DAY) * mean_wh + swing(number) - swing(FIRST_DAY)
 
 
 def _counter(powers: list[float], total_wh: float) -> tuple[float, ...]:

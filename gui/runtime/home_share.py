@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import concurrent.futures
 import logging
+import platform
 import time
 from collections.abc import Awaitable, Callable, Sequence
 
@@ -276,3 +277,8 @@ async def _first(*waits: Awaitable[object]) -> None:
     finally:
         for task in tasks:
             task.cancel()
+
+
+def console_name(config: Config) -> str:
+    """How this console is called by those it pairs with."""
+    return f"{config.operator}@{platform.node() or 'console'}"

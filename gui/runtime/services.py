@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import platform
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from pathlib import Path
@@ -33,7 +32,7 @@ from core.records import (
 from core.requests import ReloadRequest, Request
 from core.services.hub import Hub
 from core.site_records import Record
-from gui.runtime.home_share import HomeShare
+from gui.runtime.home_share import HomeShare, console_name
 from gui.runtime.loop_thread import Answers, LoopThread
 from gui.runtime.mailbox import Mailbox
 from gui.runtime.meter_threads import MeterThreads
@@ -176,6 +175,11 @@ class Services(QObject):
         """Something that the window itself has to tell: to the history, and back to the window."""
         self._hub.publish(record)
 
+    def keep(self, record: Record) -> None:
+        """To the history alone: what is no news. From any thread."""
+        if self._recorder is not None:
+            self._recorder.put(record)
+
     def note(self, source: str, kind: str, text: str, severity: Severity = Severity.INFO) -> None:
         """Keep an event."""
         self.publish(
@@ -210,7 +214,7 @@ class Services(QObject):
             from core.services.pairing import pair
 
             identity = self.identity or await self._make_identity()
-            return await pair(host, port, code, identity, _console_name(self.config))
+            return await pair(host, port, code, identity, console_name(self.config))
 
         return self.run(work(), done, failed)
 
@@ -301,7 +305,7 @@ class Services(QObject):
         def made() -> Identity:
             from core.transport.identity import ensure_identity
 
-            return ensure_identity(self.home.console_path, _console_name(self.config))
+            return ensure_identity(self.home.console_path, console_name(self.config))
 
         return await asyncio.to_thread(made)
 
@@ -394,7 +398,3 @@ class Services(QObject):
 
 def _call(function: Callable[[Any], object], value: object) -> None:
     function(value)
-
-
-def _console_name(config: Config) -> str:
-    return f"{config.operator}@{platform.node() or 'console'}"

@@ -44,6 +44,7 @@ from gui.runtime.services import Services
 from gui.wiring.alarms import AlarmDesk
 from gui.wiring.checks import CheckDesk
 from gui.wiring.commands import CommandDesk, MachineDetailDesk
+from gui.wiring.demonstration import MadeUpPast
 from gui.wiring.history import HistoryDesk
 from gui.wiring.local_agent import LocalAgent
 from gui.wiring.machines import MachineDesk
@@ -70,6 +71,7 @@ class Console(QObject):
         self._is_demo = is_demo
         self._window: MainWindow | None = None
         self.services = Services(home, config, self)
+        self._past = MadeUpPast(self.services, self) if is_demo else None
         self.book = SeriesBook()
         self.machines = MachineDesk(self.services, self)
         self.local_agent = LocalAgent(home, self.services, self.machines, self)
@@ -82,6 +84,8 @@ class Console(QObject):
         self.preferences.language_wanted.connect(self.language_wanted)
         self.preferences.meter_removed.connect(self.meters.disconnect_meter)
         self.meters.tariff_wanted.connect(self.preferences.open_tariffs)
+        if self._past is not None:
+            self._past.written.connect(self.meters.history.show_past)
         self.sensors = SensorDesk(self.services, self)
         self.checks = CheckDesk(self.services, self)
         self.room = RoomDesk(self.services, self)
@@ -183,6 +187,8 @@ class Console(QObject):
         for record in delivery.others:
             if isinstance(record, MeterReadings):
                 self.meters.apply_readings(record)
+                if self._past is not None:
+                    self._past.apply_readings(record)
             elif isinstance(record, MeterReport):
                 self.meters.apply_report(record)
             elif isinstance(record, RegisterList | ProfilePart | LineOctets):

@@ -25,6 +25,7 @@ HOUR_S = 3600.0
 _POINTS = 2000
 _ACCOUNT_MS = 60_000
 _NOT_WRITTEN_MS = 5_000
+_PAST_MS = 1_500
 
 log = logging.getLogger("beffroi.gui")
 
@@ -153,6 +154,16 @@ class MeterHistory(QObject):
         self._services.query(asked, done, self._on_no_history)
         if meter is not None and window.overview.meter == meter:
             self.count_overview()
+
+    def show_past(self, meter: str) -> None:
+        """A past of this meter is being written: show it once it is there."""
+
+        def show() -> None:
+            if self._page is not None:
+                self._page.renew(meter)
+            self.show_last_hour(meter)
+
+        QTimer.singleShot(_PAST_MS, show)
 
     def show_known(self) -> None:
         """Meters of earlier days, with the last that they said, until they speak again."""

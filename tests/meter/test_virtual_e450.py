@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 
 from core.meter.readings import readings_of_push
@@ -90,4 +92,17 @@ def test_anomalies_are_there_on_request_and_its_counters_still_only_rise():
     assert phases[2] - max(phases[:2]) > 3000
     energies = [odd.moment(MIDNIGHT + 900 * number).energy_import_wh for number in range(200)]
     assert energies == sorted(energies)
-    assert energies[96] - energies[0] == pytest.approx(19_200)
+    usual_wh = usual.moment(MIDNIGHT + DAY_S).energy_import_wh - usual.moment(MIDNIGHT).energy_import_wh
+    assert energies[96] - energies[0] == pytest.approx(2 * usual_wh)
+
+
+def test_a_winter_takes_more_than_a_summer_and_no_two_days_take_the_same():
+    meter = VirtualE450(1)
+    counted = [meter.moment(MIDNIGHT + number * DAY_S).energy_import_wh for number in range(366)]
+    days = [after - before for before, after in pairwise(counted)]
+    assert all(4_000 < wh < 16_000 for wh in days)
+    assert len({round(wh) for wh in days}) > 300
+    winter, summer = sum(days[-60:]), sum(days[120:180])
+    assert winter > 1.3 * summer
+    exported = [meter.moment(MIDNIGHT + number * DAY_S).energy_export_wh for number in range(366)]
+    assert exported == sorted(exported)
