@@ -30,6 +30,7 @@ from gui.widgets.status_line import StatusLine
 
 LAYOUT_VERSION = 1
 _TAB_AIR_PX = 34
+_TAB_BORDER_PX = 2
 
 
 class MainWindow(MenuWindow):
@@ -45,7 +46,7 @@ class MainWindow(MenuWindow):
         super().__init__()
         self._settings = settings
         self._is_painted = False
-        self._are_tabs_narrow = False
+        self._tab_padding: int | None = None
         self._selected_before: list[str] = []
         self._pages: dict[str, QWidget] = {}
         self.model = model
@@ -55,6 +56,8 @@ class MainWindow(MenuWindow):
         self.overview = OverviewPage(model)
         self.tabs = QTabWidget()
         self.tabs.setDocumentMode(True)
+        self.tabs.setElideMode(Qt.ElideRight)
+        self.tabs.setUsesScrollButtons(False)  # a page behind an arrow is not found
         self.tabs.setAccessibleName(_("Pages"))
         for _key, title in PAGES:
             self.tabs.addTab(EmptyState(_("one moment…")), _(title))
@@ -116,11 +119,13 @@ class MainWindow(MenuWindow):
     def _fit_tabs(self) -> None:
         """Tabs stand closer together where not all of them would be seen."""
         bar = self.tabs.tabBar()
-        wanted = sum(bar.fontMetrics().horizontalAdvance(bar.tabText(at)) + _TAB_AIR_PX for at in range(bar.count()))
-        is_narrow = wanted > self.tabs.width()
-        if is_narrow != self._are_tabs_narrow:
-            self._are_tabs_narrow = is_narrow
-            bar.setStyleSheet("QTabBar::tab { padding: 8px 8px; }" if is_narrow else "")
+        words = sum(bar.fontMetrics().horizontalAdvance(bar.tabText(at)) for at in range(bar.count()))
+        room = self.tabs.width() - words
+        each = room // bar.count()
+        padding = None if each >= _TAB_AIR_PX else max(2, (each - _TAB_BORDER_PX) // 2)
+        if padding != self._tab_padding:
+            self._tab_padding = padding
+            bar.setStyleSheet("" if padding is None else f"QTabBar::tab {{ padding: 8px {padding}px; }}")
 
     def set_count(self, key: str, count: int) -> None:
         """A number beside the title of a page: what waits there to be seen."""

@@ -242,9 +242,13 @@ class EnergyPage(QWidget):
         self.curves.stop()
 
     def resizeEvent(self, event: QResizeEvent) -> None:
-        """Where there is little width, fewer cards stand in a line."""
+        """Where there is little width, fewer cards stand in a line; where there is little height, more."""
         super().resizeEvent(event)
-        self.curves.set_narrow(self.width() < _NARROW_PX)
+        self._tell_room()
+
+    def _tell_room(self) -> None:
+        shown_px = self._scroll.viewport().height() - self.numbers.height() - GAP
+        self.curves.set_room(self.width() < _NARROW_PX, shown_px)
 
     def minimumSizeHint(self) -> QSize:
         """Small: the page scrolls."""
@@ -271,7 +275,7 @@ class EnergyPage(QWidget):
         inside.setSpacing(GAP)
         inside.addWidget(self.numbers)
         inside.addWidget(self.curves, 1)
-        scroll = QScrollArea()
+        self._scroll = scroll = QScrollArea()
         scroll.setWidgetResizable(True)
         scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarAlwaysOff)
         scroll.setFocusPolicy(Qt.NoFocus)
@@ -363,6 +367,7 @@ class EnergyPage(QWidget):
 
     def _on_tick(self) -> None:
         self._show_ages()
+        self._tell_room()
         self._ask_for_account()
 
     def _on_read_wanted(self) -> None:

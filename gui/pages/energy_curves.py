@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from PyQt5.QtCore import pyqtSignal
-from PyQt5.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
+from PyQt5.QtWidgets import QBoxLayout, QHBoxLayout, QVBoxLayout, QWidget
 
 from gui.models.alarm_marks import AlarmMark
 from gui.models.meter_shown import MeterShown
@@ -23,8 +23,10 @@ if TYPE_CHECKING:
     from gui.widgets.time_plot import TimePlot
     from gui.widgets.time_plot_group import PlotGroup
 
-_BIG_PLOTS = {"power": (26, 164), "voltage": (15, 124), "current": (15, 124)}
-"""Plots over the whole width, each with its share of the height and its least height in pixels."""
+_POWER_STRETCH, _POWER_PX = 26, 164
+_PHASES = ("voltage", "current")
+"""Plots over the whole width where there is height for that, else side by side."""
+_PHASES_STRETCH, _PHASES_PX = 15, 124
 _SMALL_PLOTS = {"reactive": 2, "frequency": 1, "power_factor": 1, "distortion": 2}
 """Plots below them, each with its share of the width; the first one stands beside the bars."""
 _SMALL_PLOT_PX = 124
@@ -46,9 +48,12 @@ class EnergyCurves(QWidget):
         self.bars = EnergyBarsCard()
         self._book: SeriesBook | None = None
         self._is_narrow = False
+        self._height_px = 0
         self._column = QVBoxLayout(self)
         self._column.setContentsMargins(0, 0, 0, 0)
         self._column.setSpacing(GAP)
+        self._phases = QBoxLayout(QBoxLayout.TopToBottom)
+        self._phases.setSpacing(GAP)
         self._lines = [QHBoxLayout() for _line in range(3)]
         for line in self._lines:
             line.setSpacing(GAP)
@@ -73,9 +78,12 @@ class EnergyCurves(QWidget):
         self.plots = energy_plots(self.range)
         for plot in self.plots.values():
             group.add(plot)
-        for place, (name, (stretch, least_px)) in enumerate(_BIG_PLOTS.items()):
-            self._column.insertWidget(place, self.plots[name], stretch)
-            self.plots[name].setMinimumHeight(least_px)
+        self._column.insertWidget(0, self.plots["power"], _POWER_STRETCH)
+        self.plots["power"].setMinimumHeight(_POWER_PX)
+        self._column.insertLayout(1, self._phases, 2 * _PHASES_STRETCH)
+        for name in _PHASES:
+            self._phases.addWidget(self.plots[name], 1)
+            self.plots[name].setMinimumHeight(_PHASES_PX)
         for name in _SMALL_PLOTS:
             self.plots[name].setMinimumHeight(_SMALL_PLOT_PX)
             self.plots[name].hide()
@@ -96,11 +104,13 @@ class EnergyCurves(QWidget):
         if self.group is not None:
             self.group.stop()
 
-    def set_narrow(self, is_narrow: bool) -> None:
-        """Fewer cards in a line where there is little width."""
+    def set_room(self, is_narrow: bool, height_px: int) -> None:
+        """Fewer cards in a line where there is little width, more where there is little height."""
+        self._height_px = height_px
         if is_narrow != self._is_narrow:
             self._is_narrow = is_narrow
             self._place_small_plots()
+        self._place_phases()
 
     def show_meter(self, meter: MeterShown, marks: Sequence[AlarmMark]) -> None:
         """Draw this meter, its alarms as marks."""
@@ -128,6 +138,16 @@ class EnergyCurves(QWidget):
         if is_changed:
             self._place_small_plots()
 
+    def _place_phases(self) -> None:
+        """Voltages over currents, on one axis of time, unless the page would have to be scrolled for that."""
+        shown = [name for name in _PHASES if name in self.plots and not self.plots[name].isHidden()]
+        lines = [self.bars.minimumHeight(), *(_SMALL_PLOT_PX for line in self._lines[1:] if _is_shown(line))]
+        wanted = _POWER_PX + (_PHASES_PX + GAP) * len(shown) + sum(height + GAP for height in lines)
+        is_beside = not self._is_narrow and len(shown) > 1 and wanted > self._height_px
+        self._phases.setDirection(QBoxLayout.LeftToRight if is_beside else QBoxLayout.TopToBottom)
+        stretch = _PHASES_STRETCH * (1 if is_beside else len(shown))
+        self._column.setStretchFactor(self._phases, stretch)
+
     def _place_small_plots(self) -> None:
         """The first one beside the bars, the others below; where it is narrow the bars have their line alone."""
         if not self.plots:
@@ -142,3 +162,8 @@ class EnergyCurves(QWidget):
                 line.addWidget(self.plots[name], _SMALL_PLOTS[name])
             if index:
                 self._column.setStretchFactor(line, _SMALL_STRETCH if names else 0)
+        self._place_phases()
+
+
+def _is_shown(line: QHBoxLayout) -> bool:
+    return any(not line.itemAt(at).widget().isHidden() for at in range(line.count()))

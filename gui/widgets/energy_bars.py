@@ -172,7 +172,7 @@ class EnergyBarChart(QWidget):
             painter.fillRect(QRectF(left, zero_y - height, max(1.0, width - 1), height), colours.color("accent", alpha))
         if span.export_wh:
             bar = QRectF(left, zero_y, max(1.0, width - 1), span.export_wh * per_wh)
-            painter.fillRect(bar, colours.color("power", 150))
+            painter.fillRect(bar, colours.color("power"))
 
     def _area(self) -> QRectF:
         metrics = QFontMetricsF(scaled_font(_FONT))

@@ -77,7 +77,7 @@ class EnergyBarsCard(Card):
 
     def set_simulated(self, is_simulated: bool) -> None:
         """Say that nothing here was measured."""
-        self.set_context(_("simulated") if is_simulated else "")
+        self.set_subtitle("kWh   " + _("simulated") if is_simulated else "kWh")
 
     def _show(self) -> None:
         bars = self._known.get(self._unit)
@@ -93,7 +93,8 @@ class EnergyBarsCard(Card):
             for name, others in zip(names, beside, strict=False)
             if name and any(other is not None and other.import_wh is not None for other in others)
         ]
-        self._legend.set_names(names, shown)
+        has_export = bars is not None and any(span.export_wh for span in bars.spans)
+        self._legend.set_names((*names, _("export")), [*shown, _("export")] if has_export else shown)
 
     def _on_clicked(self) -> None:
         self._unit = next(unit for unit, button in self.buttons.items() if button.isChecked())
@@ -109,13 +110,13 @@ class _Legend(QWidget):
         line = QHBoxLayout(self)
         line.setContentsMargins(6, 0, 0, 0)
         line.setSpacing(5)
-        self._squares = [_Square(150), _Square(80)]
-        self._labels = [plain_label("", "dim"), plain_label("", "dim")]
+        self._squares = [_Square("unknown", 150), _Square("unknown", 80), _Square("power", 255)]
+        self._labels = [plain_label("", "dim") for _square in self._squares]
         for square, label in zip(self._squares, self._labels, strict=True):
             line.addWidget(square)
             line.addWidget(label)
 
-    def set_names(self, names: tuple[str, str], shown: list[str]) -> None:
+    def set_names(self, names: tuple[str, str, str], shown: list[str]) -> None:
         """Those of `names` that are `shown`."""
         for name, square, label in zip(names, self._squares, self._labels, strict=True):
             label.setText(name)
@@ -124,12 +125,13 @@ class _Legend(QWidget):
 
 
 class _Square(QWidget):
-    def __init__(self, alpha: int) -> None:
+    def __init__(self, role: str, alpha: int) -> None:
         super().__init__()
+        self._role = role
         self._alpha = alpha
         self.setFixedSize(QSize(9, 9))
         notifier.changed.connect(self.update)
 
     def paintEvent(self, _event: QPaintEvent) -> None:
         painter = QPainter(self)
-        painter.fillRect(self.rect(), theme().color("unknown", self._alpha))
+        painter.fillRect(self.rect(), theme().color(self._role, self._alpha))

@@ -113,7 +113,7 @@ class TimePlot(Card):
         self.body.addWidget(self.canvas, 1)
         self.layout().setContentsMargins(MARGIN, 8, MARGIN, 8)
         self._show_words()
-        self.setToolTip(_("Drag to zoom, or Ctrl + wheel; Shift + wheel moves in time; double-click goes back"))
+        self.set_title_tip(_("Drag to zoom, or Ctrl + wheel; Shift + wheel moves in time; double-click goes back"))
         canvas = self.canvas
         canvas.zoomed.connect(time_range.zoom)
         canvas.moved.connect(self._on_moved)
@@ -298,8 +298,9 @@ class TimePlot(Card):
                 if len(limits) > 1
                 else _("limit {limit}").format(limit=limits[0])
             )
-        self.set_subtitle(words)
-        self.set_context(_("simulated") if self.is_simulated else "")
+        if self.is_simulated:
+            words += "   " + _("simulated")
+        self.set_subtitle(words.strip())
 
     def _on_moved(self, share: float) -> None:
         start_s, end_s = self._range.span()

@@ -4,9 +4,10 @@ import pytest
 from machine_records import machine, report
 from PyQt5.QtCore import Qt
 from PyQt5.QtGui import QGuiApplication
-from PyQt5.QtWidgets import QAction
+from PyQt5.QtWidgets import QAction, QApplication
 from site_records import batch, measure
 
+from core.language import LANGUAGES, use_language
 from core.records import MachineState, MeterReport, MeterState, StoreReport
 from gui.main_window import PAGES, MainWindow
 from gui.models.machines import MachineModel
@@ -170,6 +171,19 @@ def test_it_fits_its_sizes(open_window, size):
     window.resize(*size)
     assert (window.width(), window.height()) == size
     assert not window.grab().isNull()
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_all_tabs_fit_the_smallest_window_with_their_counts(open_window, language):
+    use_language(language)
+    window = open_window()
+    window.resize(1024, 700)
+    window.set_count("room", 12)
+    window.set_count("alarms", 104)
+    bar = window.tabs.tabBar()
+    QApplication.processEvents()
+    assert bar.tabRect(bar.count() - 1).right() < bar.width() <= window.tabs.width()
+    assert bar.tabRect(0).left() == 0
 
 
 def test_the_selection_is_found_again_once_the_machines_are_there(qtbot, open_window):
