@@ -132,19 +132,18 @@ class EnergyBarChart(QWidget):
             place = QRectF(0, y - metrics.height() / 2, area.left() - 7, metrics.height())
             painter.drawText(place, Qt.AlignRight | Qt.AlignVCenter, numbers.number(index * step / 1000 + 0.0, digits))
         slot = area.width() / len(bars.spans)
-        taken = -math.inf
+        labels = [slot_label(span, bars.unit) for span in bars.spans]
+        widest = max(metrics.horizontalAdvance(label) for label in labels)
+        every = max(1, math.ceil((widest + 6) / slot))
         for at, span in enumerate(bars.spans):
             left = area.left() + at * slot
             if at == self._current:
                 painter.fillRect(QRectF(left, area.top(), slot, area.height()), colours.color("raised"))
             self._paint_slot(painter, bars, at, QRectF(left, area.top(), slot, area.height()), zero_y, per_wh)
-            label = slot_label(span, bars.unit)
-            width = metrics.horizontalAdvance(label)
-            begin = left + slot / 2 - width / 2
-            if begin > taken + 6:
+            if (len(labels) - 1 - at) % every == 0:  # the present one always has its label
+                begin = left + slot / 2 - metrics.horizontalAdvance(labels[at]) / 2
                 painter.setPen(colours.color("text" if at == self._current else "dim"))
-                painter.drawText(QPointF(begin, self.height() - metrics.descent() - 1), label)
-                taken = begin + width
+                painter.drawText(QPointF(begin, self.height() - metrics.descent() - 1), labels[at])
         if self.hasFocus():
             painter.setPen(QPen(colours.color("accent"), 1))
             painter.drawRect(QRectF(self.rect()).adjusted(0.5, 0.5, -0.5, -0.5))
@@ -161,9 +160,9 @@ class EnergyBarChart(QWidget):
         for index, other in enumerate(beside):
             if other is not None and other.import_wh:
                 height = other.import_wh * per_wh
-                alpha = 150 if index == len(beside) - 1 else 80
+                alpha = (150 if index == len(beside) - 1 else 80) * (1.0 if other.is_whole else 0.6)
                 bar = QRectF(left + index * width, zero_y - height, max(1.0, width - 1), height)
-                painter.fillRect(bar, colours.color("unknown", alpha))
+                painter.fillRect(bar, colours.color("unknown", round(alpha)))
         span = bars.spans[at]
         left += len(beside) * width
         if span.import_wh:

@@ -244,7 +244,8 @@ class Drawing(pg.GraphicsObject):
             painter.drawText(place, Qt.AlignCenter, text)
         taken = [place for place, _text in self._reasons]
         for mark in self._frame.marks:
-            x, y = self.x(mark.time_s), 0.0 if mark.value is None else self.y(mark.value)
+            x = min(max(self.x(mark.time_s), 5.0), width - 5)  # whole at the edges too
+            y = 0.0 if mark.value is None else self.y(mark.value)
             painter.setPen(Qt.NoPen)
             painter.setBrush(colours.color(mark.role))
             down = mark.value is not None and y > height / 2
