@@ -34,7 +34,7 @@ from core.services.meter_dialogues import DIALOGUES, INTERVALS_S, new_dialogue
 from core.services.meter_listening import MeterListening
 from core.services.meter_sources import PUSH_LINES, MeterSource
 from core.services.meter_telling import MeterTelling
-from core.services.probe_search import Found, RememberedLines, search
+from core.services.probe_search import LISTEN_S, Found, RememberedLines, listen, search
 from core.services.secrets import with_secrets
 from core.services.shared_lines import SharedLines
 from core.site_records import Record
@@ -46,6 +46,8 @@ REPLUG_S = 0.5
 WANTED_S = 0.2
 """Between two looks whether a meter that refused a password is wanted again."""
 SEARCH_PAUSE_S = 5.0
+MODE_D_SILENCE_S = 6.0
+"""A meter of mode D sends its telegrams without much of a pause; who is silent so long wants to be asked."""
 PROBES_FILE = "probes.json"
 
 
@@ -197,19 +199,36 @@ class MeterReader:
             await asyncio.sleep(WANTED_S)
 
     async def _read(self, port: Port, turn: asyncio.Lock | None) -> None:
-        source, telling = self._source, self._telling
-        if source.protocol in DIALOGUES:
-            await self._ask(port, turn, source.protocol)
-        elif source.protocol == "push" and (source.baud is not None or not port.has_speed):
-            telling.search(
+        source = self._source
+        is_iec = source.protocol == "iec62056-21"
+        if (is_iec and source.is_unasked) or (
+            source.protocol == "push" and (source.baud is not None or not port.has_speed)
+        ):
+            self._telling.search(
                 _("waiting for the meter to send, at {line}").format(
                     line=source.first_line if port.has_speed else port.url
                 ),
                 source.first_line,
             )
             await self._listen(port, HeardSession(source.new_push()))
+        elif is_iec and (session := await self._telegrams(port)) is not None:
+            await self._listen(port, session)
+        elif source.protocol in DIALOGUES:
+            await self._ask(port, turn, source.protocol)
         else:
             await self._search(port)
+
+    async def _telegrams(self, port: Port) -> HeardSession | None:
+        """What hears a meter of mode D, where the speed is that of one; None where none is heard."""
+        line = self._source.telegram_line
+        if line is None:
+            return None
+        session = HeardSession(self._source.new_push())
+        outcome = await listen(port, session, self._telling.search, line, LISTEN_S, silence_s=MODE_D_SILENCE_S)
+        if outcome.found is None:
+            return None
+        self._telling.line = line
+        return session
 
     async def _search(self, port: Port) -> None:
         source, telling = self._source, self._telling

@@ -8,12 +8,16 @@ from pathlib import Path
 from core.config import MeterConfig
 from core.home import Home
 from core.protocol.push import PushSession
+from core.protocol.telegram_session import MODE_D_LINE
 from core.services.secrets import file_secret, keyring_name, octets_of_secret
 from core.transport.line import LineSettings
 
 PUSH_LINES = (LineSettings(9600), LineSettings(2400, 8, "E"))
 """Lines of an E450 that pushes: the optical port of Austrian ones, the wired port of all."""
 SIGN_ON_LINE = LineSettings(300, 7, "E")
+FASTEST_SIGNED_ON = 19_200
+"""Meters that are signed on at go no faster: beyond it is the P1 port, which sends telegrams by itself."""
+MODE_D_BAUD = MODE_D_LINE[0]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,12 +58,26 @@ class MeterSource:
     def first_line(self) -> LineSettings:
         """The line to begin with."""
         if self.protocol == "iec62056-21":
-            return SIGN_ON_LINE
+            return (self.is_unasked and self.telegram_line) or SIGN_ON_LINE
         if self.protocol == "mbus":
             return LineSettings(self.baud or 2400, 8, self.parity or "E")
         if self.baud is None:
             return PUSH_LINES[0]
         return LineSettings(self.baud, 8, self.parity or ("E" if self.baud == 2400 else "N"))
+
+    @property
+    def telegram_line(self) -> LineSettings | None:
+        """Where telegrams of IEC 62056-21 may come by themselves: mode D at its 2400 baud, P1 beyond 19200."""
+        if self.protocol != "iec62056-21" or self.baud is None:
+            return None
+        if self.baud == MODE_D_BAUD:
+            return LineSettings(MODE_D_BAUD, 7, self.parity or "E")
+        return LineSettings(self.baud, 8, self.parity or "N") if self.is_unasked else None
+
+    @property
+    def is_unasked(self) -> bool:
+        """True at a speed at which no meter is signed on: it is only listened to."""
+        return self.baud is not None and self.baud > FASTEST_SIGNED_ON
 
     def new_push(self) -> PushSession:
         """A session with the keys of this meter."""

@@ -105,7 +105,7 @@ async def search(
                 return outcome
             heard.append(outcome.text)
     for line in order:
-        outcome = await _listen(port, HeardSession(source.new_push()), tell, line, listen_s)
+        outcome = await listen(port, HeardSession(source.new_push()), tell, line, listen_s)
         if outcome.found is not None:
             return outcome
         heard.append(outcome.text)
@@ -115,26 +115,38 @@ async def search(
             return outcome
         heard.append(outcome.text)
     for line in TELEGRAM_LINES if is_asking and port.has_speed else ():
-        outcome = await _listen(port, HeardSession(source.new_push()), tell, line, listen_s)
+        outcome = await listen(port, HeardSession(source.new_push()), tell, line, listen_s)
         if outcome.found is not None:
             return outcome
         heard.append(outcome.text)
     return Outcome(None, "; ".join(text for text in heard if text))
 
 
-async def _listen(port: Port, session: HeardSession, tell: Tell, line: LineSettings, listen_s: float) -> Outcome:
+async def listen(
+    port: Port,
+    session: HeardSession,
+    tell: Tell,
+    line: LineSettings,
+    listen_s: float,
+    *,
+    silence_s: float | None = None,
+) -> Outcome:
+    """Let `session` hear what comes at `line`, for `listen_s`, or `silence_s` where nothing does at all."""
     loop = asyncio.get_running_loop()
     where = str(line) if port.has_speed else port.url
     tell(_("listening at {line} for a meter that sends by itself…").format(line=where), line)
     port.set_line(line)
     count = bursts = 0
-    end_s = loop.time() + listen_s
+    began_s = loop.time()
+    end_s = began_s + listen_s
     last_s = -1.0
     while (now_s := loop.time()) < end_s:
         data = await port.read(min(end_s - now_s, BURST_GAP_S))
         now_s = loop.time()
         if not data:
             session.receive_data(b"", now_s)
+            if silence_s is not None and not count and now_s - began_s >= silence_s:
+                break
             if port.has_speed and bursts >= NOISY_BURSTS and now_s - last_s > BURST_GAP_S and not session.is_heard:
                 break
         else:

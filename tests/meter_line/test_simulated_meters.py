@@ -19,13 +19,16 @@ from core.meter_records import LineOctets
 from core.protocol.push import PushSession
 from core.protocol.session import NEED_DATA, Told
 from core.protocol.telegram_session import TelegramSession
-from core.services import simulated_iec
+from core.records import MeterReadings, MeterReport
+from core.services import meter_reader, simulated_iec
 from core.services.dialogue_dlms import DlmsDialogue
 from core.services.dialogue_iec import IecDialogue
 from core.services.dialogue_mbus import MbusDialogue
 from core.services.line_replay import is_recording, recorded_pieces, recorded_settings
 from core.services.meter_line import conversation
+from core.services.meter_reader import MeterReader
 from core.services.meter_simulator import MeterSimulator, Simulation
+from core.services.meter_sources import MeterSource
 from core.transport.line import LineSettings
 from core.transport.serial_port import open_port
 
@@ -145,6 +148,37 @@ def test_p1_and_mode_d_come_by_themselves_over_the_line(place):
     for baud, line in ((115_200, LineSettings(115_200)), (2400, LineSettings(2400, 7, "E"))):
         told = asyncio.run(scenario(baud, line))
         assert all(event.telegram.data_sets for event in told)
+
+
+@pytest.mark.parametrize(("mode", "baud"), [("D", 115_200), ("D", 2400), ("C", 2400)])
+def test_the_speed_tells_a_meter_that_sends_by_itself_from_one_that_is_asked(place, monkeypatch, mode, baud):
+    monkeypatch.setattr(meter_reader, "MODE_D_SILENCE_S", 0.5)
+
+    async def scenario():
+        found = asyncio.get_running_loop().create_future()
+        reports = []
+
+        def publish(record):
+            if isinstance(record, MeterReport):
+                reports.append(record.text)
+            elif isinstance(record, MeterReadings) and not found.done():
+                found.set_result(record)
+
+        async with simulator(place, protocol="iec62056-21", mode=mode, baud=baud, interval_s=0.3) as url:
+            source = MeterSource(port=url, protocol="iec62056-21", baud=baud, interval_s=60.0)
+            reading = asyncio.create_task(MeterReader(source, publish).run())
+            try:
+                async with asyncio.timeout(10):
+                    return await found, reports
+            finally:
+                reading.cancel()
+                await asyncio.wait([reading])
+
+    readings, reports = asyncio.run(scenario())
+    assert readings.is_simulated
+    assert readings.protocol == "iec62056-21"
+    assert readings.measurement.active_power_w is not None
+    assert any("signing on" in text for text in reports) is (mode == "C")
 
 
 async def taken(events, count):
