@@ -135,15 +135,15 @@ class EnergyBarChart(QWidget):
         labels = [slot_label(span, bars.unit) for span in bars.spans]
         widest = max(metrics.horizontalAdvance(label) for label in labels)
         every = max(1, math.ceil((widest + 6) / slot))
-        for at, span in enumerate(bars.spans):
+        for at, label in enumerate(labels):
             left = area.left() + at * slot
             if at == self._current:
                 painter.fillRect(QRectF(left, area.top(), slot, area.height()), colours.color("raised"))
             self._paint_slot(painter, bars, at, QRectF(left, area.top(), slot, area.height()), zero_y, per_wh)
             if (len(labels) - 1 - at) % every == 0:  # the present one always has its label
-                begin = left + slot / 2 - metrics.horizontalAdvance(labels[at]) / 2
+                begin = left + slot / 2 - metrics.horizontalAdvance(label) / 2
                 painter.setPen(colours.color("text" if at == self._current else "dim"))
-                painter.drawText(QPointF(begin, self.height() - metrics.descent() - 1), labels[at])
+                painter.drawText(QPointF(begin, self.height() - metrics.descent() - 1), label)
         if self.hasFocus():
             painter.setPen(QPen(colours.color("accent"), 1))
             painter.drawRect(QRectF(self.rect()).adjusted(0.5, 0.5, -0.5, -0.5))
