@@ -353,10 +353,22 @@ class Probed:
 
 
 class MbusProbe(MbusSession):
-    """Looks whether somebody is at an address: `Told` carries a Probed, then `Finished`."""
+    """Looks whether somebody is at an address: `Told` carries a Probed, then `Finished`.
 
-    def __init__(self, address: MbusAddress, *, baud: int = 2400, slack_s: float = SLACK_S, repeats: int = 1) -> None:
+    Who is silent is asked `knocks` times more, who is there up to `repeats` times more for what it says.
+    """
+
+    def __init__(
+        self,
+        address: MbusAddress,
+        *,
+        baud: int = 2400,
+        slack_s: float = SLACK_S,
+        knocks: int = 1,
+        repeats: int = 1,
+    ) -> None:
         self._address = address
+        self._knocks = knocks
         self._tries = repeats
         super().__init__(baud=baud, slack_s=slack_s)
 
@@ -370,7 +382,7 @@ class MbusProbe(MbusSession):
         request = short_frame(SND_NKE, address.link)
         if address.pattern:
             request = long_frame(SND_UD | FRAME_COUNT, SELECTED, SELECT, address.pattern)
-        reply = yield _Ask(request, self._tries)
+        reply = yield _Ask(request, self._knocks)
         if reply.kind is ReplyKind.NOTHING:
             return Probed(ReplyKind.NOTHING)
         reply = yield _Ask(short_frame(REQ_UD2 | FRAME_COUNT, address.link), self._tries)

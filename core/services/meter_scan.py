@@ -20,6 +20,8 @@ from core.transport.line import LineSettings, Port
 
 SLACK_S = 0.12
 """Beyond the standard's time, for an adapter and the operating system; most addresses are empty."""
+KNOCKS = 0
+"""How often a silent primary address is asked again: of 250, most are empty, and each time costs a third of a second."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +67,7 @@ class BusScan:
             raise UsageError(_("primary addresses go from 0 to {last}").format(last=HIGHEST_PRIMARY))
         for number in range(first, last + 1):
             self._progress(number - first, last - first + 1, str(number))
-            probed = await self._probe(MbusAddress(number))
+            probed = await self._probe(MbusAddress(number), knocks=KNOCKS)
             if probed.kind is not ReplyKind.NOTHING:
                 yield _found(probed, number)
         self._progress(last - first + 1, last - first + 1, "")
@@ -98,9 +100,9 @@ class BusScan:
                 yield _found(Probed(ReplyKind.COLLISION), None, digits)
         self._progress(self._looked, self._looked, "")
 
-    async def _probe(self, address: MbusAddress) -> Probed:
+    async def _probe(self, address: MbusAddress, *, knocks: int = 1) -> Probed:
         found = Probed(ReplyKind.NOTHING)
-        probe = MbusProbe(address, baud=self._baud, slack_s=self._slack_s, repeats=1)
+        probe = MbusProbe(address, baud=self._baud, slack_s=self._slack_s, knocks=knocks)
         async for event in conversation(probe, self._port):
             if isinstance(event, Told):
                 assert isinstance(event.telegram, Probed)

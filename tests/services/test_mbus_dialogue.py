@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 import json
 import threading
 from contextlib import asynccontextmanager, suppress
@@ -151,6 +152,14 @@ def test_a_scan_by_primary_address_finds_every_slave():
         (3, "70000070.SIM.01.07", "water"),
     ]
     assert looked[-1] == (5, 5, "")
+
+
+def test_an_empty_primary_address_costs_one_time_out():
+    began_s = time.monotonic()
+    found, looked = scanned(lambda scan: scan.primary(200, 202))
+    assert not found
+    assert len(looked) == 4
+    assert time.monotonic() - began_s < 2 * 3 * (0.05 + 330 / LINE.baud)
 
 
 def test_two_slaves_at_one_address_are_told_as_such():
