@@ -23,6 +23,7 @@ from gui.theme import theme
 
 WHOSE, QUANTITY, BEFORE, THEN, CHANGE, SHARE = range(6)
 SHARE_ROLE = Qt.UserRole + 1
+_SHORT = 20
 
 
 class MovedModel(RowsModel):
@@ -56,6 +57,15 @@ class MovedModel(RowsModel):
     def at(self, row: int) -> Mover:
         """The row of a series."""
         return self._rows[row]
+
+    def first_words(self) -> str:
+        """What moved most: `srv-db CPU +63.0 %`; empty where nothing did."""
+        if not self._rows:
+            return ""
+        row = self._rows[0]
+        whose = owner_text(row.series, self._names)
+        whose = whose if len(whose) <= _SHORT else f"{whose[: _SHORT - 1]}…"
+        return f"{whose} {quantity_text(row.series)} {self._text(row, CHANGE)}"
 
     def data(self, index: QModelIndex, role: int = Qt.DisplayRole) -> Any:
         """Words and numbers; the share of the greatest score for the bar."""

@@ -26,6 +26,8 @@ TITLES = {
 SHORTEST_S = 1.0
 LONGEST_S = 60 * 366 * DAY_S
 _LEAST_ALL_S = 300.0
+_LEAST_SHARE = 0.05
+"""Values over less of what is shown are easily overlooked."""
 _MOST_STEPS_BACK = 64
 _TAKEN_WITHIN_S = 0.6
 """Steps of a wheel or a key that follow each other so soon are one step to go back."""
@@ -102,6 +104,20 @@ class HistoryRange(QObject):
             self._remember()
             self._mode = mode
             self.changed.emit()
+
+    def fit(self, first_s: float, last_s: float) -> None:
+        """Show where the values of the first series are, unless they can be seen in what is shown already."""
+        start_s, end_s = self.span()
+        now_s = self._now()
+        seen_s = min(last_s, end_s) - max(first_s, start_s)
+        if seen_s >= _LEAST_SHARE * (end_s - start_s) or (self._mode == FREE and seen_s > 0):
+            return
+        if last_s >= now_s - HOUR_S:
+            self.follow(next((mode for mode, length_s in FOLLOWED_S.items() if length_s >= now_s - first_s), ALL))
+            return
+        first_s = max(first_s, last_s - (end_s - start_s))
+        margin_s = max(60.0, (last_s - first_s) / 20)
+        self.show_span(first_s - margin_s, last_s + margin_s)
 
     def show_span(self, start_s: float, end_s: float, *, is_step: bool = False) -> None:
         """Stand still on a span; `back` returns to what was shown. Steps that follow each other soon are one."""

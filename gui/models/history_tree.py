@@ -17,7 +17,7 @@ from PyQt5.QtGui import QColor
 from core.language import N_, _
 from core.records import SeriesInfo
 from gui import numbers
-from gui.models.history_words import KINDS, quantity_text, shown_of, split_series
+from gui.models.history_words import KINDS, code_of, quantity_text, shown_of, split_series
 from gui.plain_text import one_line, plain_tip
 from gui.theme import scaled_font, theme
 
@@ -283,4 +283,4 @@ def _order(info: SeriesInfo) -> tuple[int, bool, str]:
     parts = split_series(info.name)
     first = _FIRST.get(parts.kind, ())
     words = quantity_text(info.name)
-    return first.index(parts.quantity) if parts.quantity in first else len(first), words[:1].isdigit(), words
+    return first.index(parts.quantity) if parts.quantity in first else len(first), code_of(info.name) is not None, words

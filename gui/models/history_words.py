@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import NamedTuple
 
+from core.errors import RemoteProtocolError
 from core.language import N_, _
+from core.meter.e450 import family_of, quantity_of
+from core.obis import ObisCode
 from gui import numbers
 from gui.models import sensor_words
 from gui.models.readings import quantity_words as meter_words
@@ -28,7 +32,19 @@ _MACHINE = {
     "disk_percent": N_("Fullest disk"),
 }
 _CHECK = {"latency_ms": N_("Latency"), "certificate_days": N_("Days of the certificate")}
-_METER_UNITS = ("_varh", "_wh", "_var", "_va", "_percent", "_hz", "_w", "_v", "_a")
+_METER = {
+    "active_energy_import": N_("Energy import"),
+    "active_energy_export": N_("Energy export"),
+    "reactive_energy_import": N_("Reactive import"),
+    "reactive_energy_export": N_("Reactive export"),
+    "active_power_import": N_("Power import"),
+    "active_power_export": N_("Power export"),
+}
+"""What differs stands in front: a narrow list cuts the end off, and the unit stands beside."""
+_METER_UNITS = (
+    *("_varh", "_wh", "_var", "_va", "_percent", "_hz", "_w", "_v", "_a"),
+    *("_m3_per_h", "_m3", "_l_per_h", "_c", "_bar", "_gj", "_mj"),
+)
 _LONGEST = 80
 
 
@@ -83,8 +99,7 @@ def quantity_text(name: str) -> str:
     if kind == "sensor":
         return _capital(sensor_words.quantity_words(quantity)[:_LONGEST])
     if kind == "meter":
-        ending = next((unit for unit in _METER_UNITS if quantity.endswith(unit)), "")
-        return _capital(one_line(meter_words(quantity.removesuffix(ending)).replace("_", " "))[:_LONGEST])
+        return _meter_words(quantity)
     return one_line(quantity.replace("_", " "))[:_LONGEST]
 
 
@@ -129,6 +144,43 @@ def energy_text(watt_hours: float | None, unit: str = "Wh") -> str:
     size = abs(watt_hours)
     digits = 3 if size < 10_000 else 2 if size < 100_000 else 1
     return f"{numbers.number(watt_hours / 1000, digits)} k{unit}"
+
+
+def how_words() -> str:
+    """How the plot is used, in a sentence for each hand."""
+    return _(
+        "Drag or turn the wheel to zoom, double-click goes back. A click puts cursor A, with Shift cursor B."
+        " Keys: arrows, + and −, A, B, W for what moved, Esc."
+    )
+
+
+def code_of(name: str) -> ObisCode | None:
+    """The code that a series of a meter has instead of a name."""
+    kind, _owner, quantity = split_series(name)
+    if kind != "meter" or "." not in quantity:
+        return None
+    try:
+        return ObisCode.parse(quantity)
+    except RemoteProtocolError:
+        return None
+
+
+def _meter_words(quantity: str) -> str:
+    """`Voltage L1`, `Energy import T2`; of a code what it means, with the code."""
+    code = code_of(f"meter//{quantity}")
+    if code is not None:
+        meaning = quantity_of(code) or family_of(code)
+        text = str(
+            replace(code, a=None, b=None, f=None) if meaning else replace(code, f=None if code.f == 255 else code.f)
+        )
+        return f"{_capital(meter_words(meaning))} {text}" if meaning else text
+    name = quantity.removesuffix(next((unit for unit in _METER_UNITS if quantity.endswith(unit)), ""))
+    base, _line, tariff = name.rpartition("_t")
+    if base in _METER and tariff in ("1", "2", "3", "4"):
+        return f"{_(_METER[base])} T{tariff}"
+    if name in _METER:
+        return _(_METER[name])
+    return _capital(one_line(meter_words(name).replace("_", " "))[:_LONGEST])
 
 
 def _capital(text: str) -> str:

@@ -42,7 +42,7 @@ class HistoryPage(QWidget):
     `points_wanted(id, names, start_s, end_s, max_points)` is answered by `apply_points` or `apply_error`,
     `overview_wanted` (the same) by `apply_overview`, `marks_wanted(id, start_s, end_s)` by `apply_marks`,
     `energies_wanted(id, names, start_s, end_s)` by `apply_energies`, `between_wanted` (as `points_wanted`) by
-    `apply_between`, `moved_wanted(id, at_s)` by `apply_moved`, `series_wanted` by `apply_series`.
+    `apply_between`, `moved_wanted(id, at_s, before_s, after_s)` by `apply_moved`, `series_wanted` by `apply_series`.
     """
 
     series_wanted = pyqtSignal()
@@ -51,7 +51,7 @@ class HistoryPage(QWidget):
     marks_wanted = pyqtSignal(int, float, float)
     energies_wanted = pyqtSignal(int, object, float, float)
     between_wanted = pyqtSignal(int, object, float, float, int)
-    moved_wanted = pyqtSignal(int, float)
+    moved_wanted = pyqtSignal(int, float, float, float)
     span_wanted = pyqtSignal()
     axis_wanted = pyqtSignal()
     save_view_wanted = pyqtSignal()
@@ -177,6 +177,9 @@ class HistoryPage(QWidget):
 
     def draw(self, names: Sequence[str]) -> None:
         """Draw these too."""
+        infos = [info for name in names if (info := self.chooser.model.info(name)) is not None]
+        if infos and not self.chosen.rows():
+            self.range.fit(min(info.first_s for info in infos), max(info.last_s for info in infos))
         left = self.chosen.add((name, self._unit_of(name)) for name in names)
         if left:
             text = ngettext(

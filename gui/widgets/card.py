@@ -57,6 +57,11 @@ class Card(QFrame):
         """What the title is about: source, range, unit, age."""
         self._context.setText(text)
 
+    def set_title_tip(self, text: str) -> None:
+        """How the content is used, as a tool-tip of the words in the title line: none ever covers the content."""
+        for label in (self._title, self._subtitle):
+            label.setToolTip(text)
+
     def add_to_title(self, widget: QWidget) -> None:
         """Put `widget` at the right end of the title line."""
         self._title_line.addWidget(widget)

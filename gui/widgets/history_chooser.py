@@ -16,9 +16,10 @@ from gui.theme import notifier, theme
 from gui.widgets.card import MARGIN, Card
 
 _FILTER_AFTER_MS = 150
-_UNIT_PX = 46
 _SEEN_PX = 74
 _UNIT_FROM_PX = 225
+_SEEN_FROM_PX = 320
+"""What a series is called matters more than when it was last seen: that is in its tool-tip too."""
 _OPENED_AT_ONCE = 12
 """Owners that a filter opens: with more, one looks at their names first."""
 
@@ -68,7 +69,7 @@ class SeriesView(QTreeView):
         super().resizeEvent(event)
         width = self.viewport().width()
         self.setColumnHidden(1, width < _UNIT_FROM_PX)
-        self.setColumnHidden(2, width < _UNIT_FROM_PX + _UNIT_PX)
+        self.setColumnHidden(2, width < _SEEN_FROM_PX)
 
     def selected_names(self) -> list[str]:
         """Names of the series that are selected."""

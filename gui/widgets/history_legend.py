@@ -32,6 +32,7 @@ _CROSS_PX = 22
 _WIDTHS = {UNIT: 58, VALUE: 84, AT_A: 84, AT_B: 84, DIFFERENCE: 92, BETWEEN: 118, LEAST: 84, MEAN: 84, GREATEST: 84}
 _WIDEST = {VALUE: (N_("Now"), N_("Pointer")), BETWEEN: (N_("mean {value}"),)}
 """What else may stand in a column, beside its title of the moment."""
+_AT = {"A": AT_A, "B": AT_B}
 _GIVING_WAY = {UNIT: 520, VALUE: 560, MEAN: 400}
 _CURSORS_PX = 140
 """Columns that give way where the table is narrower."""
@@ -87,7 +88,7 @@ class HistoryLegend(RowTable):
     def __init__(self, model: ChosenModel, parent: QWidget | None = None) -> None:
         super().__init__(model, _("Series that are drawn"), parent)
         self.chosen = model
-        self._has_cursors = False
+        self._cursors = ""
         self.setItemDelegate(LegendDelegate(self))
         self.setMouseTracking(True)
         align_header(self)
@@ -110,10 +111,10 @@ class HistoryLegend(RowTable):
         notifier.changed.connect(self._on_theme_changed)
         self._fit()
 
-    def set_cursors(self, *, has_any: bool) -> None:
-        """With cursors their values, without the figures of the span."""
-        if has_any != self._has_cursors:
-            self._has_cursors = has_any
+    def set_cursors(self, letters: str) -> None:
+        """The value at the only cursor beside the figures of the span; with both, what is between instead of those."""
+        if letters != self._cursors:
+            self._cursors = letters
             self._fit()
 
     def chosen_names(self) -> list[str]:
@@ -148,12 +149,12 @@ class HistoryLegend(RowTable):
         self._fit()
 
     def _fit(self) -> None:
-        with_cursors, without = (AT_A, AT_B, DIFFERENCE, BETWEEN), (LEAST, MEAN, GREATEST)
+        wanted = {SERIES, UNIT, VALUE, *(_AT[letter] for letter in self._cursors)}
+        wanted |= {DIFFERENCE, BETWEEN} if len(self._cursors) == 2 else {LEAST, MEAN, GREATEST}
         metrics = self.fontMetrics()
         for column, width in _WIDTHS.items():
-            is_wanted = column not in (without if self._has_cursors else with_cursors)
-            least_px = _GIVING_WAY.get(column, 0) + (_CURSORS_PX if self._has_cursors else 0)
-            is_wanted = is_wanted and (column not in _GIVING_WAY or self.viewport().width() >= least_px)
+            least_px = _GIVING_WAY.get(column, 0) + (_CURSORS_PX if self._cursors else 0)
+            is_wanted = column in wanted and (column not in _GIVING_WAY or self.viewport().width() >= least_px)
             self.setColumnHidden(column, not is_wanted)
             words = [str(self.chosen.headerData(column, Qt.Horizontal)), *_WIDEST.get(column, ())]
             wide = max(metrics.horizontalAdvance(_(word).format(value="00000.00")) for word in words)

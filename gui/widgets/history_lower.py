@@ -12,6 +12,7 @@ from PyQt5.QtWidgets import (
     QStackedWidget,
     QStyledItemDelegate,
     QStyleOptionViewItem,
+    QToolTip,
     QVBoxLayout,
     QWidget,
 )
@@ -24,6 +25,8 @@ from gui.models.history_chosen import ChosenModel
 from gui.models.history_marks import MarkModel
 from gui.models.history_movers import SHARE_ROLE, MovedModel
 from gui.models.history_range import HistoryRange, length_words
+from gui.models.history_words import how_words
+from gui.plain_text import plain_tip
 from gui.widgets.card import MARGIN, Card
 from gui.widgets.history_legend import HistoryLegend
 from gui.widgets.labels import ElidedLabel, plain_label
@@ -98,10 +101,13 @@ class LowerPane(Card):
             self.marks_table.selectRow(row)
             self.marks_table.scrollTo(self.marks.index(row, 0))
 
-    def show_moved(self, words: str, found: list[Mover] | None = None) -> None:
-        """What moved, or that it is looked for."""
+    def show_moved(self, words: str, found: list[Mover] | None = None, *, is_quiet: bool = False) -> None:
+        """What moved, or that it is looked for; quietly, the first of them is told on the button alone."""
         self._moved_words.setText(words)
         self.moved.apply(found or [])
+        self._count()
+        if is_quiet:
+            return
         self.show_list(MOVED)
         if found:
             self.moved_table.selectRow(0)
@@ -119,9 +125,9 @@ class LowerPane(Card):
             parts.append(f"Δ {length_words(abs(b_s - a_s))}")
         elif a_s is not None:
             parts.append(_("Shift and a click puts B"))
-        self._cursor_words.set_text("   ".join(parts) or _("a click on the plot puts cursor A, with Shift B"))
+        self._cursor_words.set_text("   ".join(parts) or _("drag or wheel zooms, a click puts cursor A, with Shift B"))
         self.clear_button.setVisible(a_s is not None or b_s is not None)
-        self.legend.set_cursors(has_any=a_s is not None or b_s is not None)
+        self.legend.set_cursors("".join(letter for letter, at_s in (("A", a_s), ("B", b_s)) if at_s is not None))
 
     # Making
 
@@ -147,8 +153,14 @@ class LowerPane(Card):
         self.clear_button.setAccessibleName(_("Take the cursors away"))
         self.clear_button.setToolTip(_("Take the cursors away (Esc)"))
         self.clear_button.clicked.connect(self._range.clear_cursors)
+        self.how_button = QPushButton("?")
+        self.how_button.setProperty("role", "chip")
+        self.how_button.setAccessibleName(_("How the plot is used"))
+        self.how_button.setToolTip(plain_tip(how_words()))
+        self.how_button.clicked.connect(self._on_how)
         line.addWidget(self._cursor_words, 1)
         line.addWidget(self.clear_button)
+        line.addWidget(self.how_button)
         return line
 
     def _made_marks(self) -> RowTable:
@@ -220,6 +232,10 @@ class LowerPane(Card):
         if which == MOVED and not self.moved.rowCount():
             self.moved_wanted.emit()
 
+    def _on_how(self) -> None:
+        below = self.how_button.mapToGlobal(self.how_button.rect().bottomLeft())
+        QToolTip.showText(below, self.how_button.toolTip(), self.how_button)
+
     def _on_kinds(self) -> None:
         self.marks.set_kinds([kind for kind, button in self.kind_buttons.items() if button.isChecked()])
         self.kinds_changed.emit()
@@ -232,6 +248,7 @@ class LowerPane(Card):
         for which, title, count in (
             (LEGEND, _("Values"), len(self._chosen.rows())),
             (MARKS, _("Marks"), self.marks.rowCount()),
-            (MOVED, _("What moved"), 0),
         ):
             self.buttons[which].setText(f"{title}  {count}" if count else title)
+        title, first = _("What moved"), self.moved.first_words()
+        self.buttons[MOVED].setText(f"{title}  {first}" if first else title)

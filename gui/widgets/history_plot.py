@@ -18,7 +18,7 @@ from core.series import SeriesBook
 from gui import numbers
 from gui.models.history_chosen import ChosenModel, Said
 from gui.models.history_range import HistoryRange, next_request_id
-from gui.models.history_words import value_text
+from gui.models.history_words import how_words, value_text
 from gui.theme import notifier
 from gui.widgets.card import MARGIN, Card
 from gui.widgets.history_between import BetweenFigures
@@ -27,6 +27,7 @@ from gui.widgets.history_data import HistoryData
 from gui.widgets.history_frame import FrameMaker
 from gui.widgets.history_marks_strip import MarksStrip
 from gui.widgets.history_overview import OverviewStrip
+from gui.widgets.history_peak import peak_at
 from gui.widgets.time_plot_drawing import Frame
 
 FRAME_MS = 100
@@ -39,6 +40,7 @@ _OLD_S = 60.0
 """What is drawn is never older, whatever its span: a year may have been deleted meanwhile."""
 _OVERVIEW_POINTS = 400
 _BETWEEN_POINTS = 4_000
+_LEAST_REACH_S = 900.0
 _OVERVIEW_AGAIN_S = 300.0
 
 
@@ -76,12 +78,7 @@ class HistoryPlot(Card):
         self.body.setSpacing(2)
         self.canvas = HistoryCanvas()
         self.canvas.setAccessibleName(_("Curves over time"))
-        self.canvas.setToolTip(
-            _(
-                "Drag or turn the wheel to zoom, double-click goes back. A click puts cursor A, with Shift cursor B."
-                " Keys: arrows, + and −, A, B, W for what moved, Esc."
-            )
-        )
+        self.canvas.setAccessibleDescription(how_words())
         self.marks_strip = MarksStrip()
         self.overview = OverviewStrip()
         self.body.addWidget(self.canvas, 1)
@@ -195,7 +192,7 @@ class HistoryPlot(Card):
         if not self.isVisible():
             return
         start_s, end_s = self.range.span()
-        pixel_s = (end_s - start_s) / self.canvas.columns
+        pixel_s = self.pixel_s()
         names = self.chosen.names()
         state = (self.data.revision(names), self._version, round(end_s / pixel_s), end_s - start_s > 0, self.is_busy)
         if state == self._drawn_as:
@@ -218,6 +215,23 @@ class HistoryPlot(Card):
         made = self._frames.frame(start_s, end_s, self.canvas.columns, self.range.now_s())
         made.message = self._message(any(len(stroke.time_s) for stroke in made.strokes))
         return made
+
+    def pixel_s(self) -> float:
+        """Seconds that a pixel stands for."""
+        start_s, end_s = self.range.span()
+        return (end_s - start_s) / self.canvas.columns
+
+    def began_s(self, at_s: float) -> float:
+        """When what stands out at a moment began, in the curve where it stands out most; else the moment itself."""
+        start_s, end_s = self.range.span()
+        reach_s = max(_LEAST_REACH_S, (end_s - start_s) / 4)
+        peaks = [
+            peak_at(self.data.columns(row.name, at_s - reach_s, at_s + reach_s, self.canvas.columns), at_s)
+            for row in self.chosen.visible()
+            if not row.is_register
+        ]
+        found = max((peak for peak in peaks if peak is not None), key=lambda peak: peak.score, default=None)
+        return at_s if found is None else found.begin_s
 
     def say(self) -> None:
         """Tell the values at pointer and cursors to the model of the legend."""

@@ -225,12 +225,12 @@ class HistoryDesk(QObject):
             read, lambda found: self._tell_page(lambda page: page.apply_energies(request_id, found)), self._on_failed
         )
 
-    def _on_moved_wanted(self, request_id: int, at_s: float) -> None:
+    def _on_moved_wanted(self, request_id: int, at_s: float, before_s: float, after_s: float) -> None:
         def failed(error: BaseException) -> None:
             self._tell_page(lambda page: page.apply_moved(request_id, [], one_line(str(error))))
 
         self._services.query(
-            lambda history: history.moved(at_s, limit=_MOST_MOVED),
+            lambda history: history.moved(at_s, before_s, after_s, _MOST_MOVED),
             lambda found: self._tell_page(lambda page: page.apply_moved(request_id, found)),
             failed,
         )

@@ -81,8 +81,8 @@ class MadeUpHistory:
         else:
             answer()
 
-    def _on_moved(self, number, at_s):
-        self.moments.append(at_s)
+    def _on_moved(self, number, at_s, before_s, after_s):
+        self.moments.append((at_s, before_s, after_s))
         self.page.apply_moved(
             number,
             [

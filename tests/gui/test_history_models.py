@@ -13,7 +13,8 @@ from gui.models.history_marks import MarkModel, mark_role, mark_words
 from gui.models.history_range import HistoryRange, length_words, span_words
 from gui.models.history_tree import NAME_ROLE, SeriesTree
 from gui.models.history_words import energy_text, owner_text, quantity_text, shown_of, split_series, value_text
-from gui.widgets.history_data import HistoryData, silent_together
+from gui.widgets.history_data import Columns, HistoryData, silent_together
+from gui.widgets.history_peak import peak_at
 
 
 @pytest.mark.parametrize(
@@ -21,10 +22,13 @@ from gui.widgets.history_data import HistoryData, silent_together
     [
         (POWER, "Active power"),
         (VOLTAGE, "Voltage L1"),
-        (REGISTER, "Active energy, import"),
-        ("meter/E450/active_energy_import_t2_wh", "Active energy, import T2"),
-        ("meter/heat/flow_temperature_c", "Flow temperature c"),
-        ("meter/E450/1-0:1.8.0*255", "1-0:1.8.0*255"),
+        (REGISTER, "Energy import"),
+        ("meter/E450/active_energy_import_t2_wh", "Energy import T2"),
+        ("meter/heat/flow_temperature_c", "Flow temperature"),
+        ("meter/E450/1-0:131.7.0*255", "Reactive power 131.7.0"),
+        ("meter/E450/1-0:1.6.1*255", "Active power 1.6.1"),
+        ("meter/E450/0-0:96.1.9*255", "0-0:96.1.9"),
+        ("meter/E450/C.1.0", "C.1.0"),
         (CPU, "CPU"),
         ("machine/m/network_sent_bytes_per_s", "Network, sent"),
         (HEAT, "Temperature"),
@@ -214,3 +218,23 @@ def test_words_follow_the_language(qtbot):
     use_language("fr")
     assert quantity_text(POWER) != "Active power"
     use_language("en")
+
+
+def test_a_click_into_the_middle_of_a_peak_finds_when_it_began():
+    times = np.arange(0.0, 7_200.0, 10.0)
+    values = 500 + 40 * np.sin(times / 90) + np.where((times >= 4_000) & (times < 4_600), 2_500.0, 0.0)
+    values[100] = np.nan
+    columns = Columns(times, values, values, values)
+    found = [peak_at(columns, at_s) for at_s in (4_000, 4_300, 4_590)]
+    assert [peak.begin_s for peak in found] == [4_000.0] * 3
+    assert peak_at(columns, 4_800) is None
+    assert peak_at(columns, 1_000) is None
+    assert peak_at(Columns(*(column[:5] for column in columns)), 20) is None
+    dip = Columns(times, -values, -values, -values)
+    assert peak_at(dip, 4_300).begin_s == 4_000.0
+
+
+def test_a_level_that_rose_before_all_that_is_known_is_no_peak():
+    times = np.arange(0.0, 1_000.0, 10.0)
+    values = np.where(times < 200, 900.0, 100.0)
+    assert peak_at(Columns(times, values, values, values), 50.0) is None

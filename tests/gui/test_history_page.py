@@ -381,13 +381,57 @@ def test_a_peak_tells_which_machines_moved_and_enter_draws_one(qtbot, page, hist
     qtbot.keyClick(canvas, Qt.Key_W)
     lower = page.board.lower
     assert lower.which == MOVED
-    assert history.moments == [pytest.approx(NOW_S - 3 * HOUR_S)]
+    at_s, before_s, after_s = history.moments[-1]
+    assert at_s < NOW_S - 3 * HOUR_S < at_s + after_s < NOW_S - 2.5 * HOUR_S
+    assert before_s >= 300
     assert lower.moved.index(0, 0).data() == "srv-db"
     assert lower.moved.index(0, 4).data() == "+63.0 %"
     assert lower.moved_table.hasFocus()
     qtbot.keyClick(lower.moved_table, Qt.Key_Return)
     assert page.chosen.names() == [POWER, CPU]
     assert lower.moved.index(0, 0).data() == "✓ srv-db"
+
+
+def test_a_click_looks_for_what_moved_and_tells_it_on_the_button_alone(qtbot, page, history):
+    draw(qtbot, page, POWER)
+    lower = page.board.lower
+    assert lower.buttons[MOVED].text() == "What moved"
+    place = place_of(page, NOW_S - 3 * HOUR_S)
+    qtbot.mouseClick(page.plot.canvas.viewport(), Qt.LeftButton, Qt.NoModifier, place)
+    qtbot.waitUntil(lambda: bool(history.moments))
+    assert lower.buttons[MOVED].text() == "What moved  srv-db CPU +63.0 %"
+    assert lower.which == LEGEND
+    assert page.range.pointer_s is None or not lower.moved_table.hasFocus()
+    page.range.clear_cursors()
+    assert lower.buttons[MOVED].text() == "What moved"
+
+
+def test_no_tool_tip_ever_covers_the_curves(qtbot, page, history):
+    draw(qtbot, page, POWER)
+    widget = page.plot.canvas.viewport()
+    while widget is not None:
+        assert widget.toolTip() == ""
+        widget = widget.parentWidget()
+    assert "Shift" in page.board.lower.how_button.toolTip()
+
+
+@pytest.mark.parametrize(
+    ("first_s", "last_s", "mode"),
+    [
+        (NOW_S - 400 * DAY_S, NOW_S, "day"),
+        (NOW_S - 60, NOW_S, "hour"),
+        (NOW_S - 400 * DAY_S, NOW_S - 23 * HOUR_S, "free"),
+        (NOW_S - 90 * DAY_S, NOW_S - 90 * DAY_S + 60, "free"),
+    ],
+)
+def test_the_first_series_is_shown_where_its_values_are(qtbot, page, first_s, last_s, mode):
+    MadeUpHistory(page, [info(POWER, first_s=first_s, last_s=last_s), info(CPU)])
+    draw(qtbot, page, POWER)
+    start_s, end_s = page.range.span()
+    assert page.range.mode == mode
+    assert min(last_s, end_s) - max(first_s, start_s) > 0.01 * (end_s - start_s)
+    page.draw([CPU])
+    assert page.range.mode == mode
 
 
 def test_the_menu_of_a_moment_asks_and_puts_cursors(page, history, qtbot):
@@ -397,7 +441,7 @@ def test_the_menu_of_a_moment_asks_and_puts_cursors(page, history, qtbot):
     actions["Cursor B here"].trigger()
     actions["What moved here?"].trigger()
     assert page.range.cursor("B") == NOW_S - HOUR_S
-    assert history.moments == [NOW_S - HOUR_S]
+    assert [at_s for at_s, _before_s, _after_s in history.moments] == [NOW_S - HOUR_S - page.plot.pixel_s()]
     assert not actions["Zoom to A – B"].isEnabled()
 
 
