@@ -21,7 +21,7 @@ from core.transport.line import LineSettings, Port
 SLACK_S = 0.12
 """Beyond the standard's time, for an adapter and the operating system; most addresses are empty."""
 KNOCKS = 0
-"""How often a silent primary address is asked again: of 250, most are empty, and each time costs a third of a second."""
+"""How often a silent primary address is asked again: of 250 most are empty, and each time costs a third of a second."""
 
 
 @dataclass(frozen=True, slots=True)
