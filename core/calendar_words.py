@@ -77,21 +77,26 @@ def numbers_of(words: Sequence[str], names: Sequence[str]) -> list[int]:
     return found
 
 
-def dates_of(text: str) -> tuple[tuple[int, int], tuple[int, int]]:
-    """Month and day of both ends of `12-20..01-05`; one day is both."""
-    found = re.fullmatch(r"\s*(\d\d)-(\d\d)(?:\s*\.\.\s*(\d\d)-(\d\d))?\s*", text)
+def dates_of(text: str) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """Both ends of `12-20..01-05`: month and day, each year; or of `2026-12-20..2027-01-05`: year, month and day.
+
+    One day is both.
+    """
+    found = re.fullmatch(r"\s*((?:\d{4}-)?\d\d-\d\d)(?:\s*\.\.\s*((?:\d{4}-)?\d\d-\d\d))?\s*", text)
     if found is None:
         raise ValueError(text)
-    month, day = int(found[1]), int(found[2])
-    last = (int(found[3]), int(found[4])) if found[3] else (month, day)
-    date(2024, month, day), date(2024, *last)
-    return (month, day), last
+    first, last = (tuple(map(int, end.split("-"))) for end in (found[1], found[2] or found[1]))
+    for end in (first, last):
+        date(*(end if len(end) == 3 else (2024, *end)))
+    if len(first) != len(last) or (len(first) == 3 and first > last):
+        raise ValueError(text)
+    return first, last
 
 
-def is_in(day: date, span: tuple[tuple[int, int], tuple[int, int]]) -> bool:
+def is_in(day: date, span: tuple[tuple[int, ...], tuple[int, ...]]) -> bool:
     """True where a day is in a span that `dates_of` gave, which may go round the end of the year."""
     first, last = span
-    here = (day.month, day.day)
+    here = (day.year, day.month, day.day)[-len(first) :]
     return first <= here <= last if first <= last else here >= first or here <= last
 
 

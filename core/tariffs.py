@@ -47,7 +47,7 @@ class TariffPeriod(Struct, frozen=True, kw_only=True):
     """One `[[tariff.period]]`: a price and when it holds, always where nothing is said.
 
     `hours` such as `06:00-22:00`, `days` such as `mon-fri`, `months` such as `nov-mar`, `dates` such as
-    `12-20..01-05`, each year; from `valid_from` to `valid_until`, both included. On a holiday it holds as on any day
+    `12-20..01-05`, each year, or `2026-12-20`, that one day; from `valid_from` to `valid_until`, both included. On a holiday it holds as on any day
     (`yes`), never (`no`), on holidays alone (`only`), or on its days and every holiday (`also`). `register` is the
     number of the meter's own tariff register that counts it, in place of hours and days.
     """
@@ -250,9 +250,9 @@ def _days_of_change(tariff: TariffConfig) -> list[date]:
     days = set(validity) | {date(year, month, 1) for year in years for month in range(1, 13)}
     for period in tariff.periods:
         for text in period.dates:
-            for month, day in dates_of(text):
-                days.update(day_of(year, month, day) for year in years)
-                days.update(day_of(year, month, day) + timedelta(days=1) for year in years)
+            for *whole, month, day in dates_of(text):
+                ends = [day_of(year, month, day) for year in (whole or years) if year <= _LAST_YEAR]
+                days.update(one + timedelta(days=later) for one in ends for later in (0, 1))
     last = date(_LAST_YEAR, 12, 31)
     return sorted({min(day, last) for day in days} | {min(day, last) + timedelta(days=1) for day in validity})
 

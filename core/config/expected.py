@@ -69,7 +69,7 @@ EXPECTED: Mapping[str, str] = {
     "tariff.period.hours": N_('a list of hours of a day, such as ["06:00-22:00"]'),
     "tariff.period.days": N_('a list of days, such as ["mon-fri", "sun"]'),
     "tariff.period.months": N_('a list of months, such as ["nov-mar"]'),
-    "tariff.period.dates": N_('a list of dates of each year, such as ["12-20..01-05"]'),
+    "tariff.period.dates": N_('a list of dates, of each year or of one, such as ["12-20..01-05", "2026-12-24"]'),
     "tariff.period.holidays": N_('"yes", "no", "only" or "also"'),
     "tariff.period.valid_from": _DATE,
     "tariff.period.valid_until": _DATE,

@@ -155,3 +155,12 @@ def test_this_computers_own_zone_is_taken_where_none_is_named(monkeypatch):
     finally:
         monkeypatch.undo()
         time.tzset()
+
+
+def test_days_that_are_announced_are_dear_in_their_year_alone():
+    red = TariffPeriod(name="red", price_per_kwh="0.70", hours=("06:00-22:00",), dates=("2026-12-08..2026-12-09",))
+    evening = TariffPeriod(name="night", price_per_kwh="0.15", hours=("22:00-24:00",), dates=("2026-12-08",))
+    one = tariff(red, evening, HP)
+    assert day_of(one, date(2026, 12, 8)) == [(6, "HP"), (16, "red"), (2, "night")]
+    assert day_of(one, date(2026, 12, 9)) == [(6, "HP"), (16, "red"), (2, "HP")]
+    assert day_of(one, date(2026, 12, 10)) == day_of(one, date(2027, 12, 8)) == [(24, "HP")]
