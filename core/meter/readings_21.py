@@ -55,6 +55,8 @@ def readings_of_data_sets(
         )
     errors = list(telegram.notes)
     quality = Quality.GOOD if telegram.check in (Check.BCC, Check.CRC16) else Quality.WARNING
+    if telegram.check is Check.NONE and telegram.data_sets:  # mode D, P1 before version 4
+        errors.append(_("nothing vouches for these values: telegrams of this meter carry no check"))
     clock = _meter_clock(telegram.data_sets)
     readings: list[Reading] = []
     for _address, group in groupby(_with_first_positions(telegram.data_sets), key=lambda pair: pair[0]):
