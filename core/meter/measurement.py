@@ -132,7 +132,7 @@ def _derive(fields: dict[str, float], phases: dict[str, float], reactive: dict[s
             fields[field] = phases[bought_name] - phases.get(sold_name, 0.0)
     if "net" in reactive:
         fields["reactive_power_var"] = reactive["net"]
-    elif reactive:
+    elif "import" in reactive or reactive.get("export"):  # none sent back alone says nothing of what is taken
         fields["reactive_power_var"] = reactive.get("import", 0.0) - reactive.get("export", 0.0)
 
 

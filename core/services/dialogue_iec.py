@@ -42,7 +42,8 @@ LIVE_BUDGET_S = 0.75
 REFUSALS = 3
 """Registers refused one after the other, before any was given, after which no more is asked for."""
 HELD_S = 10.0
-"""How long a live value counts as read together with those of the last turn."""
+"""How long a live value counts as read together with those of the last turn; longer where a round takes longer."""
+HELD_ROUNDS = 1.5
 FAREWELL_S = 0.5
 """The meter's time to get back to 300 baud behind a B0."""
 DAY_S = 86_400.0
@@ -253,7 +254,7 @@ class IecDialogue:
             return None
         loop = asyncio.get_running_loop()
         end_s = loop.time() + LIVE_BUDGET_S
-        answered = 0
+        answered, begun = 0, self._turn
         others = [self._live[(self._turn + number) % len(self._live)] for number in range(len(self._live))]
         for asked, code in enumerate([*self._powers, *others]):
             if asked >= max(1, len(self._powers)) and answered and loop.time() >= end_s:
@@ -269,14 +270,32 @@ class IecDialogue:
                     self._tell(_("single registers are not given: {reason}").format(reason=error))
                     break
                 self._forget(code, error)
-        fresh = [sets for at_s, sets in self._held.values() if loop.time() - at_s <= HELD_S]
         if not answered:
             if self._programming.is_open:
                 self._can_program = False
                 self._is_asked_in_vain = self._source.password is None
             await self._leave()
             return None
-        return self._readings(self._telegram([one for sets in fresh for one in sets]), is_whole=False)
+        turns = len(self._live) / max(1, self._turn - begun)
+        return self._readings(self._telegram(self._together(turns * LIVE_S)), is_whole=False)
+
+    def _together(self, round_s: float) -> list[DataSet]:
+        """The live values as one reading, each read within a round or in the readout before: none stands alone.
+
+        A power of one direction without that of the other would be taken for the sum of both.
+        """
+        now_s, hold_s = asyncio.get_running_loop().time(), max(HELD_S, HELD_ROUNDS * round_s)
+        found: list[DataSet] = []
+        for code in (*self._powers, *self._live):
+            if code in self._held:
+                at_s, sets = self._held[code]
+            elif self._whole is not None:
+                at_s, sets = self._whole_s, tuple(one for one in self._whole.data_sets if one.address == code)
+            else:
+                continue
+            if now_s - at_s <= hold_s:
+                found += sets
+        return found
 
     async def _is_password_missing(self) -> bool:
         """True where no password was given, and not even the register of all energy is: the meter refuses us, then."""

@@ -60,9 +60,23 @@ def test_a_readout_comes_first_then_registers_one_by_one(place):
         assert readings.meter == whole.meter
         assert readings.is_simulated
         assert readings.measurement.active_power_w is not None
-    assert live[-1].measurement.voltage_l1_v is not None
-    assert len(live[-1].readings) > len(live[0].readings)  # the others follow in turn
+        assert readings.measurement.voltage_l1_v is not None  # of the readout, until its turn comes
+        assert readings.measurement.reactive_power_var != 0
+    assert dialogue._turn > 0  # the others follow in turn
     assert any("mode E" in text for text in dialogue.told if isinstance(text, str))
+
+
+def test_a_slow_meter_leaves_no_gap_between_two_turns_of_a_register(monkeypatch):
+    monkeypatch.setattr(dialogue_iec, "LIVE_BUDGET_S", 0.0)  # one register a turn, as at 300 baud
+    monkeypatch.setattr(dialogue_iec, "HELD_S", 0.0)
+
+    async def scenario():
+        async with asked(IecDialogue, None, **QUICK) as dialogue:
+            await dialogue.read()
+            return [(await dialogue.read()).measurement for _turn in range(6)]
+
+    for found in asyncio.run(scenario()):
+        assert None not in (found.voltage_l1_v, found.voltage_l3_v, found.current_l2_a, found.frequency_hz)
 
 
 def test_live_registers_are_read_within_a_second(monkeypatch):
