@@ -354,7 +354,7 @@ def days_of(seed: int, days: int, *, with_roof: bool, every_s: float) -> Iterato
     for number in range(int(days * DAY_S / every_s)):
         time_s = START_S + number * every_s
         day, second = divmod(time_s, DAY_S)
-        roof_w = 0.0 if with_roof else max(1e-9, _day(seed, int(day)).roof[int(second // 60)])
+        roof_w = 0.0 if with_roof else max(1e-9, _day(seed, int(day), False).roof[int(second // 60)])
         yield time_s, measured(meter.moment(time_s), roof_w)
 
 
