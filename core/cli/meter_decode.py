@@ -83,6 +83,8 @@ def octets_of_option(name: str, text: str | None, sizes: tuple[int, ...]) -> byt
 def _decode(options: argparse.Namespace) -> int:
     key, auth_key = given_keys(options)
     system_title = octets_of_option("--system-title", options.system_title, (8,))
+    if auth_key is not None and key is None:
+        raise UsageError(_("--auth-key goes with --key: give both"))
     from core.meter.presets import load_presets
 
     presets = load_presets(options.home.path)
@@ -100,6 +102,8 @@ def _decode(options: argparse.Namespace) -> int:
         presets=presets,
     )
     if options.explain:
+        if not data:
+            print_problem(_("the capture is empty"))
         return result.exit_status  # the reasons stand where they belong
     if options.json:
         print_json(result.document)

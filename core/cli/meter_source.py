@@ -14,6 +14,9 @@ from core.errors import RemoteProtocolError, UsageError
 from core.home import Home
 from core.language import _
 from core.obis import ObisCode
+from core.protocol.hdlc_control import parse_server
+from core.protocol.mbus_session import MbusAddress
+from core.protocol.programming_mode import password_command
 from core.services.meter_sources import MeterSource, source_of
 from core.services.secrets import PASSWORD_LIMIT, with_secrets
 
@@ -129,6 +132,19 @@ def _check_together(source: MeterSource, options: argparse.Namespace) -> None:
         raise UsageError(_("--framing wrapper needs a TCP line: --port socket://HOST:PORT"))
     if source.protocol == "dlms" and source.key is not None and source.auth_key is None:
         raise UsageError(_("--key of a meter that is asked needs --auth-key too"))
+    if source.protocol in _OF_DLMS and source.auth_key is not None and source.key is None:
+        raise UsageError(_("--auth-key goes with --key: give both"))
+    _check_words(source)
+
+
+def _check_words(source: MeterSource) -> None:
+    """Raise UsageError for an address or a password that the protocol cannot carry, before the port is opened."""
+    if source.protocol == "dlms":
+        parse_server(source.address)
+    elif source.protocol == "mbus":
+        MbusAddress.parse(source.address)
+    elif source.protocol == "iec62056-21" and source.password is not None:
+        password_command(source.password)
 
 
 def _address(text: str) -> str:

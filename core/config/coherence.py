@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from core.config.lines import KeyPath
 from core.config.settings import Config, MeterConfig
+from core.errors import UsageError
 from core.language import _
 from core.site_records import AlarmRule, RuleKind
 from core.tariffs import problems
@@ -97,6 +98,22 @@ def _meters(config: Config) -> Iterator[Fault]:
             yield Fault((*key, "framing"), text=_("it belongs to protocol dlms alone"))
         if meter.framing == "wrapper" and not meter.port.startswith("socket://"):
             yield Fault((*key, "framing"), text=_("the wrapper needs a TCP line: socket://HOST:PORT"))
+        yield from _address(key, meter)
+
+
+def _address(key: KeyPath, meter: MeterConfig) -> Iterator[Fault]:
+    """An address that its protocol cannot carry."""
+    try:
+        if meter.address and meter.protocol == "dlms":
+            from core.protocol.hdlc_control import parse_server  # few have such a meter, and all commands start here
+
+            parse_server(meter.address)
+        elif meter.address and meter.protocol == "mbus":
+            from core.protocol.mbus_session import MbusAddress
+
+            MbusAddress.parse(meter.address)
+    except UsageError as error:
+        yield Fault((*key, "address"), text=str(error))
 
 
 def _shared_port(config: Config, first: int, number: int) -> Iterator[Fault]:

@@ -53,6 +53,8 @@ def test_meters_of_one_bus_share_their_port(home):
         ('[[meter]]\nname="a"\nport="p"\nprotocol="push"\nframing="hdlc"\n', 5, "dlms"),
         ('[[meter]]\nname="a"\nport="p"\nprotocol="dlms"\nframing="wrapper"\n', 5, "socket://HOST:PORT"),
         ('[[meter]]\nname="a"\nport="p"\nsystem_title="12"\n', 4, "sixteen hexadecimal digits"),
+        ('[[meter]]\nname="a"\nport="p"\nprotocol="dlms"\naddress="house"\n', 5, "LOGICAL:PHYSICAL"),
+        ('[[meter]]\nname="a"\nport="p"\nprotocol="mbus"\naddress="999"\n', 5, "M-Bus"),
     ],
 )
 def test_what_does_not_go_together_names_its_line(home, text, line, words):
