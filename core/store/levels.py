@@ -9,12 +9,14 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 from core.store import stale
 from core.store.kinds import Kind, Level
 from core.store.stale import Span
 
+MOST_STRETCHES = 400
 _FAR_S = 1e11
 """Beyond any time that is kept; a span without an end ends here."""
 
@@ -64,10 +66,13 @@ class Levels:
         )
         return self._cursor.fetchone() is None
 
-    def pieces(self, start_s: float, end_s: float, wanted: int, cuts: Sequence[float] = ()) -> list[Piece]:
+    def pieces(
+        self, start_s: float, end_s: float, wanted: int, cuts: Sequence[float] = (), most: int = MOST_STRETCHES
+    ) -> list[Piece]:
         """The parts of the span, oldest first, at the place `wanted` of the ladder where that can be.
 
-        No bucket goes over one of `cuts` as long as there is something finer.
+        No bucket goes over one of `cuts` as long as there is something finer. Where more than `most` stretches of a
+        level cannot answer, what lies between the nearest of them is answered by the finer level too.
         """
         found: list[Piece] = []
         start_s, end_s = max(start_s, -_FAR_S), min(end_s, _FAR_S)
@@ -77,11 +82,11 @@ class Levels:
         for place in range(wanted, top + 1):  # the finest first: it is kept for the least time
             from_s = start_s if place == top else max(start_s, self._kept[place])
             if from_s < until_s:
-                found[:0] = self._split(place, from_s, until_s, ordered)
+                found[:0] = self._split(place, from_s, until_s, ordered, most)
                 until_s = from_s
         return _joined(found)
 
-    def _split(self, place: int, start_s: float, end_s: float, cuts: Sequence[float]) -> Iterator[Piece]:
+    def _split(self, place: int, start_s: float, end_s: float, cuts: Sequence[float], most: int) -> Iterator[Piece]:
         level = self.kind.ladder[place]
         if place == 0:
             yield Piece(level, start_s, end_s)
@@ -98,16 +103,31 @@ class Levels:
             if cut_s % level.period_s
         ]
         at_s = start_s
-        for rough_from_s, rough_until_s in stale.merged(rough):
+        for rough_from_s, rough_until_s in _fewer(stale.merged(rough), most):
             from_s, until_s = max(rough_from_s, finer_from_s), min(rough_until_s, end_s)
             if from_s >= until_s:
                 continue
             if at_s < from_s:
                 yield Piece(level, at_s, from_s)
-            yield from self._split(place - 1, from_s, until_s, cuts)
+            yield from self._split(place - 1, from_s, until_s, cuts, most)
             at_s = until_s
         if at_s < end_s:
             yield Piece(level, at_s, end_s)
+
+
+def _fewer(spans: list[Span], most: int) -> list[Span]:
+    """At most `most` spans that lie over the same times: the nearest ones are joined."""
+    if len(spans) <= most:
+        return spans
+    gaps = sorted(later[0] - earlier[1] for earlier, later in pairwise(spans))
+    joined_s = gaps[len(spans) - most - 1]
+    found = spans[:1]
+    for start_s, end_s in spans[1:]:
+        if start_s - found[-1][1] <= joined_s:
+            found[-1] = (found[-1][0], end_s)
+        else:
+            found.append((start_s, end_s))
+    return found
 
 
 def _joined(pieces: Sequence[Piece]) -> list[Piece]:

@@ -28,6 +28,10 @@ GAP_PERIODS = 3
 """A distance of more than so many usual periods is a gap."""
 
 
+_STRETCH_POINTS = 8
+"""A stretch of a level that cannot answer is told apart where a plot has so many points for each."""
+
+
 class Sample(NamedTuple):
     """One row of one series; a raw value is all three."""
 
@@ -181,16 +185,16 @@ def _pieces(levels: Levels, start_s: float, end_s: float, max_points: int) -> li
         if levels.kept_from(place) <= start_s and levels.rows_at_most(place, start_s, end_s, max_points):
             wanted = place
             break
-    return levels.pieces(start_s, end_s, wanted)
+    return levels.pieces(start_s, end_s, wanted, most=max(1, max_points // _STRETCH_POINTS))
 
 
 def _shares(parts: Sequence[Piece], max_points: int) -> list[int]:
-    """How many points each part gets by its length: at least one, the longest one what is left."""
+    """How many points each part gets: one, and more by its length; the longest one what is left."""
     if not parts:
         return []
     lengths = [piece.end_s - piece.start_s for piece in parts]
-    whole_s = sum(lengths)
-    shares = [max(1, int(max_points * length / whole_s)) for length in lengths]
+    whole_s, free = sum(lengths), max(0, max_points - len(parts))
+    shares = [1 + int(free * length / whole_s) for length in lengths]
     longest = lengths.index(max(lengths))
     shares[longest] = max(1, max_points - sum(shares) + shares[longest])
     return shares

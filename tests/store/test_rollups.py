@@ -215,6 +215,21 @@ def test_a_span_without_ends_is_all_there_is(history: History) -> None:
     assert len(history.points(V, -math.inf, math.inf).time_s) == 10
 
 
+@pytest.mark.parametrize("most", [40, 500, 2000])
+def test_a_curve_is_bounded_however_much_is_not_made_yet(history: History, most: int) -> None:
+    values = [200 + (number * 37) % 60 for number in range(9000)]
+    history.write([telegram(T0 + 600 * number, value) for number, value in enumerate(values)])
+    for _step in range(2):
+        points = history.points(V, T0, T0 + 70 * DAY, max_points=most)
+        known = [value for value in points.mean if not math.isnan(value)]
+        assert most * 0.9 <= len(known) <= most
+        assert (min(points.minimum), max(points.maximum)) == (min(values), max(values))
+        assert points.time_s[0] < T0 + 2 * DAY
+        assert points.time_s[-1] > T0 + 60 * DAY
+        history.fold_step(T0 + 400 * DAY)
+    assert whole(history) == pytest.approx((min(values), sum(values) / len(values), max(values)))
+
+
 def test_machines_sensors_checks_and_registers_have_roll_ups_too(history: History) -> None:
     figures = (1.0, 2.0, 3.0) * len(MACHINE_FIELDS)
     history.write(
