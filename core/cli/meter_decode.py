@@ -89,7 +89,7 @@ def _decode(options: argparse.Namespace) -> int:
 
     presets = load_presets(options.home.path)
     preset = presets.named(options.preset) if options.preset is not None else None
-    data = _capture(options.file)
+    data = read_capture(options.file)
     if options.explain:
         _explain(data, options, key, auth_key, system_title)
     result = decode_capture(
@@ -134,7 +134,8 @@ def _explain(
         print_text("".join(letter if letter.isprintable() else " " for letter in line))
 
 
-def _capture(file: str) -> bytes:
+def read_capture(file: str) -> bytes:
+    """The octets of a file, or of stdin as `-`; raises UsageError, also for more than a capture may have."""
     try:
         if file == "-":
             data = sys.stdin.buffer.read(CAPTURE_LIMIT + 1)

@@ -10,10 +10,11 @@ from typing import Any
 from core.cli.meter_options import baud, kept
 from core.cli.output import print_json, print_problem, print_table, print_text
 from core.cli.parser import whole_number
+from core.errors import UsageError
 from core.language import _, ngettext
 from core.protocol.mbus_frames import HIGHEST_PRIMARY
 from core.services.dialogue_mbus import BAUD
-from core.services.meter_scan import BusScan, FoundMeter
+from core.services.meter_scan import BusScan, FoundMeter, check_range
 from core.transport.line import LineSettings
 
 
@@ -25,14 +26,11 @@ def add_scan(parsers: Any, common: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--secondary", action="store_true", help=_("search by the meters' numbers instead of primary addresses")
     )
-    parser.add_argument(
-        "--from", dest="first", type=whole_number, default=1, metavar="N", help=_("first primary address (1)")
-    )
+    parser.add_argument("--from", dest="first", type=whole_number, metavar="N", help=_("first primary address (1)"))
     parser.add_argument(
         "--to",
         dest="last",
         type=whole_number,
-        default=HIGHEST_PRIMARY,
         metavar="N",
         help=_("last primary address (250)"),
     )
@@ -44,6 +42,11 @@ def _scan(options: argparse.Namespace) -> int:
     from core.services.waiting import first_of
     from core.transport.serial_port import open_port
 
+    if options.secondary and (options.first is not None or options.last is not None):
+        raise UsageError(_("--from and --to belong to primary addresses, not to --secondary"))
+    first = 1 if options.first is None else options.first
+    last = HIGHEST_PRIMARY if options.last is None else options.last
+    check_range(first, last)
     found: list[FoundMeter] = []
     failures: list[Exception] = []
     is_told = sys.stderr.isatty()
@@ -64,7 +67,7 @@ def _scan(options: argparse.Namespace) -> int:
                 async for meter in scan.secondary():
                     found.append(meter)
             else:
-                async for meter in scan.primary(options.first, options.last):
+                async for meter in scan.primary(first, last):
                     found.append(meter)
         finally:
             port.close()

@@ -9,7 +9,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from core.cli.meter_decode import octets_of_option
+from core.cli.meter_decode import octets_of_option, read_capture
 from core.cli.meter_options import baud, kept, seconds
 from core.cli.output import print_problem
 from core.errors import UsageError
@@ -110,13 +110,13 @@ def _replay_of(path: Path | None) -> dict[str, Any]:
 
     if path is None:
         return {}
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise UsageError(_("{path} cannot be read: {reason}").format(path=path, reason=error.strerror)) from error
+    data = read_capture(str(path))
     if is_recording(data):
         return {"recording": tuple(recorded_pieces(data)), "recorded_at": recorded_settings(data)}
     pieces = pieces_of(data)
     if pieces is not None:  # a trace of another program, which knows no times
         return {"recording": tuple(replace(piece, time_s=0.0) for piece in pieces)}
-    return {"replay": octets_of(data)}
+    replay = octets_of(data)
+    if not replay:
+        raise UsageError(_("{path} holds nothing that can be sent").format(path=path))
+    return {"replay": replay}

@@ -51,6 +51,12 @@ Progress = Callable[[int, int | None, str], None]
 """Told how many addresses were looked at, of how many (None: unknown), and which one is next."""
 
 
+def check_range(first: int, last: int) -> None:
+    """Raise UsageError for primary addresses that there are not."""
+    if not 0 <= first <= last <= HIGHEST_PRIMARY:
+        raise UsageError(_("primary addresses go from 0 to {last}").format(last=HIGHEST_PRIMARY))
+
+
 class BusScan:
     """A search over an open port; `line` is what it was opened with."""
 
@@ -63,8 +69,7 @@ class BusScan:
 
     async def primary(self, first: int = 1, last: int = HIGHEST_PRIMARY) -> AsyncIterator[FoundMeter]:
         """Every meter from `first` to `last`; raises UsageError for addresses that there are not."""
-        if not 0 <= first <= last <= HIGHEST_PRIMARY:
-            raise UsageError(_("primary addresses go from 0 to {last}").format(last=HIGHEST_PRIMARY))
+        check_range(first, last)
         for number in range(first, last + 1):
             self._progress(number - first, last - first + 1, str(number))
             probed = await self._probe(MbusAddress(number), knocks=KNOCKS)
