@@ -28,6 +28,7 @@ NOTHING: dict[str, object] = {"columns": [], "rows": []}
 LAST_ROW_S = 1.0
 """A row stands at the end of its period: one at the very time of `--to` is meant too."""
 _TIME_WIDTH = 26
+_OFFSET = re.compile(r"(?:Z|[+-]\d\d:\d\d)$")
 
 
 def add_profile(parsers: Any, common: argparse.ArgumentParser) -> None:
@@ -104,11 +105,10 @@ class _Profile:
             self._print_line(_("time"), [f"{column.obis} {column.unit or ''}".strip() for column in columns])
 
     def _print(self, row: ProfileRow) -> None:
-        when = row.time or iso_time(row.time_s)
         if self._is_json:
-            _write((b"," if self.rows else b"") + _encoded([when, *row.values]))
+            _write((b"," if self.rows else b"") + _encoded([_utc_time(row), *row.values]))
         else:
-            self._print_line(when or "-", [_cell(value) for value in row.values])
+            self._print_line(row.time or iso_time(row.time_s) or "-", [_cell(value) for value in row.values])
 
     def _print_line(self, when: str, cells: list[str]) -> None:
         names = [f"{column.obis} {column.unit or ''}".strip() for column in self._columns]
@@ -137,6 +137,14 @@ def _profile(options: argparse.Namespace) -> int:
             print_text(ngettext("{count} row", "{count} rows", listener.rows).format(count=listener.rows))
         return 0
     return 1 if listener.rows else listener.problems.exit_status
+
+
+def _utc_time(row: ProfileRow) -> str | None:
+    """UTC where the moment is known; the meter's own text where its clock does not tell its offset from UTC."""
+    if row.time is not None and not _OFFSET.search(row.time):
+        return row.time
+    utc = iso_time(row.time_s)
+    return row.time if utc is None else utc.replace(".000Z", "Z")
 
 
 def _cell(value: float | int | str | None) -> str:

@@ -25,6 +25,7 @@ CLIENTS = 16_383
 _ADDRESS = re.compile(r"[\x20-\x7e]{1,64}")
 _LABEL = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)+")
 """What stands for a value without a code, such as `volume_m3`."""
+_SIX_GROUPS = re.compile(r"\d{1,3}(?:\.\d{1,3}){5}")
 _OF_DLMS = ("auto", "dlms")
 
 
@@ -57,7 +58,10 @@ def add_codes(parser: argparse.ArgumentParser) -> None:
 
 
 def code(text: str) -> str:
-    """A code as typed, for argparse."""
+    """A code as typed, for argparse; six groups with points between them are a code too, as other programs write it."""
+    if _SIX_GROUPS.fullmatch(text):
+        first, second, *others, last = text.split(".")
+        text = f"{first}-{second}:{'.'.join(others)}*{last}"
     if not _LABEL.fullmatch(text):
         try:
             ObisCode.parse(text)
