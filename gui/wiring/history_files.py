@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import threading
 import time
@@ -13,7 +12,7 @@ from typing import TYPE_CHECKING
 from PyQt5.QtCore import QObject, Qt, pyqtSignal
 from PyQt5.QtWidgets import QFileDialog
 
-from core.config import database_location, remove_table, save_table
+from core.config import remove_table, save_table
 from core.errors import BeffroiError
 from core.language import _, ngettext
 from core.records import SeriesInfo
@@ -25,9 +24,11 @@ from gui.main_window import MainWindow
 from gui.pages.history import HistoryPage
 from gui.plain_text import one_line
 from gui.runtime.services import Services
+from gui.wiring.history_beside import read_beside
 
 if TYPE_CHECKING:
     from core.config.views import ViewConfig
+    from core.store.history import History
 
 _DAY_S = 86_400.0
 _TOLD_EVERY_S = 0.2
@@ -116,10 +117,9 @@ class HistoryFilesDesk(QObject):
         return dialog
 
     def _export(self, dialog: ExportDataDialog, wanted: DataExport) -> None:
-        """Write in a thread, through a history of its own: those who record go on meanwhile."""
+        """Write beside those who record: they go on meanwhile."""
         stop = threading.Event()
         dialog.cancelled.connect(stop.set)
-        location = database_location(self._services.config, self._services.home)
         told_s = 0.0
 
         def watch(rows: int) -> None:
@@ -130,21 +130,16 @@ class HistoryFilesDesk(QObject):
                 told_s = time.monotonic()
                 self._progressed.emit(dialog, rows)
 
-        def write() -> int:
+        def write(history: History) -> int:
             from core.services.export import write_series
-            from core.store.history import History
 
             wanted.path.parent.mkdir(parents=True, exist_ok=True)
-            with History.open(location, create=False) as history:
-                return write_series(
-                    history, wanted.names, wanted.start_s, wanted.end_s, wanted.step_s, wanted.path, watch=watch
-                )
-
-        async def work() -> int:
-            return await asyncio.to_thread(write)
+            return write_series(
+                history, wanted.names, wanted.start_s, wanted.end_s, wanted.step_s, wanted.path, watch=watch
+            )
 
         self._services.run(
-            work(),
+            read_beside(self._services, write),
             lambda rows: self._on_written(dialog, wanted.path, rows),
             lambda error: self._on_not_written(dialog, error),
         )
