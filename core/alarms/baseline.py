@@ -28,6 +28,8 @@ LEARNED_S = (LAST_NIGHTS + BEFORE_NIGHTS + 2) * 86_400.0
 """So much of the past is worth to be learned from the history."""
 
 EXPORT_W = 10.0
+DARK_HOURS = (22, 23, 0, 1, 2, 3)
+"""No roof exports at these hours of the clock, but in a summer far north."""
 
 
 class _Quarter:
@@ -54,7 +56,8 @@ class Baseline:
 
     `hour_mean_w` is the usual consumption at this hour of the day (without today's), `week_mean_w` that of all hours,
     an export counted as none; `lowest_w` the least quarter before the last day; None while too little is known.
-    `has_exported` is true where power flowed out in the last week, `exported_before` where it did more than a day ago.
+    `has_exported` is true where power flowed out in the last week, `exported_before` where it did more than a day ago,
+    `exported_in_the_dark` where it did so in a night before, at DARK_HOURS; `is_dark` is whether it is one of these.
     """
 
     def __init__(self, zone: tzinfo | None = None) -> None:
@@ -68,7 +71,8 @@ class Baseline:
         self.last_night_w: float | None = None
         self.last_nights_w: float | None = None
         self.nights_before_w: float | None = None
-        self.has_exported = self.exported_before = self.is_known = False
+        self.has_exported = self.exported_before = self.exported_in_the_dark = False
+        self.is_known = self.is_dark = False
         self._nights: dict[int, tuple[float, int]] = {}
 
     def learn(self, points: SeriesPoints) -> None:
@@ -119,6 +123,12 @@ class Baseline:
         self.lowest_w = min(quarter.mean for quarter in older) if len(older) >= LEAST_QUARTERS else None
         self.has_exported = any(quarter.least < -EXPORT_W for _number, quarter in past)
         self.exported_before = any(quarter.least < -EXPORT_W for quarter in older)
+        self.exported_in_the_dark = any(
+            quarter.least < -EXPORT_W and quarter.hour in DARK_HOURS
+            for number, quarter in past
+            if number < now - DAY_QUARTERS // 2
+        )
+        self.is_dark = hour in DARK_HOURS
         self._look_at_nights(today if hour > NIGHT_HOURS[-1] else today - 1)
 
     def _count_night(self, quarter: _Quarter) -> None:

@@ -174,7 +174,10 @@ class DerivedQuantities:
             if measurement.active_power_w is None:
                 return
             sold_w = -measurement.active_power_w
-        is_usual = self._is_exporter or self.baseline.exported_before
+        usual = self.baseline
+        is_usual = self._is_exporter or usual.exported_before
+        if is_usual and usual.is_known and usual.is_dark:
+            is_usual = usual.exported_in_the_dark
         found["unexpected_export_w"] = 0.0 if is_usual else max(0.0, sold_w)
 
     def _registers(self, time_s: float, measurement: Measurement, found: dict[str, float]) -> None:

@@ -27,7 +27,7 @@ _PHASES = {
 
 _OTHERS = {
     "unexpected_export_w": N_(
-        "this meter never exported; see a new generator, or wires of the meter that were exchanged"
+        "no export is usual at this hour; see a new generator or battery, or wires of the meter that were exchanged"
     ),
     "night_base_w": N_("so much is used all night; look for what never stops"),
 }

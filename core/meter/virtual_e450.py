@@ -30,9 +30,9 @@ REACTIVE_SHARE = 0.22
 ANOMALOUS_SHARE = 2.0
 """How much more a day imports with anomalies."""
 LEAK_W = 260.0
-PEAK_MINUTE, PEAK_W = 21 * 60, 7_500.0
-UNBALANCE_MINUTE, UNBALANCE_W = 9 * 60 + 30, 4_200.0
-EXPORT_MINUTE, EXPORT_W = 2 * 60 + 10, 2_400.0
+PEAK_MINUTE, PEAK_MINUTES, PEAK_W = 21 * 60, 45, 7_500.0
+UNBALANCE_MINUTE, UNBALANCE_W = 9 * 60 + 30, 9_200.0
+EXPORT_MINUTE, EXPORT_W = 23 * 60 + 10, 2_400.0
 GRID_OHM = 0.35
 """Impedance of the line to the house, that makes a load sag the voltage."""
 NOMINAL_V = 230.0
@@ -187,7 +187,7 @@ def _day(seed: int, number: int, has_anomalies: bool) -> _Day:
         )
     if has_anomalies:
         _add(phases[1], 0, 1440, LEAK_W)
-        _add(phases[0], PEAK_MINUTE, 30, PEAK_W)
+        _add(phases[0], PEAK_MINUTE, PEAK_MINUTES, PEAK_W)
         _add(phases[2], UNBALANCE_MINUTE, 60, UNBALANCE_W)
         for minute in range(EXPORT_MINUTE, EXPORT_MINUTE + 20):
             roof[minute] += EXPORT_W

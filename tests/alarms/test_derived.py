@@ -230,6 +230,7 @@ def test_an_export_rings_where_there_never_was_one():
 
 def test_an_export_that_the_history_knows_is_expected_where_no_register_tells():
     meter = Meter()
+    meter.now_s = datetime.fromtimestamp(START_S).replace(hour=11, minute=0).timestamp()
     meter.learn(7, lambda time_s: -900.0 if 10 <= datetime.fromtimestamp(time_s).hour < 15 else 300.0)
     meter.run(900, -500.0)
     assert not meter.told
@@ -366,6 +367,35 @@ def test_months_of_ordinary_days_ring_nothing(seed, with_roof):
         record = replace(meter_readings(time_s), measurement=measurement)
         told += engine.apply(record, time_s)
     assert [alarm.text for alarm in told] == []
+
+
+def test_an_export_at_night_rings_once_where_only_a_roof_exported():
+    meter = Meter(every_s=300.0)
+    meter.now_s = datetime.fromtimestamp(START_S).replace(hour=11, minute=0).timestamp()
+    meter.learn(7, lambda time_s: -900.0 if 10 <= datetime.fromtimestamp(time_s).hour < 15 else 300.0)
+    for _night in range(3):
+        while datetime.fromtimestamp(meter.now_s).hour != 23:
+            meter.run(300.0, 300.0)
+        meter.run(3600.0, -2000.0)
+    rung = [alarm.state for alarm in meter.rung("unexpected export")]
+    assert rung == [AlarmState.ACTIVE, AlarmState.RESOLVED], "a battery: from then on it is usual"
+
+
+def test_the_anomalies_of_the_simulated_house_are_found_and_its_days_before_are_quiet():
+    calm, anomalous = VirtualE450(3), VirtualE450(3, has_anomalies=True)
+    engine = AlarmEngine(DEFAULT_RULES, first_id=1)
+    told: list[Alarm] = []
+    for number in range(int(12.5 * 720)):
+        time_s = START_S + 120.0 * number
+        meter = anomalous if time_s >= START_S + 9 * DAY_S else calm
+        record = replace(meter_readings(time_s), measurement=measured(meter.moment(time_s), 0.0))
+        told += engine.apply(record, time_s)
+    assert min(alarm.since_s for alarm in told) > START_S + 9 * DAY_S
+    rung = {alarm.rule for alarm in told if alarm.state is AlarmState.ACTIVE}
+    assert rung >= {"consumption peak", "voltage unbalance", "night base risen", "unexpected export"}
+    for alarm in told:
+        assert alarm.value is not None
+        assert alarm.threshold is not None
 
 
 def test_every_rule_has_a_title_and_every_quantity_words_and_a_unit():
