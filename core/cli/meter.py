@@ -189,7 +189,7 @@ def _read(options: argparse.Namespace) -> int:
 
     listener = run_reader(options, lambda config: source_of_options(options, config), listen)
     if listener.readings is not None:
-        return 0
+        return 0 if listener.readings.readings else 1  # a meter that answers with errors alone was not read
     _print_failure(options, listener.problems)
     return listener.problems.exit_status
 

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from core.obis import ObisCode
 
+IDENTITY_LIMIT = 64
+"""Letters of a meter's number or model that are taken: it names series and files of the history."""
 SIMULATED_TITLE = b"LGZSIMUL"
 """System title of the simulated E450; whatever carries it is labelled simulated."""
 SIMULATED_NAME = "LGZSIM"

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from core.language import _
 from core.meter.clock import clock_of
-from core.meter.e450 import SIMULATED_NAME, SIMULATED_TITLE, family_of, quantity_of, unit_text
+from core.meter.e450 import IDENTITY_LIMIT, SIMULATED_NAME, SIMULATED_TITLE, family_of, quantity_of, unit_text
 from core.meter.measurement import measurement_of
 from core.meter.presets import Preset, Presets, UnitOf, load_presets
 from core.meter.push_entries import Entry, entries_of, is_logical_name
@@ -111,7 +111,7 @@ def text_of(value: Value) -> str:
             return moment.strftime("%Y-%m-%d %H:%M:%S")
         stripped = value.rstrip(b"\0")
         if stripped.isascii() and (text := stripped.decode("ascii")).isprintable():
-            return text
+            return text[:_TEXT_LIMIT]
         return value[:_TEXT_LIMIT].hex().upper()
     if isinstance(value, str):
         return "".join(letter if letter.isprintable() else "\ufffd" for letter in value.rstrip("\0"))[:_TEXT_LIMIT]
@@ -355,7 +355,7 @@ def _identity(
     for reading in readings:
         value = reading.value
         if type(value) is str and value and reading.obis is not None:
-            texts.setdefault(reading.obis, value)
+            texts.setdefault(reading.obis, value[:IDENTITY_LIMIT])
     manufacturer = _letters(title.decode("latin-1")) if title else None
     if manufacturer is None and preset is not None:
         manufacturer = preset.manufacturer

@@ -12,7 +12,7 @@ from itertools import groupby
 
 from core.errors import RemoteProtocolError
 from core.language import _
-from core.meter.e450 import quantity_of
+from core.meter.e450 import IDENTITY_LIMIT, quantity_of
 from core.meter.measurement import measurement_of
 from core.meter.quality import quality_of, worse
 from core.obis import ObisCode
@@ -215,7 +215,7 @@ def _serial_number(data_sets: Sequence[DataSet]) -> str | None:
         code = code.removesuffix("*255")
         if code in _SERIAL_NUMBERS and prefix in ("", "1-0", "0-0") and data_set.value.strip("0 "):
             found.setdefault(code, _as_text(data_set.value) if code.startswith("96") else data_set.value)
-    return next((found[code] for code in _SERIAL_NUMBERS if code in found), None)
+    return next((found[code][:IDENTITY_LIMIT] for code in _SERIAL_NUMBERS if code in found), None)
 
 
 def _as_text(value: str) -> str:

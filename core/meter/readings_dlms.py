@@ -13,7 +13,7 @@ from msgspec import Struct
 from core.errors import RemoteProtocolError
 from core.language import N_, _
 from core.meter.clock import clock_of
-from core.meter.e450 import SIMULATED_NAME, SIMULATED_TITLE, quantity_of, unit_text
+from core.meter.e450 import IDENTITY_LIMIT, SIMULATED_NAME, SIMULATED_TITLE, quantity_of, unit_text
 from core.meter.quality import quality_of
 from core.meter.readings import text_of
 from core.obis import ObisCode
@@ -234,7 +234,10 @@ def shown_value(value: Value) -> str | None:
 
 def identity_of(device_name: Value, serial_number: Value, title: bytes | None) -> MeterIdentity:
     """Who the meter is, by its logical device name, its serial number and its system title."""
-    name, number = (text_of(value) if value is not None else "" for value in (device_name, serial_number))
+    name, number = (
+        text_of(value)[:IDENTITY_LIMIT] if isinstance(value, (bytes, str, int)) else ""
+        for value in (device_name, serial_number)
+    )
     letters = [text[:3] for text in (name, title.decode("latin-1") if title else "")]
     maker = next(
         (text for text in letters if len(text) == 3 and text.isascii() and text.isalpha() and text.isupper()), None

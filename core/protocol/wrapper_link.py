@@ -65,7 +65,7 @@ class WrapperLink:
             if self._is_waiting and self._deadline_s is not None:
                 self._deadline_s = min(max(self._deadline_s, now_s + self._answer_s), self._latest_s)
         if self._is_waiting and self._deadline_s is not None and now_s >= self._deadline_s and not self._is_sent:
-            self._close(TransportError(_("the meter does not answer ({attempts} attempts)").format(attempts=1)))
+            self._close(TransportError(_("the meter does not answer")))
 
     def next_event(self) -> LinkEvent | NeedData:
         """The next thing to do or to tell."""

@@ -267,3 +267,8 @@ def test_rows_without_time_or_known_column_are_no_measurement():
     text = ProfileColumn(obis="0-0:96.7.21*255")
     assert measured([text], [(NOON_S, ("x",))]) == []
     assert ProfileMeasurements([ENERGY_COLUMN], 900.0).of_rows([ProfileRow(time=None, time_s=None, values=(1,))]) == ()
+
+
+def test_a_name_without_end_is_cut_and_a_list_is_no_name():
+    assert identity_of(b"LGZ" + b"7" * 60_000, None, None).serial_number == "LGZ" + "7" * 61
+    assert identity_of([None] * 60_000, [b"x"] * 9, None).serial_number is None
