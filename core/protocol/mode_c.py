@@ -1,7 +1,8 @@
 """Data readout of a meter that answers a sign-on (IEC 62056-21 modes A, B, C and E), as a session without I/O.
 
-Behind the sign-on comes one data message, or several partial blocks, whose block checks hold; a broken partial block
-is asked for again.
+Behind the sign-on comes one data message, or several partial blocks, whose block checks hold. What is broken is asked
+for again by a repeat request (6.3.6): a partial block three times, a whole message, which some meters do not repeat,
+once; then the sign-on begins anew.
 """
 
 from __future__ import annotations
@@ -35,11 +36,20 @@ class ReadoutSession(SignOnSession):
         self._searched = 0
         self._data_sets: list[DataSet] = []
         self._repeats = 0
+        self._broken: RemoteProtocolError | None = None
 
     def _begin_again(self) -> None:
         self._searched = 0
         self._data_sets.clear()
         self._repeats = 0
+        self._broken = None
+
+    def _pass_message_deadline(self, now_s: float) -> None:
+        if self._broken is None or self._buffer:
+            super()._pass_message_deadline(now_s)
+        else:
+            words = _("{reason}, and the meter does not send its message again").format(reason=self._broken)
+            self._fail(RemoteProtocolError(words), now_s)
 
     def _receive_message(self, now_s: float) -> None:
         start = self._buffer.find(b"\x02")
@@ -70,13 +80,15 @@ class ReadoutSession(SignOnSession):
             found = decode_block(block, self.identification)
         except RemoteProtocolError as error:
             is_partial = block[-2] == EOT or bool(self._data_sets)
-            if is_partial and self._repeats < REPEATS:
+            if self._repeats < (REPEATS if is_partial else 1):
                 self._repeats += 1
+                self._broken = error
                 self._events.append(Rejected(error))
                 self._send(b"\x15")
             else:
                 self._fail(error, now_s)
             return
+        self._broken = None
         self._data_sets += found.data_sets
         if found.is_partial:
             self._repeats = 0

@@ -28,6 +28,7 @@ class RawMeter:
         self.sent_blocks = [data] if isinstance(data, bytes) else list(data)
         self.heard = []
         self.signs_on = 0
+        self.repeats = False
 
     def answer(self, data, baud):
         """What comes back, as (bytes, baud) pairs, to octets sent at `baud`."""
@@ -49,7 +50,8 @@ class RawMeter:
             self.blocks = iter(self.sent_blocks)
             return echo + ([(next(self.blocks), speed)] if speed <= self.highest else [])
         if data in (b"\x06", b"\x15"):
-            return [*echo, (next(self.blocks), 9600)]
+            repeated = self.data if data == b"\x15" and self.repeats else next(self.blocks, b"")
+            return [*echo, (repeated, 9600)] if repeated else echo
         return echo
 
 
@@ -160,6 +162,16 @@ def test_a_wrong_block_check_is_never_told_and_read_again():
     assert not [event for event in told if isinstance(event, Told)]
     assert isinstance(told[-1].error, RemoteProtocolError)
     assert "block check" in str(told[-1].error)
+    assert meter.signs_on == 2
+
+
+def test_a_whole_message_with_a_wrong_block_check_is_asked_for_again_before_a_new_sign_on():
+    meter = RawMeter()
+    meter.sent_blocks = [bytes([*DATA[:5], DATA[5] ^ 1, *DATA[6:]])]
+    meter.repeats = True
+    told, _line = converse(ReadoutSession(), meter)
+    assert [one.value for one in telegram_of(told).data_sets] == ["12345678", "000285.4"]
+    assert meter.heard == [b"/?!\r\n", b"\x06050\r\n", b"\x15", b"\x01B0\x03q"]
 
 
 def test_data_cut_in_the_middle_is_told_as_broken_off():
