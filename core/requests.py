@@ -85,6 +85,13 @@ class ProfileRequest(Struct, frozen=True, kw_only=True, tag="profile"):
     operator: str = ""
 
 
+class MeterCancelRequest(Struct, frozen=True, kw_only=True, tag="meter_cancel"):
+    """End the reading of registers or of a load profile that somebody asked of a meter; its usual readings go on."""
+
+    meter: str
+    operator: str = ""
+
+
 class LineWatchRequest(Struct, frozen=True, kw_only=True, tag="line_watch"):
     """Publish the octets of a meter's line as `LineOctets` from now on, or stop that (`is_wanted` False)."""
 
@@ -103,6 +110,7 @@ Request = (
     | MeterReadRequest
     | RegistersRequest
     | ProfileRequest
+    | MeterCancelRequest
     | LineWatchRequest
 )
 """What a site can be asked."""

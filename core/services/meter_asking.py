@@ -53,6 +53,10 @@ REFUSALS = (WrongPasswordError, WrongKeyError)
 T = TypeVar("T")
 
 
+class _StoppedError(BeffroiError):
+    """Whoever asked does not want the answer any more; the conversation is in the middle of it."""
+
+
 class MeterAsking:
     """Asks the meter of `source`; `is_alone` False where others speak over the same port."""
 
@@ -188,6 +192,10 @@ class MeterAsking:
         if isinstance(error, REFUSALS):
             self._telling.refused(error, is_over=False)
 
+    def _check_wanted(self, ask: Ask) -> None:
+        if self._asks.is_cancelled(ask):
+            raise _StoppedError(_("stopped"))
+
     def _has_secret(self) -> bool:
         source = self._source
         return source.password is not None or source.key is not None
@@ -217,6 +225,7 @@ class MeterAsking:
             async with _closing(dialogue.registers(ask.codes)) as values:
                 async for value in values:
                     part.append(value)
+                    self._check_wanted(ask)
                     if len(part) >= PART_REGISTERS or loop.time() - told_s >= PART_S:
                         tell(is_last=False)
                         is_first, told_s = False, loop.time()
@@ -238,6 +247,8 @@ class MeterAsking:
                     telling.publish(replace(part, name=telling.name, is_first=is_first))
                     self._filling.note_part(telling.name, part)
                     is_first = False
+                    if not part.is_last:
+                        self._check_wanted(ask)
         except BeffroiError as failure:
             self._tell_refusal(failure)
             telling.publish(_no_profile(ask, telling.name, dialogue.identity, str(failure), is_first=is_first))

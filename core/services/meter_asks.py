@@ -40,6 +40,7 @@ class AskQueue:
         self._lock = threading.Lock()
         self._waiting: deque[Ask] = deque()
         self._is_reading_wanted = False
+        self._is_cancelled = False
 
     def want_reading(self) -> None:
         """The usual quantities are wanted at once."""
@@ -57,7 +58,19 @@ class AskQueue:
     def take(self) -> Ask | None:
         """The next ask, None where there is none."""
         with self._lock:
+            self._is_cancelled = False
             return self._waiting.popleft() if self._waiting else None
+
+    def cancel(self) -> None:
+        """Nobody wants any more what waits, nor the one that was taken last; but what fills the history goes on."""
+        with self._lock:
+            kept = [ask for ask in self._waiting if isinstance(ask, ProfileAsk) and ask.is_filling]
+            self._waiting = deque(kept)
+            self._is_cancelled = True
+
+    def is_cancelled(self, ask: Ask) -> bool:
+        """True where `ask`, the one that was taken last, is not wanted any more."""
+        return self._is_cancelled and not (isinstance(ask, ProfileAsk) and ask.is_filling)
 
     def take_reading(self) -> bool:
         """True, once, when a reading is wanted."""

@@ -107,6 +107,10 @@ class MeterReader:
         """
         self._asks.put(ProfileAsk(start_s, end_s, obis))
 
+    def cancel_asks(self) -> None:
+        """End what registers and load profiles were asked for; the usual readings go on."""
+        self._asks.cancel()
+
     def watch_line(self, is_wanted: bool) -> None:
         """Publish the octets of the line as LineOctets from now on, or no more: 20 records a second at most."""
         self._watch.is_wanted = is_wanted

@@ -25,6 +25,7 @@ from core.requests import (
     EnterRequest,
     LineWatchRequest,
     MaintenanceRequest,
+    MeterCancelRequest,
     MeterReadRequest,
     ProfileRequest,
     RegistersRequest,
@@ -52,7 +53,7 @@ class Query(Protocol):
         """What `function(history)` returns."""
 
 
-MeterRequest = MeterReadRequest | RegistersRequest | ProfileRequest | LineWatchRequest
+MeterRequest = MeterReadRequest | RegistersRequest | ProfileRequest | MeterCancelRequest | LineWatchRequest
 
 
 class Meters(Protocol):
@@ -70,6 +71,9 @@ class Meters(Protocol):
     def read_profile(self, name: str, start_s: float, end_s: float, obis: str | None, /) -> None:
         """Have its load profile read; it comes as ProfilePart."""
 
+    def cancel_asks(self, name: str, /) -> None:
+        """End what its registers and load profile were asked for."""
+
     def watch_line(self, name: str, is_wanted: bool, /) -> None:
         """Have the octets of its line published as LineOctets, or no more."""
 
@@ -83,6 +87,8 @@ def ask_meter(meters: Meters, request: MeterRequest) -> None:
         meters.read_registers(name)
     elif isinstance(request, LineWatchRequest):
         meters.watch_line(name, request.is_wanted)
+    elif isinstance(request, MeterCancelRequest):
+        meters.cancel_asks(name)
     elif request.start_s >= request.end_s:
         raise UsageError(_("the load profile is asked for from a time to a later one"))
     else:

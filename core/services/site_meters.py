@@ -67,6 +67,10 @@ class SiteMeters:
         """See `MeterReader.read_profile`; raises UsageError for a meter that is not read."""
         self._reader(name).read_profile(start_s, end_s, obis)
 
+    def cancel_asks(self, name: str) -> None:
+        """See `MeterReader.cancel_asks`; raises UsageError for a meter that is not read."""
+        self._reader(name).cancel_asks()
+
     def watch_line(self, name: str, is_wanted: bool) -> None:
         """See `MeterReader.watch_line`; raises UsageError for a meter that is not read."""
         self._reader(name).watch_line(is_wanted)

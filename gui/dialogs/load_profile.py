@@ -117,11 +117,12 @@ class LoadProfileWindow(MeterWindow):
             return
         if part.is_first:
             self.model.clear()
-        has_columns = part.columns != self.model.columns
+        has_columns = bool(part.columns) and part.columns != self.model.columns
         self.model.append(part)
-        self._period_s, self._is_simulated = part.period_s, part.is_simulated
+        if part.columns or part.is_first:
+            self._period_s, self._is_simulated = part.period_s, part.is_simulated
         for card in (self._card, self._curve_card):
-            card.set_context(_("simulated") if part.is_simulated else "")
+            card.set_context(_("simulated") if self._is_simulated else "")
         if has_columns:
             self._list_columns(part.columns)
             self.view.resizeColumnsToContents()

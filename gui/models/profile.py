@@ -34,7 +34,7 @@ class ProfileModel(RowsModel):
 
     def append(self, part: ProfilePart) -> None:
         """Some more rows."""
-        if part.columns != self.columns:
+        if part.columns and part.columns != self.columns:  # one that only tells the end has none
             self.beginResetModel()
             self.columns = part.columns
             self.endResetModel()

@@ -65,6 +65,7 @@ class MeterThreads(QObject):
         self._buses: dict[str, _Probe] = {}
         self._ending: list[LoopThread] = []
         self._when_free: list[Callable[[], None]] = []
+        self._watched: set[str] = set()
 
     def names(self) -> list[str]:
         """Meters being read."""
@@ -86,6 +87,7 @@ class MeterThreads(QObject):
         shared = self._buses.get(place) if place is not None else None
         probe = shared if shared is not None else self._new_probe(place or meter.name)
         reader = MeterReader(source, self._publish, lines=probe.lines, last_row=last_row)
+        reader.watch_line(meter.name in self._watched)  # from its first octet on
         self._let_go(meter.name, keep=probe)
         if place is not None:
             self._buses[place] = probe
@@ -113,8 +115,19 @@ class MeterThreads(QObject):
         """Have its load profile read; raises UsageError for a meter that is not read."""
         self._reader(name).read_profile(start_s, end_s, obis)
 
+    def cancel_asks(self, name: str) -> None:
+        """See `MeterReader.cancel_asks`; raises UsageError for a meter that is not read."""
+        self._reader(name).cancel_asks()
+
     def watch_line(self, name: str, is_wanted: bool) -> None:
-        """Have the octets of its line published, or no more; raises UsageError for a meter that is not read."""
+        """Have the octets of its line published, or no more; those too of who reads the meter later.
+
+        Raises UsageError for a meter that is not read now.
+        """
+        if is_wanted:
+            self._watched.add(name)
+        else:
+            self._watched.discard(name)
         self._reader(name).watch_line(is_wanted)
 
     # The end

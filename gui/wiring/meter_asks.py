@@ -8,12 +8,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from PyQt5.QtCore import QObject, QTimer, pyqtSignal
+from PyQt5.QtCore import QObject, QTimer
 
 from core.language import _
 from core.meter_records import ExplainedField, LineOctets, MeterRecord, ProfilePart, RegisterList
 from core.records import MeterReadings, MeterReport
-from core.requests import LineWatchRequest, ProfileRequest, RegistersRequest
+from core.requests import LineWatchRequest, MeterCancelRequest, ProfileRequest, RegistersRequest
 from gui.dialogs.load_profile import LoadProfileWindow
 from gui.dialogs.meter_line import LineWindow
 from gui.dialogs.registers import RegistersWindow
@@ -31,9 +31,7 @@ log = logging.getLogger("beffroi.gui")
 
 
 class MeterAsks(QObject):
-    """One window of a kind for each meter; `restart_wanted(meter)` ends what a meter is being asked."""
-
-    restart_wanted = pyqtSignal(str)
+    """One window of a kind for each meter."""
 
     def __init__(
         self,
@@ -129,10 +127,7 @@ class MeterAsks(QObject):
         self._services.ask(request, window.apply_failed if window is not None else None)
 
     def _on_stop_wanted(self, name: str) -> None:
-        if self._services.is_read_beside(name):
-            self._say(_("{meter} goes on being asked by the service on this home").format(meter=one_line(name)))
-        else:
-            self.restart_wanted.emit(name)
+        self._services.ask(MeterCancelRequest(meter=name, operator=self._services.config.operator))
 
     # Load profile
 

@@ -63,7 +63,6 @@ class MeterDesk(QObject):
         self.history = MeterHistory(services, lambda: self.total.parts, lambda name: name in self._last, self)
         self.asks = MeterAsks(services, self.current, self.renew, self)
         self._bus = BusScanDesk(services, self)
-        self.asks.restart_wanted.connect(self.connect_again)
         self._ports = QTimer(self)
         self._ports.setInterval(PORTS_MS)
         self._ports.timeout.connect(self._look_for_ports)

@@ -16,7 +16,7 @@ from core.config import Config
 from core.errors import UsageError
 from core.meter_records import LineOctets, ProfileColumn, ProfilePart, ProfileRow, RegisterList, RegisterValue
 from core.records import Measurement, MeterIdentity, MeterReadings, MeterReport, MeterState, SeriesPoints
-from core.requests import LineWatchRequest, ProfileRequest, RegistersRequest
+from core.requests import LineWatchRequest, MeterCancelRequest, ProfileRequest, RegistersRequest
 from gui.dialogs.bus_scan import BusScanDialog
 from gui.wiring.meter_asks import MeterAsks
 from gui.wiring.meter_history import MeterHistory
@@ -129,18 +129,12 @@ def test_a_list_that_a_meter_refuses_shows_what_it_sent_last(asks: MeterAsks):
     assert window.words() == "it is listened to"
 
 
-def test_stop_restarts_the_reading_of_a_meter_of_this_window_only(
-    asks: MeterAsks, services: FakeServices, qtbot: QtBot
-):
-    restarted = gather(asks.restart_wanted)
+def test_stop_cancels_what_was_asked_whoever_reads_the_meter(asks: MeterAsks, services: FakeServices, qtbot: QtBot):
     asks.apply_report(_report("dlms"))
     window = asks.open_registers("E450")
     qtbot.mouseClick(window.stop_button, Qt.LeftButton)
-    assert restarted == [("E450",)]
-    services.beside.add("E450")
-    window.ask()
-    qtbot.mouseClick(window.stop_button, Qt.LeftButton)
-    assert len(restarted) == 1
+    assert services.asked[-1] == MeterCancelRequest(meter="E450", operator="ana")
+    assert window.words() == "stopped"
 
 
 def test_a_load_profile_is_asked_for_and_what_it_filled_is_told(

@@ -341,6 +341,27 @@ def test_registers_come_in_parts_between_readings_asked_from_any_thread(asked):
     assert all(part.expected == 120 and part.name == "main" and part.meter == IDENTITY for part in parts)
 
 
+def test_what_is_not_wanted_any_more_ends_at_once_and_readings_go_on(asked):
+    async def scenario():
+        plan = Plan()
+        plan.objects = 1_000_000
+        reader, listener = asked(plan)
+        async with running(reader.run()):
+            await listener.readings(timeout_s=5)
+            reader.read_registers()
+            reader.read_profile(0.0, 9.0)
+            await listener.wait_for(lambda record: isinstance(record, RegisterList), timeout_s=5)
+            reader.cancel_asks()
+            answer = await registers(listener)
+            await listener.readings(plan.reads + 2, timeout_s=5)
+            return plan, answer
+
+    plan, answer = asyncio.run(scenario())
+    assert answer.error == "stopped"
+    assert not plan.asked_profiles  # what waited behind it is not wanted either
+    assert len(plan.opened) == 2  # another conversation: this one was in the middle of an answer
+
+
 def test_registers_that_break_off_tell_what_came_and_why(asked):
     async def scenario():
         reader, listener = asked(Plan(registers=[None, RemoteProtocolError("a block is missing")]))

@@ -10,7 +10,7 @@ from core.config import Config, MeterConfig
 from core.errors import UsageError
 from core.meter_records import LineOctets, ProfilePart, RegisterList, RegisterValue
 from core.records import MeterIdentity, MeterReport, MeterState, Reading
-from core.requests import LineWatchRequest, MeterReadRequest, ProfileRequest, RegistersRequest
+from core.requests import LineWatchRequest, MeterCancelRequest, MeterReadRequest, ProfileRequest, RegistersRequest
 from core.services import feed_messages
 from core.services.hub import Hub
 from core.services.site import Site
@@ -34,6 +34,9 @@ class Meters:
 
     def read_profile(self, name, start_s, end_s, obis):
         self._note(name, start_s, end_s, obis)
+
+    def cancel_asks(self, name):
+        self._note(name, "cancel")
 
     def watch_line(self, name, is_wanted):
         self._note(name, is_wanted)
@@ -61,9 +64,10 @@ def test_each_request_reaches_who_reads_the_meter(home):
         RegistersRequest(meter="main"),
         ProfileRequest(meter="main", start_s=1.0, end_s=2.0, obis="1-0:99.2.0"),
         LineWatchRequest(meter="main", is_wanted=False),
+        MeterCancelRequest(meter="main"),
         meters=meters,
     )
-    assert meters.asked == [("main",), ("main",), ("main", 1.0, 2.0, "1-0:99.2.0"), ("main", False)]
+    assert meters.asked == [("main",), ("main",), ("main", 1.0, 2.0, "1-0:99.2.0"), ("main", False), ("main", "cancel")]
 
 
 @pytest.mark.parametrize(
@@ -72,6 +76,7 @@ def test_each_request_reaches_who_reads_the_meter(home):
         RegistersRequest(meter="other"),
         ProfileRequest(meter="main", start_s=2.0, end_s=2.0),
         LineWatchRequest(meter="other"),
+        MeterCancelRequest(meter="other"),
     ],
 )
 def test_what_cannot_be_asked_is_refused_in_words(home, request_):
