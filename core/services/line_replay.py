@@ -7,6 +7,7 @@ Recorded are octets of both directions with their times, one piece a line: `2026
 from __future__ import annotations
 
 import asyncio
+import math
 import re
 from collections.abc import Sequence
 from datetime import datetime
@@ -22,6 +23,8 @@ LONGEST_PAUSE_S = 600.0
 """A longer silence in a recording is not waited for."""
 HELD_OCTETS = 1 << 14
 PAUSE_AT_END_S = 1.0
+ONE_QUESTION_S = 0.5
+"""What is sent so soon after is the rest of a question; later it is another one, and the first met silence."""
 
 _SETTINGS = re.compile(rb"^#[^\r\n]{0,200}\bline: (\d{2,7}) ([78])([NEO])1\b", re.MULTILINE)
 _LINE = re.compile(rb"(\d{4}-\d\d-\d\dT[0-9:.,+Z-]+)\s+([<>])\s+((?:[0-9A-Fa-f]{2}\s*)+)(?:#.*)?$")
@@ -119,11 +122,15 @@ class LineReplay:
 def _exchanges_of(pieces: Sequence[LineOctets]) -> list[tuple[float, bytes, list[LineOctets]]]:
     """Each question with its time, and what the meter answered to it until the next one."""
     found: list[tuple[float, bytes, list[LineOctets]]] = []
+    sent_s = -math.inf
     for piece in pieces:
         if not piece.is_sent:
             if found:
                 found[-1][2].append(piece)
-        elif found and not found[-1][2]:
+            continue
+        is_rest = piece.time_s - sent_s <= ONE_QUESTION_S
+        sent_s = piece.time_s
+        if is_rest and found and not found[-1][2]:
             found[-1] = (piece.time_s, found[-1][1] + piece.octets, found[-1][2])
         else:
             found.append((piece.time_s, piece.octets, []))

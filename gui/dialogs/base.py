@@ -154,6 +154,9 @@ class FormDialog(QDialog):
         if self.isVisible():
             self._outer.activate()
             self.resize(self.width(), max(self.height(), self._outer.totalHeightForWidth(self.width())))
+            room, frame = QGuiApplication.primaryScreen().availableGeometry(), self.frameGeometry()
+            if frame.bottom() > room.bottom() and frame.top() > room.top():  # its buttons stay on the screen
+                self.move(frame.left(), max(room.top(), room.bottom() - frame.height() + 1))
 
     def reject(self) -> None:
         """Escape and the window's cross: whatever goes on is stopped."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from PyQt5.QtCore import Qt, pyqtSignal
+from PyQt5.QtGui import QGuiApplication
 from PyQt5.QtWidgets import QHBoxLayout, QLineEdit, QListWidget, QListWidgetItem, QPushButton, QScrollArea, QWidget
 
 from core.config import MeterConfig
@@ -18,6 +19,10 @@ from gui.widgets.labels import plain_label
 
 _USB_SERIAL = Qt.UserRole + 1
 _MOST_NAME = 64
+_LEAST_PX, _MOST_PX = 160, 420
+"""Height of the fields that few need; they scroll within it."""
+_OTHERS_PX = 500
+_PORT_PX, _MOST_PORTS = 24, 4
 
 
 class ConnectProbeDialog(FormDialog):
@@ -56,7 +61,7 @@ class ConnectProbeDialog(FormDialog):
         self.ports = QListWidget()
         self.ports.setObjectName("card")
         self.ports.setAccessibleName(_("Serial ports found"))
-        self.ports.setFixedHeight(96)
+        self._size_ports(1)
         self.ports.currentItemChanged.connect(self._on_port)
         self.ports.itemActivated.connect(lambda _item: self.on_accept())
         self.add_wide(self.ports)
@@ -131,6 +136,7 @@ class ConnectProbeDialog(FormDialog):
             self.ports.addItem(item)
             if device == self.port.text() or (serial and serial == self._usb_serial):
                 chosen = item
+        self._size_ports(len(ports))
         if not ports:
             item = QListWidgetItem(_("no serial port found: plug the probe in, then look again"))
             item.setFlags(Qt.NoItemFlags)
@@ -197,7 +203,8 @@ class ConnectProbeDialog(FormDialog):
             self.set_busy(False)
             words = report.text
             if report.needs_password:
-                words += " " + _("Nothing is tried again by itself: give another password, then connect.")
+                once = _("Nothing is tried again by itself: give another password, then connect.")
+                words = f"{words.rstrip('.')}. {once}"
             self.say(words, "warning" if report.needs_key or report.needs_password else "critical")
         else:
             self.say(report.text, "warning" if report.state is MeterState.SILENT else None)
@@ -230,6 +237,10 @@ class ConnectProbeDialog(FormDialog):
         self._usb_serial = same[0].data(_USB_SERIAL) if same else None
         self._show_found_by()
 
+    def _size_ports(self, count: int) -> None:
+        self.ports.setFixedHeight(_PORT_PX * max(1, min(count, _MOST_PORTS)) + 8)
+        self._grow()
+
     def _show_scan(self) -> None:
         self.scan_button.setVisible(self.protocol.currentData() == "mbus")
 
@@ -250,7 +261,8 @@ class ConnectProbeDialog(FormDialog):
     def _on_more(self, is_open: bool) -> None:
         """The fields scroll where the screen is low."""
         height = self.more.sizeHint().height() + 4
-        self._scroll.setFixedHeight(min(height, 300) if is_open else height)
+        room = QGuiApplication.primaryScreen().availableGeometry().height() - _OTHERS_PX
+        self._scroll.setFixedHeight(min(height, max(_LEAST_PX, min(room, _MOST_PX))) if is_open else height)
         self._grow()
 
     def _on_remove(self) -> None:

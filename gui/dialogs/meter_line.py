@@ -223,6 +223,9 @@ class LineWindow(MeterWindow):
     def _on_clear(self) -> None:
         self.model.clear()
         self._waiting = []
+        self._saved = ("", None)
+        self.dump.clear()
+        self._explained.setCurrentIndex(0)
         self._show_count()
 
     def _on_save(self) -> None:

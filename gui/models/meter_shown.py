@@ -65,6 +65,8 @@ class MeterShown:
         if self.is_total:
             return self.title
         state = _(_STATES[self.report.state]) if self.report is not None else _("not connected")
+        if self.report is not None and (self.report.needs_password or self.report.needs_key):
+            state = _("needs its password") if self.report.needs_password else _("needs its key")
         return f"{self.name} · {state}"
 
     @property

@@ -114,7 +114,7 @@ class EnergyCurves(QWidget):
 
     def show_meter(self, meter: MeterShown, marks: Sequence[AlarmMark]) -> None:
         """Draw this meter, its alarms as marks."""
-        self.bars.apply(meter.bars, meter.currency)
+        self.bars.apply(meter.bars, meter.currency, is_heard=meter.has_values)
         self.bars.set_simulated(meter.is_simulated)
         if self.group is None:
             return

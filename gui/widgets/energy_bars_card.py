@@ -29,7 +29,7 @@ class EnergyBarsCard(Card):
         self._known: dict[str, EnergyBars] = {}
         self._currency: str | None = None
         self._unit = UNITS[0]
-        self._is_simulated = False
+        self._is_heard = True
         self._words = ElidedLabel("dim")
         self._words.setAlignment(Qt.AlignRight | Qt.AlignVCenter)
         self._legend = _Legend()
@@ -69,9 +69,10 @@ class EnergyBarsCard(Card):
         """What the bar under the mouse, or reached by the keys, says."""
         return self._words.accessibleName()
 
-    def apply(self, bars: Mapping[str, EnergyBars], currency: str | None) -> None:
-        """Bars of one meter by their unit, as far as they are known; none: another meter is shown."""
+    def apply(self, bars: Mapping[str, EnergyBars], currency: str | None, *, is_heard: bool = True) -> None:
+        """Bars of one meter by their unit, as far as they are known, of one that was heard at least once."""
         self._known = dict(bars)
+        self._is_heard = is_heard
         self._currency = currency
         self._show()
 
@@ -84,7 +85,11 @@ class EnergyBarsCard(Card):
         self.chart.apply(bars, self._currency)
         self._stack.setCurrentIndex(1 if self.chart.has_values else 0)
         self._empty.set_sentence(
-            _("counting…") if bars is None else _("The history has no energy of this meter in this time.")
+            _("The history has no energy of this meter yet.")
+            if not self._is_heard
+            else _("counting…")
+            if bars is None
+            else _("The history has no energy of this meter in this time.")
         )
         names = beside_words(self._unit)
         beside = [bars.before, bars.long_before] if bars is not None else []

@@ -71,8 +71,11 @@ class StatusLine(QStatusBar):
         self._links.setText("   ".join(words))
 
     def apply_probe(self, report: MeterReport) -> None:
-        """A probe's state."""
-        self._probes[report.name] = report
+        """A probe's state; one that nobody reads any more, by somebody's will, is none."""
+        if report.is_ended:
+            self._probes.pop(report.name, None)
+        else:
+            self._probes[report.name] = report
         self._tell_probes(self._probes.values())
 
     def forget_probe(self, name: str) -> None:
@@ -137,7 +140,7 @@ class StatusLine(QStatusBar):
     def _tell_probes(self, reports: Iterable[MeterReport]) -> None:
         words, tips, worst = [], [], "dim"
         for report in reports:
-            state = _("needs its key") if report.needs_key else _probe_words(report.state)
+            state = _probe_words(report)
             if report.is_simulated:
                 state = _("{state}, simulated").format(state=state)
             words.append(_("probe {name}: {state}").format(name=one_line(report.name), state=state))
@@ -173,11 +176,15 @@ class StatusLine(QStatusBar):
         )
 
 
-def _probe_words(state: MeterState) -> str:
+def _probe_words(report: MeterReport) -> str:
+    if report.needs_password:
+        return _("needs its password")
+    if report.needs_key:
+        return _("needs its key")
     return {
         MeterState.SEARCHING: _("searching"),
         MeterState.READING: _("reading"),
         MeterState.SILENT: _("silent"),
         MeterState.DISCONNECTED: _("unplugged"),
         MeterState.FAILED: _("failed"),
-    }[state]
+    }[report.state]

@@ -131,6 +131,13 @@ def test_the_status_line_tells_links_probe_database_and_losses(qtbot, open_windo
     assert line._links.text() == "1 link   1 late   1 offline"
     window.apply_probe(MeterReport(name="E450", port="p", state=MeterState.READING, text="t", time_s=1))
     assert line._probe.text() == "probe E450: reading"
+    wrong = MeterReport(name="hall", port="p", state=MeterState.FAILED, text="t", time_s=1, needs_password=True)
+    window.apply_probe(wrong)
+    assert line._probe.text() == "probe E450: reading   probe hall: needs its password"
+    window.apply_probe(
+        MeterReport(name="hall", port="p", state=MeterState.DISCONNECTED, text="t", time_s=1, is_ended=True)
+    )
+    assert line._probe.text() == "probe E450: reading"
     window.apply_store(StoreReport(time_s=time.time() - 3, rows_waiting=0, rows_written=5, rows_dropped=0))
     assert line._database.text() == "database: written 3 s ago"
     line.apply_measures(batch(measure(time_s=time.time() - 1)))

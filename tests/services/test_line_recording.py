@@ -16,7 +16,7 @@ from core.meter_records import LineOctets
 from core.protocol.mbus_frames import short_frame
 from core.services.decode import decode_capture
 from core.services.line_recording import HEADING, LineRecording, pieces_of, recorded_line
-from core.services.line_replay import is_recording, recorded_pieces
+from core.services.line_replay import LineReplay, is_recording, recorded_pieces
 
 PUSH = push(VirtualE450(1), 1_790_000_000.0, 2)
 
@@ -97,3 +97,14 @@ def test_a_disk_that_is_full_is_said_in_words(tmp_path):
         recording.flush()
     with suppress(OSError):
         recording._stream.close()
+
+
+def test_a_question_that_met_silence_is_no_part_of_the_next_one():
+    asked = [
+        piece(0.0, b"\x7e\x01", is_sent=True),
+        piece(6.0, b"\x7e", is_sent=True),
+        piece(6.1, b"\x02", is_sent=True),
+    ]
+    replay = LineReplay([*asked, piece(6.2, b"\x7e\x03")])
+    assert replay._found(b"\x7e\x02") == 0
+    assert replay._found(b"\x7e\x01") is None
