@@ -1,16 +1,16 @@
 """The whole time of the chosen series in a low strip, and the window of it that the plot shows.
 
-Imported after the first paint: it needs numpy.
+Imported after the first paint: it needs numpy and pyqtgraph.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
 import numpy as np
+import pyqtgraph as pg
 from PyQt5.QtCore import QPointF, QRectF, QSize, Qt, pyqtSignal
-from PyQt5.QtGui import QFontMetricsF, QKeyEvent, QMouseEvent, QPainter, QPaintEvent, QPen, QPolygonF, QWheelEvent
+from PyQt5.QtGui import QFontMetricsF, QKeyEvent, QMouseEvent, QPainter, QPaintEvent, QPen, QWheelEvent
 from PyQt5.QtWidgets import QWidget
 
 from core.language import _
@@ -205,16 +205,13 @@ class OverviewStrip(QWidget):
         least, most = float(low[known].min()), float(high[known].max())
         scale = (ground.height() - 4) / ((most - least) or 1.0)
         painter.setPen(QPen(theme().color(role, 190), 1))
-        previous: QPointF | None = None
-        for time_s, bottom, top in zip(times.tolist(), low.tolist(), high.tolist(), strict=True):
-            if not math.isfinite(bottom):
-                previous = None
-                continue
-            x = self.pixel_of(time_s)
-            upper = QPointF(x, ground.bottom() - 2 - (top - least) * scale)
-            lower = QPointF(x, ground.bottom() - 2 - (bottom - least) * scale)
-            painter.drawPolyline(QPolygonF([*([previous] if previous is not None else []), upper, lower]))
-            previous = lower
+        left, right = self._edges
+        per_s = (right - left) / ((self._whole[1] - self._whole[0]) or 1.0)
+        base = ground.bottom() - 2 + least * scale
+        for run in np.ma.clump_unmasked(np.ma.masked_invalid(low)):
+            x = left + (times[run] - self._whole[0]) * per_s
+            ends = np.column_stack((base - high[run] * scale, base - low[run] * scale))
+            painter.drawPolyline(pg.functions.arrayToQPolygonF(np.repeat(x, 2), ends.ravel()))
 
     def _paint_times(self, painter: QPainter, top: float) -> None:
         left, right = self._edges

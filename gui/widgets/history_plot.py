@@ -41,6 +41,7 @@ _OLD_S = 60.0
 _OVERVIEW_POINTS = 400
 _BETWEEN_POINTS = 4_000
 _LEAST_REACH_S = 900.0
+_SELDOM_S = 5.0
 _OVERVIEW_AGAIN_S = 300.0
 
 
@@ -68,6 +69,8 @@ class HistoryPlot(Card):
         self._answered: int | None = None
         self._overview_asked: tuple[int, tuple[str, ...], float, float] | None = None
         self._drawn_as: tuple[object, ...] | None = None
+        self._drawn_s = 0.0
+        self._drawn_revision = self._said_revision = 0
         self._version = 0
         self._error = ""
         self._between = BetweenFigures(self.data)
@@ -194,11 +197,18 @@ class HistoryPlot(Card):
         start_s, end_s = self.range.span()
         pixel_s = self.pixel_s()
         names = self.chosen.names()
-        state = (self.data.revision(names), self._version, round(end_s / pixel_s), end_s - start_s > 0, self.is_busy)
-        if state == self._drawn_as:
+        revision = self.data.revision(names)
+        state = (self._version, round(end_s / pixel_s), end_s - start_s > 0, self.is_busy)
+        # a value of now moves less than a pixel of a year: it is told in words, and drawn by and by
+        is_due = revision != self._drawn_revision and time.monotonic() - self._drawn_s >= min(pixel_s, _SELDOM_S)
+        if state == self._drawn_as and not is_due:
+            if revision != self._said_revision:
+                self._said_revision = revision
+                self.say()
             self._renew(start_s, end_s)
             return
-        self._drawn_as = state
+        self._drawn_as, self._drawn_s = state, time.monotonic()
+        self._drawn_revision = self._said_revision = revision
         self.canvas.show_frame(self.frame(start_s, end_s))
         edges = self.canvas.edges_px
         self.marks_strip.set_span(start_s, end_s, edges)

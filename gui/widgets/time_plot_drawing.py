@@ -5,17 +5,19 @@ Everything is laid out in pixels once for each redraw; painting only strokes rea
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 
 import numpy as np
 import pyqtgraph as pg
 from numpy.typing import NDArray
 from PyQt5.QtCore import QLineF, QPointF, QRectF, Qt
-from PyQt5.QtGui import QFontMetricsF, QPainter, QPen, QPolygonF
+from PyQt5.QtGui import QFontMetricsF, QPainter, QPen, QPixmap, QPolygonF
 from PyQt5.QtWidgets import QStyleOptionGraphicsItem, QWidget
 
 from gui.theme import theme
 from gui.widgets.time_axis import Tick, label_font
+from gui.widgets.time_plot_area import Area
 
 _DOT_PX = 4.0
 
@@ -115,12 +117,14 @@ class Drawing(pg.GraphicsObject):
         self._box = box
         self._frame = Frame()
         self._lines: list[tuple[str, QPolygonF]] = []
-        self._fills: list[tuple[str, QPolygonF]] = []
-        self._envelopes: list[tuple[str, QPolygonF]] = []
+        self._fills: list[tuple[str, Area]] = []
+        self._envelopes: list[tuple[str, Area]] = []
         self._dots: list[tuple[str, QPolygonF]] = []
         self._grid: list[QLineF] = []
         self._reasons: list[tuple[QRectF, str]] = []
         self._size = (1.0, 1.0)
+        self._paintings = 0
+        self._kept: QPixmap | None = None
 
     def boundingRect(self) -> QRectF:
         """The whole view box."""
@@ -151,11 +155,11 @@ class Drawing(pg.GraphicsObject):
                     xs, ys = np.array([xs[0] - 1, xs[0] + 1]), np.array([ys[0], ys[0]])
                 self._lines.append((stroke.role, pg.functions.arrayToQPolygonF(xs, ys)))
                 if stroke.is_filled:
-                    self._fills.append((stroke.role, _down_to(zero, xs, ys)))
+                    self._fills.append((stroke.role, Area(xs, ys, np.full(len(ys), zero))))
         self._grid = [QLineF(self.x(tick.value), 0, self.x(tick.value), height) for tick in ticks_x]
         self._grid += [QLineF(0, self.y(tick.value), width, self.y(tick.value)) for tick in ticks_y]
         unsaid = self._lay_out_reasons()
-        self.update()
+        self.forget()
         return unsaid
 
     def _lay_out_mean(
@@ -178,10 +182,9 @@ class Drawing(pg.GraphicsObject):
                 self._lines.append((stroke.role, to_polygon(xs, ys)))
                 if stroke.is_filled:
                     zero = min(max(self.y(0.0, stroke.axis), 0.0), self._size[1])
-                    self._fills.append((stroke.role, _down_to(zero, xs, ys)))
+                    self._fills.append((stroke.role, Area(xs, ys, np.full(len(ys), zero))))
                 if not np.array_equal(top[run], bottom[run]):
-                    around = np.concatenate((xs, xs[::-1])), np.concatenate((top[run], bottom[run][::-1]))
-                    self._envelopes.append((stroke.role, to_polygon(*around)))
+                    self._envelopes.append((stroke.role, Area(xs, top[run], bottom[run])))
 
     def x(self, time_s: float) -> float:
         """Pixel of a time."""
@@ -194,6 +197,32 @@ class Drawing(pg.GraphicsObject):
         return self._size[1] - (value - low) / ((high - low) or 1.0) * self._size[1]
 
     def paint(self, painter: QPainter, option: QStyleOptionGraphicsItem, widget: QWidget | None = None) -> None:
+        """What was painted before is kept as it was: a pointer that moves over twelve envelopes would wait for each."""
+        device = painter.device()
+        if widget is None or device is None:  # a file
+            self._paint_all(painter, in_parts=False)
+            return
+        self._paintings += 1
+        if self._paintings == 1:  # a live plot is another one at each frame
+            self._paint_all(painter, in_parts=True)
+            return
+        if self._kept is None:
+            ratio = device.devicePixelRatioF()
+            width, height = self._size
+            self._kept = QPixmap(math.ceil(width * ratio), math.ceil(height * ratio))
+            self._kept.setDevicePixelRatio(ratio)
+            self._kept.fill(theme().color("card"))
+            inner = QPainter(self._kept)
+            self._paint_all(inner, in_parts=True)
+            inner.end()
+        painter.drawPixmap(QPointF(0, 0), self._kept)
+
+    def forget(self) -> None:
+        """Paint all of it anew: in other colours, or another font."""
+        self._paintings, self._kept = 0, None
+        self.update()
+
+    def _paint_all(self, painter: QPainter, *, in_parts: bool) -> None:
         """From the ground up, so that no band lies on a word."""
         colours = theme()
         width, height = self._size
@@ -202,9 +231,9 @@ class Drawing(pg.GraphicsObject):
         painter.setPen(QPen(colours.color("line", 90), 1))
         painter.drawLines(self._grid)
         painter.setPen(Qt.NoPen)
-        for role, polygon in self._fills:
+        for role, area in self._fills:
             painter.setBrush(colours.color(role, 44))
-            painter.drawPolygon(polygon)
+            area.paint(painter, in_parts=in_parts)
         for gap in self._frame.gaps:
             left = self.x(gap.start_s)
             painter.fillRect(QRectF(left, 0, max(1.0, self.x(gap.end_s) - left), height), colours.color("line", 150))
@@ -217,9 +246,9 @@ class Drawing(pg.GraphicsObject):
             else:
                 painter.fillRect(QRectF(left, 0, max(2.0, right - left), 3), colours.color(band.role))
         painter.setPen(Qt.NoPen)
-        for role, polygon in self._envelopes:
+        for role, area in self._envelopes:
             painter.setBrush(colours.color(role, 52))
-            painter.drawPolygon(polygon)
+            area.paint(painter, in_parts=in_parts)
         painter.setBrush(Qt.NoBrush)
         for limit in self._frame.limits:
             painter.setPen(QPen(colours.color("warning"), 1, Qt.DashLine))
@@ -336,12 +365,6 @@ class Drawing(pg.GraphicsObject):
                 top = min(top, self.y(float(np.nanmax(high)), stroke.axis))
                 bottom = max(bottom, self.y(float(np.nanmin(low)), stroke.axis))
         return top, bottom
-
-
-def _down_to(zero: float, xs: NDArray[np.float64], ys: NDArray[np.float64]) -> QPolygonF:
-    """What lies between a curve and the line of zero."""
-    around = np.concatenate(([xs[0]], xs, [xs[-1]])), np.concatenate(([zero], ys, [zero]))
-    return pg.functions.arrayToQPolygonF(*around)
 
 
 def _runs(values: NDArray[np.float64]) -> list[slice]:

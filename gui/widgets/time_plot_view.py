@@ -89,7 +89,7 @@ class Canvas(pg.GraphicsView):
         for axis in (self._time_axis, self._value_axis, *self._more_axes):
             axis.on_theme_changed()
         self.setBackground(theme().card)
-        self._drawing.update()
+        self._drawing.forget()
         self._cursor.update()
 
     @property

@@ -10,8 +10,8 @@ from itertools import pairwise
 import numpy as np
 import pytest
 from PyQt5.QtCore import QPoint, QPointF, Qt
-from PyQt5.QtGui import QColor, QImage, QWheelEvent
-from PyQt5.QtWidgets import QVBoxLayout, QWidget
+from PyQt5.QtGui import QColor, QImage, QPainter, QWheelEvent
+from PyQt5.QtWidgets import QLabel, QVBoxLayout, QWidget
 from pytestqt.qtbot import QtBot
 
 from core.records import SeriesPoints
@@ -19,6 +19,7 @@ from core.series import SeriesBook
 from gui.theme import theme, use_theme
 from gui.widgets.time_axis import nice_range, time_ticks, value_ticks
 from gui.widgets.time_plot import Curve, Scale, TimePlot
+from gui.widgets.time_plot_area import Area
 from gui.widgets.time_plot_export import csv_text, picture, unit_of
 from gui.widgets.time_plot_group import PlotGroup
 from gui.widgets.time_plot_past import Past
@@ -186,7 +187,8 @@ def test_the_wheel_scrolls_the_page_and_leaves_the_time_alone(page: Page):
     page.power.canvas.wheelEvent(event)
     assert not event.isAccepted()
     assert page.range.span() == span
-    assert "Ctrl" in page.power.toolTip()
+    assert page.power.toolTip() == page.power.canvas.toolTip() == ""  # it would lie over the curves
+    assert "Ctrl" in page.power.findChild(QLabel, "card-title").toolTip()
 
 
 def test_the_wheel_with_ctrl_zooms_about_the_pointer(page: Page):
@@ -456,3 +458,47 @@ def test_one_silence_between_history_and_memory_is_one_band(page: Page):
     page.group.apply_points([_history("meter/E450/p_w", points)], page.asked[-1][0])
     gaps = page.group._gaps(NOW_S - 400, NOW_S - 50)
     assert [(gap.start_s, gap.end_s) for gap in gaps if gap.end_s <= NOW_S - 60] == [(NOW_S - 205, NOW_S - 60)]
+
+
+@pytest.mark.parametrize("count", [2, 48, 49, 50, 700])
+def test_an_area_in_parts_is_the_same_picture_as_the_whole(qtbot, count: int):
+    random = np.random.default_rng(count)
+    x = np.linspace(1.5, 298.2, count)
+    area = Area(x, 10 + 60 * random.random(count), 90 + 60 * random.random(count))
+    pictures = []
+    for in_parts in (False, True):
+        picture = QImage(300, 160, QImage.Format_RGB32)
+        picture.fill(Qt.black)
+        painter = QPainter(picture)
+        painter.setPen(Qt.NoPen)
+        painter.setBrush(QColor(255, 255, 255, 52))
+        area.paint(painter, in_parts=in_parts)
+        painter.end()
+        pictures.append(np.frombuffer(picture.constBits().asstring(picture.byteCount()), np.uint8))
+    assert pictures[0].any()
+    assert np.count_nonzero(pictures[0] != pictures[1]) <= 0.001 * len(pictures[0])
+
+
+def test_a_pointer_that_moves_paints_what_is_kept_until_the_curves_or_colours_change(qtbot, page: Page):
+    canvas = page.power.canvas
+    painted = []
+    whole = canvas._drawing._paint_all
+    canvas._drawing._paint_all = lambda painter, *, in_parts: (
+        painted.append(in_parts),
+        whole(painter, in_parts=in_parts),
+    )
+    canvas.on_theme_changed()
+    first = None
+    for _pointer in range(4):
+        picture = canvas.grab().toImage()
+        first = first or picture
+        assert picture == first
+    assert painted == [True, True]
+    canvas.on_theme_changed()
+    canvas.grab()
+    assert len(painted) == 3
+    picture = QImage(300, 160, QImage.Format_RGB32)
+    painter = QPainter(picture)
+    canvas.render(painter)
+    painter.end()
+    assert painted[-1] is False
