@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Iterable
 
 from PyQt5.QtCore import Qt, QTimer, pyqtSignal
@@ -18,6 +19,9 @@ from gui.plain_text import one_line, plain_tip
 from gui.theme import notifier
 from gui.widgets.bell_icon import bell_icon
 from gui.widgets.labels import plain_label, set_role
+
+_MOST_PROBES = 2
+"""More than so many are counted by their state."""
 
 
 class StatusLine(QStatusBar):
@@ -139,14 +143,19 @@ class StatusLine(QStatusBar):
 
     def _tell_probes(self, reports: Iterable[MeterReport]) -> None:
         words, tips, worst = [], [], "dim"
+        states: Counter[str] = Counter()
         for report in reports:
             state = _probe_words(report)
             if report.is_simulated:
                 state = _("{state}, simulated").format(state=state)
             words.append(_("probe {name}: {state}").format(name=one_line(report.name), state=state))
+            states[_probe_words(report)] += 1
             tips.append(f"{report.name}: {report.text}")
             if report.state in (MeterState.FAILED, MeterState.SILENT, MeterState.DISCONNECTED):
                 worst = "warning"
+        if len(words) > _MOST_PROBES:
+            counts = ", ".join(f"{count} {state}" for state, count in states.most_common())
+            words = [_("{count} probes: {states}").format(count=len(words), states=counts)]
         self._probe.setText("   ".join(words))
         self._probe.setToolTip(plain_tip("\n".join(tips)))
         set_role(self._probe, worst)

@@ -293,10 +293,7 @@ class PlotGroup(QObject):
         spans: list[tuple[float, float]] = []
         past, joint_s = self._past.get(name), self._live_from(field)
         if past is not None:
-            for index in np.flatnonzero(np.isnan(past.mean)):
-                # One that memory ends is the joint between both, told below.
-                if 0 < index < len(past.time_s) - 1 and past.time_s[index + 1] < joint_s:
-                    spans.append((float(past.time_s[index - 1]), float(past.time_s[index + 1])))
+            spans += [span for span in past.gaps() if span[1] < joint_s]  # what memory ends is the joint, told below
             joint = self._joint(past, joint_s)
             if joint:
                 spans.append(joint)

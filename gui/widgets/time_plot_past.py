@@ -43,6 +43,12 @@ class Past:
         rows = np.minimum(np.searchsorted(self.time_s, time_s), len(self.time_s) - 1)
         return np.where(self.time_s[rows] == time_s, self.mean[rows], math.nan)
 
+    def gaps(self) -> list[tuple[float, float]]:
+        """From the last value before to the first one after, wherever there is none for a while."""
+        known = np.flatnonzero(np.isfinite(self.mean))
+        ends = np.flatnonzero(np.diff(known) > 1)
+        return [(float(self.time_s[known[end]]), float(self.time_s[known[end + 1]])) for end in ends]
+
     def filled_between(self, start_s: float, end_s: float) -> list[tuple[float, float]]:
         """The spans within, whose points came from the load profile of the meter; none where it holds no value."""
         return [
