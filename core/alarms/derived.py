@@ -12,7 +12,7 @@ from datetime import tzinfo
 from core.alarms.baseline import Baseline
 from core.alarms.condition import WIRED_V
 from core.alarms.meter_words import Words, reason
-from core.counters import has_come_round, rounded_down
+from core.counters import has_come_round, is_too_fast, rounded_down
 from core.records import Measurement, SeriesPoints
 
 SHOWN_BY = {
@@ -27,6 +27,7 @@ SHOWN_BY = {
     "night_base_ratio": "active_power_w",
     "unexpected_export_w": "active_power_w",
     "energy_fall_wh": "active_energy_import_wh",
+    "energy_leap_wh": "active_energy_import_wh",
     "budget_percent": "active_energy_import_wh",
 }
 """The series that the history keeps of each: the curve beside its alarm."""
@@ -71,6 +72,8 @@ class DerivedQuantities:
         self._wired = [False, False, False]
         self._highest: dict[str, float] = {}
         self._fallen: dict[str, float] = {}
+        self._seen_s: dict[str, float] = {}
+        self._leapt: dict[str, tuple[float, float, float]] = {}
         self._is_exporter: bool | None = None
         self._words = Words()
 
@@ -92,6 +95,7 @@ class DerivedQuantities:
         self._unbalances(measurement, found)
         self._under_load(measurement, found)
         self._export(measurement, found)
+        self._leaps(time_s, measurement, found)
         self._registers(time_s, measurement, found)
         self.last = found
         return found
@@ -179,6 +183,30 @@ class DerivedQuantities:
         if is_usual and usual.is_known and usual.is_dark:
             is_usual = usual.exported_in_the_dark
         found["unexpected_export_w"] = 0.0 if is_usual else max(0.0, sold_w)
+
+    def _leaps(self, time_s: float, measurement: Measurement, found: dict[str, float]) -> None:
+        """How far a register rose at once: until it is back, or is another meter's after an hour."""
+        for field in _REGISTERS:
+            value: float | None = getattr(measurement, field)
+            if value is None:
+                continue
+            highest, seen_s = self._highest.get(field), self._seen_s.get(field, time_s)
+            self._seen_s[field] = time_s
+            leap = self._leapt.get(field)
+            if leap is not None:
+                before, _leapt_to, since_s = leap
+                if before <= value and not is_too_fast(value - before, time_s - since_s):
+                    self._highest[field] = value  # it was read wrongly
+                    del self._leapt[field]
+                elif not 0 <= time_s - since_s < ANOTHER_METER_S:
+                    del self._leapt[field]
+            elif highest is not None and is_too_fast(value - highest, abs(time_s - seen_s)):
+                self._leapt[field] = (highest, value, time_s)
+            found.setdefault("energy_leap_wh", 0.0)
+        for field, (before, leapt_to, _since_s) in self._leapt.items():
+            if leapt_to - before > found["energy_leap_wh"]:
+                found["energy_leap_wh"] = leapt_to - before
+                self._words.leap = (field, before, leapt_to)
 
     def _registers(self, time_s: float, measurement: Measurement, found: dict[str, float]) -> None:
         """How far a register is below what it was: until it is there again, or is another meter's after an hour."""

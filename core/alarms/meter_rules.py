@@ -21,6 +21,7 @@ DERIVED = (
     "night_base_ratio",
     "unexpected_export_w",
     "energy_fall_wh",
+    "energy_leap_wh",
     "budget_percent",
 )
 """Names of the quantities; `docs/alarms.md` says what each is. The last one is computed from the history.
@@ -65,6 +66,7 @@ METER_RULES: tuple[AlarmRule, ...] = (
     _rule("night base high", _ABOVE, "night_base_w", thresholds.NIGHT_W, 50.0, 0.0, _LOW, is_enabled=False),
     _rule("unexpected export", _ABOVE, "unexpected_export_w", thresholds.EXPORT_W, 40.0, 60.0, _MEDIUM),
     _rule("register falls", _ABOVE, "energy_fall_wh", thresholds.REGISTER_FALL_WH, 0.0, 0.0, _HIGH),
+    _rule("register leaps", _ABOVE, "energy_leap_wh", thresholds.REGISTER_FALL_WH, 0.0, 0.0, _HIGH),
     _rule(
         "voltage unbalance",
         _ABOVE,
@@ -108,6 +110,7 @@ METER_TITLES = {
     "night base high": N_("Night base load high"),
     "unexpected export": N_("Unexpected export"),
     "register falls": N_("Energy register goes backwards"),
+    "register leaps": N_("Energy register rises too fast"),
     "voltage unbalance": N_("Voltages not balanced"),
     "current unbalance": N_("Currents not balanced"),
     "power factor": N_("Power factor low"),

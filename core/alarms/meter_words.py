@@ -35,11 +35,13 @@ _OTHERS = {
 
 @dataclass(slots=True)
 class Words:
-    """The numbers behind the last derived quantities: powers with what is usual (W), phases, the register that fell."""
+    """The numbers behind the last derived quantities: powers with what is usual (W), phases, the registers that
+    fell and leapt."""
 
     powers: dict[str, tuple[float, float]] = field(default_factory=dict)
     phases: dict[str, tuple[float, ...]] = field(default_factory=dict)
     register: tuple[str, float, float] | None = None
+    leap: tuple[str, float, float] | None = None
 
 
 def reason(quantity: str, words: Words) -> str | None:
@@ -52,11 +54,21 @@ def reason(quantity: str, words: Words) -> str | None:
         phases = ", ".join(value_text(round(value, 1), unit) for value in words.phases[quantity])
         return _(text).format(phases=phases)
     if quantity == "energy_fall_wh" and words.register is not None:
-        name, before, now = words.register
-        return _(
-            "{register} was {before} and is {now}; registers only rise: another meter, or one that was set back"
-        ).format(register=name.rpartition("_")[0].replace("_", " "), before=f"{before:.15g}", now=f"{now:.15g}")
+        return _register(
+            _("{register} was {before} and is {now}; registers only rise: another meter, or one that was set back"),
+            *words.register,
+        )
+    if quantity == "energy_leap_wh" and words.leap is not None:
+        return _register(
+            _("{register} was {before} and is {now}; no meter counts so fast, and the energy leaves it out"),
+            *words.leap,
+        )
     return _(_OTHERS[quantity]) if quantity in _OTHERS else None
+
+
+def _register(text: str, name: str, before: float, now: float) -> str:
+    register = name.rpartition("_")[0].replace("_", " ")
+    return text.format(register=register, before=f"{before:.15g}", now=f"{now:.15g}")
 
 
 def _power(power_w: float) -> str:

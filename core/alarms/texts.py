@@ -45,6 +45,7 @@ _QUANTITIES = {
     "night_base_ratio": N_("Least power of the nights of {name} beside those before"),
     "unexpected_export_w": N_("Export of {name}"),
     "energy_fall_wh": N_("Fall of an energy register of {name}"),
+    "energy_leap_wh": N_("Leap of an energy register of {name}"),
     "budget_percent": N_("Forecast of the month of {name} beside its budget"),
 }
 
