@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from core.language import N_, _
 from core.meter_records import EnergyAccount, EnergyBars
-from core.records import Measurement, MeterReadings, MeterReport, MeterState, SeriesPoints
+from core.records import Measurement, MeterReadings, MeterReport, MeterState, Reading, SeriesPoints
 from gui import numbers
 from gui.models.energy_words import today_words
 
@@ -29,6 +29,7 @@ _MAKERS = {"LGZ": "Landis+Gyr"}
 _STALE_AFTER_PERIODS = 3
 _STALE_AFTER_S = 15.0
 _FIRST_READING_S = 900.0
+_VALUES = tuple(name for name in Measurement.__struct_fields__ if name != "quality")
 
 
 @dataclass(slots=True)
@@ -84,6 +85,19 @@ class MeterShown:
         """True once there is something to show of it."""
         return self.time_s is not None or self.readings is not None
 
+    @property
+    def is_other(self) -> bool:
+        """True for a meter of heat, water or gas: what it says has names of its own and no curve here."""
+        is_heard = self.readings is not None and bool(self.readings.readings)
+        return is_heard and all(getattr(self.measurement, name) is None for name in _VALUES)
+
+    @property
+    def others(self) -> list[Reading]:
+        """Its numbers, where it is such a meter."""
+        if not self.is_other or self.readings is None:
+            return []
+        return [one for one in self.readings.readings if isinstance(one.value, int | float)]
+
     def take_readings(self, readings: MeterReadings, now_s: float) -> None:
         """Take one more telegram; what it does not say stays as earlier ones said it."""
         self.readings = readings
@@ -95,6 +109,7 @@ class MeterShown:
                 if (value := getattr(news, name)) is not None or getattr(self.measurement, name) is not None
             }
             self.measurement = Measurement(**values)
+        if news is not None or self.is_other:
             self.time_s = readings.time_s if readings.time_s is not None else now_s
 
     def take_known(self, time_s: float, measurement: Measurement) -> None:

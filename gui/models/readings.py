@@ -33,6 +33,19 @@ _QUANTITIES = {
     "thd_voltage": N_("Voltage distortion (THD)"),
     "thd_current": N_("Current distortion (THD)"),
 }
+_THERMAL = {
+    1: N_("Energy"),
+    2: N_("Volume"),
+    8: N_("Power"),
+    9: N_("Flow"),
+    10: N_("Flow temperature"),
+    11: N_("Return temperature"),
+    12: N_("Temperature difference"),
+}
+_WATER = {1: N_("Volume"), 2: N_("Flow")}
+_OF_MEDIUM = {4: {1: N_("Heat cost allocation")}, 5: _THERMAL, 6: _THERMAL, 7: {3: N_("Volume")}, 8: _WATER, 9: _WATER}
+"""By the code's first number, the medium, what its third one means (OMS-Spec. vol. 2, annex A)."""
+_DIGITS = {"°C": 1, "K": 1, "m³": 2, "m³/h": 3}
 _QUALITIES = {Quality.GOOD: N_("good"), Quality.WARNING: N_("warning"), Quality.ERROR: N_("error")}
 _SCALERS = {"meter": N_("meter"), "preset": N_("preset"), "user": N_("user")}
 
@@ -46,6 +59,37 @@ def quantity_words(quantity: str | None) -> str:
     if match:
         name, suffix = match[1], f" {match[2].upper()}{match[3]}"
     return (_(_QUANTITIES[name]) if name in _QUANTITIES else name) + suffix
+
+
+def reading_words(reading: Reading) -> str:
+    """What a value is called: by its quantity, its code or its label; a dash where none says."""
+    if reading.quantity is not None:
+        return quantity_words(reading.quantity)
+    code = re.match(r"(\d+)-\d+:(\d+)\.(\d+)\.", reading.obis or "")
+    if code is not None:
+        medium, number, kind = (int(group) for group in code.groups())
+        known = _OF_MEDIUM.get(medium, {}).get(number)
+        if known is not None:
+            return _(known)
+        if (medium, number, kind) == (1, 4, 7):
+            return _("Reactive power, export")
+    elif reading.obis is not None and re.match(r"4\.7\.", reading.obis):
+        return _("Reactive power, export")
+    if reading.label:
+        return one_line(reading.label.replace("_", " ").capitalize())
+    return numbers.NO_VALUE
+
+
+def big_value(value: float, unit: str | None) -> tuple[str, str]:
+    """(number, unit) with sensible digits, for one that stands large."""
+    if unit == "Wh":
+        return numbers.energy(value)
+    if unit == "W":
+        return numbers.power(value)
+    if unit in _DIGITS:
+        return numbers.number(value, _DIGITS[unit]), unit or ""
+    decimals = f"{value:.3f}".rstrip("0").partition(".")[2]
+    return numbers.number(value, len(decimals)), unit or ""
 
 
 def scaler_words(source: str | None) -> str:
@@ -93,7 +137,7 @@ class ReadingsModel(RowsModel):
             return value_text(reading.value)
         return (
             reading.obis or numbers.NO_VALUE,
-            quantity_words(reading.quantity),
+            reading_words(reading),
             "",
             reading.unit or "",
             _(_QUALITIES[reading.quality]),

@@ -11,7 +11,7 @@ from core.language import N_, _
 from core.meter_records import RegisterValue
 from core.records import Quality
 from gui import numbers
-from gui.models.readings import quantity_words, scaler_words, value_text
+from gui.models.readings import reading_words, scaler_words, value_text
 from gui.models.rows import RowsModel
 from gui.plain_text import one_line, plain_tip
 from gui.theme import theme
@@ -62,7 +62,7 @@ class RegistersModel(RowsModel):
     def cells(self, register: RegisterValue) -> tuple[str, ...]:
         """The texts of a row."""
         reading = register.reading
-        meaning = register.about or (quantity_words(reading.quantity) if reading is not None else numbers.NO_VALUE)
+        meaning = register.about or (reading_words(reading) if reading is not None else numbers.NO_VALUE)
         return (
             register.code,
             meaning,

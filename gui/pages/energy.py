@@ -332,9 +332,7 @@ class EnergyPage(QWidget):
     def _show_numbers(self) -> None:
         meter = self._shown()
         if meter is not None:
-            self.numbers.apply(
-                meter.measurement, meter.today_words(), is_simulated=meter.is_simulated, account=meter.account
-            )
+            self.numbers.show_meter(meter)
 
     def _show_ages(self) -> None:
         meter = self._shown()

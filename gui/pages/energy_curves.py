@@ -11,11 +11,13 @@ from typing import TYPE_CHECKING
 from PyQt5.QtCore import pyqtSignal
 from PyQt5.QtWidgets import QBoxLayout, QHBoxLayout, QVBoxLayout, QWidget
 
+from core.language import _
 from gui.models.alarm_marks import AlarmMark
 from gui.models.meter_shown import MeterShown
 from gui.models.thresholds import VOLTAGE
 from gui.widgets.card import GAP
 from gui.widgets.energy_bars_card import EnergyBarsCard
+from gui.widgets.readings_card import ReadingsCard
 from gui.widgets.time_range import TimeRange
 
 if TYPE_CHECKING:
@@ -30,6 +32,7 @@ _PHASES_STRETCH, _PHASES_PX = 15, 124
 _SMALL_PLOTS = {"reactive": 2, "frequency": 1, "power_factor": 1, "distortion": 2}
 """Plots below them, each with its share of the width; the first one stands beside the bars."""
 _SMALL_PLOT_PX = 124
+_READINGS_PX, _ALL_STRETCH = 260, 1000
 _SMALL_STRETCH = 11
 _BARS_STRETCH = 19
 _BARS_SHARE = 3
@@ -59,6 +62,12 @@ class EnergyCurves(QWidget):
             line.setSpacing(GAP)
             self._column.addLayout(line)
         self._lines[0].addWidget(self.bars, _BARS_SHARE)
+        self.readings = ReadingsCard()
+        self.readings.setMinimumHeight(_READINGS_PX)
+        self.readings.hide()
+        self.readings.set_context(_("their curves are on the History page"))
+        self._column.addWidget(self.readings, _ALL_STRETCH)
+        self._is_other = False
         self._column.setStretchFactor(self._lines[0], _BARS_STRETCH)
 
     def set_book(self, book: SeriesBook) -> None:
@@ -113,7 +122,10 @@ class EnergyCurves(QWidget):
         self._place_phases()
 
     def show_meter(self, meter: MeterShown, marks: Sequence[AlarmMark]) -> None:
-        """Draw this meter, its alarms as marks."""
+        """Draw this meter, its alarms as marks; one of heat or water has a table, and its curves in the History."""
+        self._show_kind(meter.is_other)
+        if meter.is_other:
+            self.readings.apply(meter.readings)
         self.bars.apply(meter.bars, meter.currency, is_heard=meter.has_values)
         self.bars.set_simulated(meter.is_simulated)
         if self.group is None:
@@ -124,6 +136,13 @@ class EnergyCurves(QWidget):
         self.group.set_simulated(meter.is_simulated)
         self.group.set_silence(meter.silence_words())
 
+    def _show_kind(self, is_other: bool) -> None:
+        if is_other != self._is_other:
+            self._is_other = is_other
+            self.readings.setVisible(is_other)
+            self.bars.setVisible(not is_other)
+            self._show_plots_with_data()
+
     def _show_plots_with_data(self) -> None:
         """A card for what this meter gives, and no empty one for what it does not."""
         group = self.group
@@ -131,7 +150,7 @@ class EnergyCurves(QWidget):
             return
         is_changed = False
         for name, plot in self.plots.items():
-            wanted = name == "power" or plot.has_data(group)
+            wanted = not self._is_other and (name == "power" or plot.has_data(group))
             if plot.isHidden() == wanted:
                 plot.setVisible(wanted)
                 is_changed = True

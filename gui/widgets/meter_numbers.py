@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from PyQt5.QtCore import pyqtSignal
 from PyQt5.QtWidgets import QWidget
 
 from core.language import _
 from core.meter_records import EnergyAccount
-from core.records import Measurement
+from core.records import Measurement, Reading
 from gui import numbers
+from gui.models.meter_shown import MeterShown
+from gui.models.readings import big_value, reading_words
 from gui.widgets.cost_card import CostCard
 from gui.widgets.number_card import PHASES, NumberCard, NumberRow, PhaseCard
+
+_MOST_OTHERS = 12
 
 
 class MeterNumbers(NumberRow):
@@ -37,8 +43,17 @@ class MeterNumbers(NumberRow):
         }
         always = ("power", "energy", "cost")
         spare = [card for name, card in self.cards.items() if name not in always]
-        super().__init__(list(self.cards.values()), spare, parent)
+        self.others = [NumberCard("") for _place in range(_MOST_OTHERS)]
+        super().__init__([*self.cards.values(), *self.others], spare, parent)
         self.cost.tariff_wanted.connect(self.tariff_wanted)
+
+    def show_meter(self, meter: MeterShown) -> None:
+        """Show what is known of this meter."""
+        if meter.is_other:
+            self.apply_others(meter.others, is_simulated=meter.is_simulated)
+            return
+        words = meter.today_words()
+        self.apply(meter.measurement, words, is_simulated=meter.is_simulated, account=meter.account)
 
     def apply(
         self, values: Measurement, today: str, *, is_simulated: bool, account: EnergyAccount | None = None
@@ -83,9 +98,19 @@ class MeterNumbers(NumberRow):
             card.set_simulated(is_simulated)
         self.set_shown(shown)
 
+    def apply_others(self, readings: Sequence[Reading], *, is_simulated: bool) -> None:
+        """Show the numbers of a meter of heat, water or gas, the first ones where there are many."""
+        shown: list[NumberCard] = []
+        for card, reading in zip(self.others, readings, strict=False):
+            card.set_title(reading_words(reading) if reading.label or reading.obis else "")
+            card.set_value(big_value(float(reading.value or 0), reading.unit))
+            card.set_simulated(is_simulated)
+            shown.append(card)
+        self.set_shown(shown)
+
     def set_stale(self, words: str) -> None:
         """Grey all numbers and say since when they are old; empty words: they are fresh."""
-        for card in self.cards.values():
+        for card in (*self.cards.values(), *self.others):
             card.set_stale(words)
         self.settle()
 

@@ -17,6 +17,7 @@ from core.records import (
     MeterReadings,
     MeterReport,
     MeterState,
+    Reading,
     SeriesPoints,
 )
 from core.series import SeriesBook
@@ -200,6 +201,31 @@ def test_all_cards_fit_a_low_page_and_phases_share_one_axis_on_a_high_one(page: 
     qtbot.waitUntil(lambda: page.plot("frequency").isVisible(), timeout=3000)
     qtbot.waitUntil(lambda: (page.plot("voltage").y() == page.plot("current").y()) is is_beside, timeout=3000)
     qtbot.waitUntil(lambda: page._content.minimumSizeHint().height() <= page._scroll.viewport().height(), timeout=3000)
+
+
+def test_a_meter_of_heat_has_cards_and_a_table_of_its_values(page: EnergyPage):
+    heat = tuple(
+        Reading(obis=obis, quantity=None, value=value, unit=unit, label=label)
+        for obis, value, unit, label in (
+            ("0-0:1.0.0*255", "2026-11-21T18:10:00", None, None),
+            ("6-0:1.0.0*255", 114_764_000, "Wh", None),
+            ("6-0:10.0.0*255", 55.2, "°C", None),
+            (None, 832.96, "m³", "volume_m3_storage_1"),
+        )
+    )
+    page.build_plots()
+    page.apply_readings(_readings(measurement=None, readings=heat))
+    shown = [card for card in page.numbers.others if card.isVisible()]
+    assert [card.accessibleName() for card in shown] == ["Energy", "Flow temperature", "Volume m3 storage 1"]
+    assert shown[0].accessibleDescription().replace("\u2009", "") == "114764.0 kWh"
+    assert page.curves.readings.isVisible()
+    assert not page.curves.bars.isVisible()
+    assert not page.plot("power").isVisible()
+    page.apply_readings(_readings("E450"))
+    page.apply_readings(_readings("other"))
+    page.show_meter("other")
+    assert page.curves.bars.isVisible()
+    assert not page.curves.readings.isVisible()
 
 
 def test_only_plots_with_data_are_shown(page: EnergyPage, qtbot: QtBot):
