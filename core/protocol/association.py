@@ -188,6 +188,11 @@ class Association:
             if self._meter_challenge == self._challenge:
                 raise RemoteProtocolError(_("the meter sends our own challenge back"))
 
+    @property
+    def is_unproven(self) -> bool:
+        """We have shown neither a password nor keys."""
+        return self._credentials.mechanism is Mechanism.NONE
+
     def proof_request(self, invoke_id: int) -> ActionRequest:
         """The second half of high security: our proof, by reply_to_HLS_authentication."""
         assert self.security is not None
@@ -268,7 +273,8 @@ class Association:
                         client=client, reason=answer.reason
                     )
                 )
-            return RefusedError(
+            kind = WrongKeyError if mechanism is Mechanism.HIGH_GMAC else WrongPasswordError
+            return kind(
                 _("the meter does not take this kind of authentication from client {client} ({reason})").format(
                     client=client, reason=answer.reason
                 )

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 
 from msgspec.structs import replace
 
-from core.errors import BeffroiError, RemoteProtocolError, TransportError
+from core.errors import BeffroiError, RemoteProtocolError, TransportError, WrongPasswordError
 from core.language import _
 from core.meter.measurement import measurement_of
 from core.meter.readings_dlms import (
@@ -22,6 +22,7 @@ from core.meter.readings_dlms import (
     EXTENDED_REGISTER,
     LOGICAL_DEVICE_NAME,
     REGISTER,
+    SCALER_ATTRIBUTES,
     SERIAL_NUMBER,
     VALUE_CLASSES,
     CosemObject,
@@ -42,7 +43,7 @@ from core.protocol.hdlc_link import HdlcLink
 from core.protocol.mode_e import ModeEEntry
 from core.protocol.wrapper_link import WrapperLink
 from core.records import MeterIdentity, MeterReadings, Reading
-from core.services.dlms_asking import DlmsAsking, Known, known_of, take_scalers, value_or_none
+from core.services.dlms_asking import DENIED, DlmsAsking, Known, known_of, take_scalers, value_or_none
 from core.services.dlms_profile import profile_parts
 from core.services.meter_dialogue import CLOSE_S, Tell
 from core.services.meter_sources import MeterSource
@@ -56,7 +57,6 @@ REGISTERS_AT_ONCE = 16
 _IDENTITY = (Attribute(DATA, LOGICAL_DEVICE_NAME, 2), Attribute(DATA, SERIAL_NUMBER, 2))
 _NOT_DEFINED = (4, 9, 11)
 """Data-access-results that say that there is no such object, or that it has another class."""
-_DENIED = 3
 
 
 class DlmsDialogue:
@@ -120,7 +120,11 @@ class DlmsDialogue:
                 self._known.missing.add(one.value)
             if reason is not None and (self._source.codes or result.error not in _NOT_DEFINED):
                 errors.append(f"{one.code}: {reason}")
+        if not readings:
+            self._check_allowed(dict(zip(wanted, results, strict=True)))
         if not readings and not errors and not self._source.codes:
+            if not any(one.class_id in SCALER_ATTRIBUTES for one in self._known.listed or wanted):
+                self._refuse(_("the meter's list names no register"))
             errors.append(_("the meter holds none of the usual quantities; ask for all that it lists, or for a code"))
         for code in self._source.codes:
             if not self._known.located.get(code, (True,)):
@@ -153,6 +157,8 @@ class DlmsDialogue:
             chunk = objects[start : start + REGISTERS_AT_ONCE]
             asked = [one for one in chunk if one.class_id in VALUE_CLASSES and one.is_readable]
             results = dict(zip(asked, await self._read_values(asked), strict=True))
+            if codes and len(asked) == len(objects):
+                self._check_allowed(results)
             for one in chunk:
                 yield self._register(one, results.get(one))
 
@@ -199,6 +205,18 @@ class DlmsDialogue:
         if self._known.device_name is not None:
             await self._read_values(())  # what is remembered may be of another meter
 
+    def _check_allowed(self, results: Mapping[CosemObject, GetResult]) -> None:
+        """Raise WrongPasswordError where nothing came, and some was denied, to who has shown no password or keys."""
+        errors = [result.error for one, result in results.items() if one.class_id in VALUE_CLASSES]
+        if DENIED in errors and all(errors):
+            self._refuse(access_result_text(DENIED))
+
+    def _refuse(self, reason: str) -> None:
+        """Raise WrongPasswordError with `reason` where no password and no keys were shown."""
+        refusal = self._ready.refusal(reason)
+        if isinstance(refusal, WrongPasswordError):
+            raise refusal
+
     async def _wanted(self) -> list[CosemObject]:
         """The objects of a reading."""
         known = self._known
@@ -238,7 +256,7 @@ class DlmsDialogue:
             self._identify([value_or_none(result) for result in results[-len(identity) :]])
         take_scalers(known, scalers, results[len(readable) : len(readable) + len(scalers)])
         values = iter(results)
-        refused = GetResult(None, _DENIED)
+        refused = GetResult(None, DENIED)
         return [next(values) if one.class_id in VALUE_CLASSES else refused for one in objects]
 
     def _identify(self, values: Sequence[Value]) -> None:
@@ -277,7 +295,7 @@ class DlmsDialogue:
         if result is not None:
             reading, reason = self._reading(one, result)
         elif one.class_id in VALUE_CLASSES:
-            reason = access_result_text(_DENIED)
+            reason = access_result_text(DENIED)
         return RegisterValue(
             code=str(one.code),
             reading=reading,

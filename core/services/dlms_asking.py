@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass, field
 
-from core.errors import RemoteProtocolError
+from core.errors import BeffroiError, RemoteProtocolError, WrongPasswordError
 from core.language import _
 from core.meter.readings_dlms import OBJECT_LIST, CosemObject, ScalerUnit, objects_of, scaler_unit_of
 from core.protocol.axdr import Value
@@ -58,6 +58,10 @@ def forget_meters() -> None:
     _KNOWN.clear()
 
 
+DENIED = 3
+"""The data-access-result of what may neither be read nor written."""
+
+
 class DlmsAsking:
     """One session over one port."""
 
@@ -77,6 +81,15 @@ class DlmsAsking:
         self.session.release()
         async for _telegram in self._told():
             pass
+
+    def refusal(self, reason: str) -> BeffroiError:
+        """What a denied access means: who has shown neither password nor keys may only lack them."""
+        association = self.session.association
+        if association is None or not association.is_unproven:
+            return RemoteProtocolError(reason)
+        return WrongPasswordError(
+            _("{reason}; without a password or keys the meter does not allow it").format(reason=reason)
+        )
 
     async def results(self, attributes: Sequence[Attribute]) -> list[GetResult]:
         """What `attributes` hold, in their order."""

@@ -28,7 +28,7 @@ from core.protocol.acse import Conformance
 from core.protocol.axdr import Value
 from core.protocol.dlms_exchange import AccessRefusedError, value_of
 from core.protocol.get_messages import Attribute, access_result_text, entry_parameters, range_parameters
-from core.services.dlms_asking import DlmsAsking, Known, value_or_none
+from core.services.dlms_asking import DENIED, DlmsAsking, Known, value_or_none
 from core.services.meter_dialogue import PROFILE_ROWS
 
 LONGEST_PERIOD_S = 32 * 86_400.0
@@ -113,11 +113,10 @@ async def _shape(asking: DlmsAsking, known: Known, obis: str | None) -> _Shape:
             break
         listed = None if is_listed else await _listed_name(asking, known, obis)
         if listed is None or listed == name:
-            raise RemoteProtocolError(
-                _("load profile {code} cannot be read: {reason}").format(
-                    code=ObisCode.from_octets(name), reason=access_result_text(results[0].error)
-                )
+            text = _("load profile {code} cannot be read: {reason}").format(
+                code=ObisCode.from_octets(name), reason=access_result_text(results[0].error)
             )
+            raise asking.refusal(text) if results[0].error == DENIED else RemoteProtocolError(text)
         name = listed
     assert data is not None  # the loop ends with columns or an error
     period = value_or_none(results[1])
@@ -172,6 +171,8 @@ async def _elements(
             if is_told:
                 raise
             refused = error
+    if refused is not None and refused.result == DENIED:
+        raise asking.refusal(str(refused))
     raise refused or RemoteProtocolError(_("the meter gives no rows of its load profile"))
 
 

@@ -134,6 +134,39 @@ def test_each_push_layout_names_itself_simulated_and_means_the_same(layout, posi
     assert readings.measurement.active_power_w == pytest.approx(wanted.power_w, abs=1.5)
 
 
+def test_what_the_public_client_may_not_read_wants_a_password():
+    async def scenario():
+        guarded = {"protocol": "dlms", "password": b"12345678", "client": 17}
+        async with asked(DlmsDialogue, None, {"codes": ("1-0:1.8.0*255",)}, **guarded) as dialogue:
+            with pytest.raises(WrongPasswordError, match="password"):
+                await dialogue.read()
+            with pytest.raises(WrongPasswordError, match="password"):
+                [one async for one in dialogue.registers(("1-0:1.8.0*255",))]
+            with pytest.raises(WrongPasswordError, match="load profile"):
+                [part async for part in dialogue.profile(time.time() - 3600, time.time())]
+            return [one async for one in dialogue.registers(("0-0:42.0.0*255",))]
+
+    assert asyncio.run(scenario())[0].reading.value == "LGZSIM00000001"
+
+
+def test_a_meter_that_shows_the_public_client_no_register_wants_a_password():
+    async def scenario():
+        async with asked(DlmsDialogue, None, protocol="dlms", **KEYS) as dialogue:
+            with pytest.raises(WrongPasswordError, match="no register"):
+                await dialogue.read()
+
+    asyncio.run(scenario())
+
+
+def test_a_meter_that_knows_no_keys_refuses_them_for_good():
+    async def scenario():
+        async with asked(DlmsDialogue, None, KEYS, protocol="dlms", password=b"12345678"):
+            pass
+
+    with pytest.raises(WrongKeyError, match="authentication"):
+        asyncio.run(scenario())
+
+
 def test_p1_and_mode_d_come_by_themselves_over_the_line(place):
     async def scenario(baud, line):
         async with simulator(place, protocol="iec62056-21", mode="D", baud=baud, interval_s=0.3) as url:
