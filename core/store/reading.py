@@ -12,7 +12,7 @@ from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
-from statistics import median
+from statistics import median, median_low
 from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, select
@@ -28,6 +28,7 @@ GAP_PERIODS = 3
 """A distance of more than so many usual periods is a gap."""
 
 
+_AROUND = 5
 _STRETCH_POINTS = 8
 """A stretch of a level that cannot answer is told apart where a plot has so many points for each."""
 
@@ -89,12 +90,17 @@ class _Line:
     spans: list[tuple[float, float]] = field(default_factory=list)
     gaps_s: list[float] = field(default_factory=list)
     periods: list[float] = field(default_factory=list)
+    own_periods: list[float] = field(default_factory=list)
 
     def add(self, first_s: float, last_s: float, count: int, figures: tuple[float, float, float]) -> None:
+        period_s = math.inf
         if count > 1 and last_s > first_s:
-            self.periods.append((last_s - first_s) / (count - 1))
+            period_s = (last_s - first_s) / (count - 1)
+            self.periods.append(period_s)
         elif len(self.spans) > len(self.gaps_s):  # not the first one of its part
-            self.periods.append(first_s - self.spans[-1][1])
+            period_s = first_s - self.spans[-1][1]
+            self.periods.append(period_s)
+        self.own_periods.append(period_s)
         self.samples.append(Sample((first_s + last_s) / 2, *figures))
         self.spans.append((first_s, last_s))
 
@@ -107,9 +113,13 @@ class _Line:
         """The points with a NaN in each gap; what the load profile filled is none."""
         time_s, low, mean, high = array("d"), array("d"), array("d"), array("d")
         previous_s, previous_gap_s = math.inf, 0.0
-        for sample, (first_s, last_s), gap_s in zip(self.samples, self.spans, self.gaps_s, strict=True):
+        for place, (sample, (first_s, last_s), gap_s) in enumerate(
+            zip(self.samples, self.spans, self.gaps_s, strict=True)
+        ):
             allowed_s = max(gap_s, previous_gap_s) or math.inf
             silent_s = first_s - previous_s
+            if silent_s > allowed_s:
+                allowed_s = max(allowed_s, GAP_PERIODS * self._usual_around(place))
             if silent_s > allowed_s and silent_s - _covered(filled, previous_s, first_s) > allowed_s:
                 time_s.append((previous_s + first_s) / 2)
                 for values in (low, mean, high):
@@ -120,6 +130,13 @@ class _Line:
             high.append(sample.maximum)
             previous_s, previous_gap_s = last_s, gap_s
         return SeriesPoints(name, unit, time_s, low, mean, high, tuple(filled))
+
+    def _usual_around(self, place: int) -> float:
+        """The period of the points around one: what was read each 5 s now may have been read each minute before."""
+        before = self.own_periods[max(0, place - _AROUND) : place]
+        after = self.own_periods[place + 1 : place + 1 + _AROUND]
+        sides = [[period_s for period_s in side if period_s < math.inf] for side in (before, after)]
+        return max((median_low(side) for side in sides if len(side) > _AROUND // 2), default=0.0)
 
 
 def _covered(spans: Sequence[Span], start_s: float, end_s: float) -> float:

@@ -22,6 +22,8 @@ _DOT_APART_PX = 9
 _FLAT = 6.0
 _FINE_STEPS = 10
 _LEAST_BAND = 0.006
+_SAME_GAP = 0.008
+"""What is silent over nearly the same time is silent together: a meter, whatever it says."""
 _MOST_BANDS = 12
 _NO_FLOOR = {"V", "Hz", "°C", "°F", "hPa", "Wh", "varh", "d", ""}
 """Units whose axes need not begin at zero."""
@@ -101,16 +103,26 @@ class FrameMaker:
         return shown, AxisSpan(bottom, top, shown.unit, role)
 
     def _alone(self, rows: Sequence[Chosen], start_s: float, end_s: float, now_s: float) -> list[Band]:
-        """Where one series is silent and others are not: in its colour, where it is wide enough to be seen."""
+        """Where one series is silent and others are not: in its colour; those of one silence are one band."""
         if len(rows) < 2:
             return []
         each = {row.name: self._data.gaps(row.name, start_s, end_s, now_s) for row in rows}
         common = silent_together(list(each.values()))
+        near_s = _SAME_GAP * (end_s - start_s)
+        alone: list[tuple[float, float, list[Chosen]]] = []
+        for row in rows:
+            for begin_s, until_s in each[row.name]:
+                if (begin_s, until_s) in common or until_s - begin_s <= _LEAST_BAND * (end_s - start_s):
+                    continue
+                same = (one for one in alone if max(abs(one[0] - begin_s), abs(one[1] - until_s)) < near_s)
+                found = next(same, None)
+                if found is None:
+                    alone.append((begin_s, until_s, [row]))
+                else:
+                    found[2].append(row)
         bands = [
-            Band(begin_s, until_s, row.role, _gap_words(begin_s, until_s, now_s))
-            for row in rows
-            for begin_s, until_s in each[row.name]
-            if (begin_s, until_s) not in common and until_s - begin_s > _LEAST_BAND * (end_s - start_s)
+            Band(begin_s, until_s, who[0].role if len(who) == 1 else "dim", _gap_words(begin_s, until_s, now_s))
+            for begin_s, until_s, who in alone
         ]
         return sorted(bands, key=lambda band: band.end_s - band.start_s)[-_MOST_BANDS:]
 

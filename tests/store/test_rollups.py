@@ -215,6 +215,16 @@ def test_a_span_without_ends_is_all_there_is(history: History) -> None:
     assert len(history.points(V, -math.inf, math.inf).time_s) == 10
 
 
+def test_a_meter_that_is_read_more_often_than_before_has_no_gaps_before(history: History) -> None:
+    times = [T0 + 60 * number for number in range(60)]
+    times += [T0 + 2 * HOUR + 60 * number for number in range(60)]
+    times += [T0 + 3 * HOUR + number for number in range(1500)]
+    history.write([telegram(time_s, 230.0) for time_s in times])
+    points = history.points(V, T0, T0 + DAY, max_points=4000)
+    gaps = [at_s for at_s, value in zip(points.time_s, points.mean, strict=True) if math.isnan(value)]
+    assert gaps == [pytest.approx(T0 + 1.5 * HOUR, abs=60)]
+
+
 @pytest.mark.parametrize("most", [40, 500, 2000])
 def test_a_curve_is_bounded_however_much_is_not_made_yet(history: History, most: int) -> None:
     values = [200 + (number * 37) % 60 for number in range(9000)]
