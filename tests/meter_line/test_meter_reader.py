@@ -319,6 +319,22 @@ def test_a_meter_that_stops_pushing_is_silent_and_comes_back(terminal, monkeypat
     assert [event.kind for event in events] == ["meter_reading", "meter_silent", "meter_reading"]
 
 
+def test_a_meter_of_a_known_period_that_stops_after_one_message_is_silent(terminal, monkeypatch):
+    master, name = terminal
+    monkeypatch.setattr(meter_telling, "LEAST_SILENCE_S", 0.2)
+
+    async def scenario():
+        listener = Listener()
+        source = MeterSource(port=name, protocol="push", baud=9600, period_s=0.2)
+        async with running(MeterReader(source, listener.publish).run()):
+            await listener.state(MeterState.SEARCHING)
+            os.write(master, push(VirtualE450(1), 1_772_359_200.0, 3))
+            await listener.readings(1)
+            return await listener.state(MeterState.SILENT)
+
+    assert "nothing has come" in asyncio.run(scenario()).text
+
+
 def test_a_meter_that_never_pushes_is_told_silent(terminal, monkeypatch):
     _master, name = terminal
     monkeypatch.setattr(meter_listening, "SILENT_S", 0.2)
