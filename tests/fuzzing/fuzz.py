@@ -189,12 +189,11 @@ TARGETS: dict[str, Target] = {
     },
 }
 _NEVER = ("push", "explain", "mbus", "mbus-line", "mbus-slave", "dlms-meter", "hdlc", "wrapper", "iec", *SESSIONS)
+"""Targets that tell what is wrong instead of raising it."""
 ALLOWED: dict[str, tuple[type[BaseException], ...]] = {
     "decode": (UsageError,),
     "recording": (UsageError,),
-    **dict.fromkeys(
-        ("push", "explain", "mbus", "mbus-line", "mbus-slave", "dlms-meter", "hdlc", "wrapper", "iec", *SESSIONS), ()
-    ),
+    **dict.fromkeys(_NEVER, ()),
 }
 """What a target may raise; all others RemoteProtocolError alone."""
 

@@ -15,6 +15,7 @@ from core.protocol.acse import (
     encode_initiate_response,
 )
 from core.protocol.association import Credentials
+from core.protocol.data_sets import encode_block, encode_command
 from core.protocol.dlms_session import DlmsSession
 from core.protocol.get_messages import Attribute
 from core.protocol.hdlc import encode_frame
@@ -101,7 +102,13 @@ def _answer(request: bytes, octets: bytes, random: Random) -> bytes:
     if request[:2] == b"/?":
         return b"/LGZ5\\2ZMD3104407\r\n"
     if request[:1] == b"\x06":
-        return octets[:20_000]
+        if len(request) == 1:  # goes on with the next partial block
+            return encode_block(octets[:3000], end=random.choice((3, 4)))
+        return encode_command("P0", b"(12345678)") if request[3:4] == b"1" else octets[:20_000]
+    if request[:2] == b"\x01P":
+        return b"\x06"
+    if request[:2] == b"\x01R":
+        return encode_block(octets[:3000], end=random.choice((3, 4)))
     if request[:1] in (b"\x10", b"\x68"):
         return b"\xe5" if request[1:2] == b"\x40" or request[:1] == b"\x68" else octets[:20_000]
     if request[:1] == b"\x7e":
