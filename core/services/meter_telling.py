@@ -109,9 +109,9 @@ class MeterTelling:
                 self._period_s = period_s  # a new one only where it is another: jitter is not worth a report
         if self._asked_at_s is not None:
             return
-        period_s = self._period_s or self._source.period_s  # measured, else as it is configured
-        if period_s is not None:
-            due_s = max(LEAST_SILENCE_S, min(STALE_PERIODS * period_s, period_s + SILENT_S))
+        known_s = self._period_s or self._source.period_s  # measured, else as it is configured
+        if known_s is not None:
+            due_s = max(LEAST_SILENCE_S, min(STALE_PERIODS * known_s, known_s + SILENT_S))
         else:
             due_s = LONGEST_PERIOD_S + SILENT_S
         self.expect(due_s)
