@@ -71,9 +71,11 @@ class CollectingTab(PreferenceTab):
         self.interval = self._seconds(_("Poll all machines every"), config.polling.interval_s)
         self.visible_interval = self._seconds(_("Poll those on screen every"), config.polling.visible_interval_s)
         self.machines_max = self.number(_("Machines in the list at most"), config.machines.max, 1, 100_000)
-        self.raw_days = self._days(_("Keep meter readings for"), config.retention.raw_days)
-        self.minute_days = self._days(_("Keep minutes of machines for"), config.retention.minute_days)
+        self.raw_days = self._days(_("Keep values as they came for"), config.retention.raw_days)
+        self.minute_days = self._days(_("Keep minutes for"), config.retention.minute_days)
         self.quarter_days = self._days(_("Keep quarters of an hour for"), config.retention.quarter_days)
+        self.hour_days = self._days(_("Keep hours for"), config.retention.hour_days)
+        self.day_days = self._days(_("Keep days for"), config.retention.day_days)
         self.add_words(_("How long things are kept holds from the next start."))
         self.meters = QListWidget()
         self.meters.setObjectName("card")
@@ -99,6 +101,8 @@ class CollectingTab(PreferenceTab):
             "retention.raw_days": (self.raw_days.value(), retention.raw_days),
             "retention.minute_days": (self.minute_days.value(), retention.minute_days),
             "retention.quarter_days": (self.quarter_days.value(), retention.quarter_days),
+            "retention.hour_days": (self.hour_days.value(), retention.hour_days),
+            "retention.day_days": (self.day_days.value(), retention.day_days),
         }
 
     def _seconds(self, label: str, value: float) -> QDoubleSpinBox:

@@ -20,7 +20,7 @@ from PyQt5.QtWidgets import (
 
 from core.calendar_words import HOLIDAYS
 from core.language import N_, _
-from core.tariffs import TariffConfig, TariffPeriod, problems
+from core.tariffs import Problem, TariffConfig, TariffPeriod, problems
 from gui.dialogs.base import FormDialog, More
 from gui.plain_text import plain_tip
 from gui.widgets.choice_box import ChoiceBox
@@ -41,6 +41,9 @@ _TIPS = (
     N_("1 to 4: the meter's own tariff register counts it, in place of hours and days; empty: the clock decides"),
 )
 _WIDTHS = (118, 84, 130, 92, 80, 92, 72)
+_COLUMNS: dict[str | int, int] = {
+    "price_per_kwh": PRICE, "hours": HOURS, "days": DAYS, "months": MONTHS, "dates": DATES, "register": REGISTER,
+}  # fmt: skip
 _MOST_PERIODS = 100
 _CURRENCIES = ("EUR", "CHF", "GBP", "USD")
 _HOLIDAY_WORDS = {"yes": N_("as on any day"), "no": N_("never"), "only": N_("only"), "also": N_("its days too")}
@@ -167,15 +170,23 @@ class TariffDialog(FormDialog):
             return
         found = next(problems(tariff), None)
         if found is not None:
-            where = [self._place(part) for part in found.key]
-            if found.text:
-                words = found.text
-            else:
-                words = _("{where}: {value} is not understood").format(where=" ".join(where), value=found.value)
-            self.say(words, "warning")
+            self._tell_problem(found)
             return
         self.saved.emit(tariff, self._before.name if self._before is not None else "")
         self.accept()
+
+    def _tell_problem(self, found: Problem) -> None:
+        """Say it, with how it is written, and go to the cell."""
+        words, column = found.text or "", None
+        if found.key[0] == "period" and len(found.key) > 2 and isinstance(found.key[1], int):
+            column = _COLUMNS.get(found.key[2])
+            self.periods.setCurrentCell(found.key[1], column or NAME)
+        if not words:
+            where = " ".join(self._place(part) for part in found.key[:3])
+            words = _("{where}: {value} is not understood").format(where=where, value=found.value)
+            if column is not None:
+                words = _("{problem}; write it {example}").format(problem=words, example=_(_TIPS[column]))
+        self.say(words, "warning")
 
     def _place(self, part: str | int) -> str:
         """Words of a key of the settings."""

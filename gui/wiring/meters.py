@@ -92,7 +92,7 @@ class MeterDesk(QObject):
         page.key_wanted.connect(self.open_key)
         page.password_wanted.connect(self.open_password)
         page.registers_wanted.connect(self.asks.open_registers)
-        page.tariff_wanted.connect(self.tariff_wanted)
+        page.tariff_wanted.connect(self._on_tariff_wanted)
         page.ports_wanted.connect(self._look_for_ports)
         page.read_wanted.connect(self.read_now)
         page.disconnect_wanted.connect(self.disconnect_meter)
@@ -272,6 +272,15 @@ class MeterDesk(QObject):
             return
         self._services.ask(ReloadRequest(operator=self._services.config.operator))
         self.disconnect_meter(name)
+
+    def _on_tariff_wanted(self, name: str) -> None:
+        """Choose one of the tariffs there are, else make the first one."""
+        config = self._services.config
+        if len(config.tariffs) < 2 or config.meter(name) is None or (dialog := self.open_settings(name)) is None:
+            self.tariff_wanted.emit(name)
+        else:
+            dialog.more.open()
+            dialog.more.tariff.setFocus()
 
     def _meter_config(self, name: str) -> MeterConfig | None:
         return self._wanted.get(name) or self._services.config.meter(name)

@@ -98,9 +98,13 @@ class PreferencesDesk(QObject):
         self.meter_removed.emit(name)
 
     def _on_tariff_saved(self, tariff: TariffConfig, old_name: str) -> None:
-        """Meters that are counted by a tariff go on so under its new name."""
-        home = self._services.home
+        """Meters that are counted by a tariff go on so: under its new name, and when it is the only one no more."""
+        home, config = self._services.home, self._services.config
         try:
+            if len(config.tariffs) == 1 and not old_name and tariff.name != config.tariffs[0].name:
+                for meter in config.meters:
+                    if meter.tariff is None:
+                        save_meter(home, replace(meter, tariff=config.tariffs[0].name))
             save_table(home, "tariff", tariff)
             if old_name and old_name != tariff.name:
                 for meter in self._services.config.meters:

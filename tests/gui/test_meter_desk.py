@@ -6,17 +6,20 @@ import stat
 import time
 
 import pytest
+from msgspec.structs import replace
 from PyQt5.QtCore import QObject, pyqtSignal
 from pytestqt.qtbot import QtBot
 
-from core.config import Config, MeterConfig, load_config, save_meter
+from core.config import Config, MeterConfig, load_config, save_meter, save_table
 from core.home import Home
 from core.records import Measurement, MeterIdentity, MeterReadings, MeterReport, MeterState
 from core.requests import MeterReadRequest, ReloadRequest
 from core.series import SeriesBook
+from core.tariffs import TariffConfig, TariffPeriod
 from gui.models.meter_shown import SITE
 from gui.pages.energy import EnergyPage
 from gui.wiring.meters import MeterDesk
+from gui.wiring.preferences import PreferencesDesk
 from gui.wiring.simulated_meter import SIMULATED
 
 GARAGE = MeterConfig(name="Garage", port="/dev/ttyUSB1", protocol="dlms", client=1)
@@ -183,3 +186,39 @@ def test_only_meters_that_are_known_have_settings(desk: MeterDesk):
     assert desk.open_settings("nobody") is None
     desk.connect_meter(MeterConfig(name=SIMULATED, port="p", total=False))
     assert desk.open_settings(SIMULATED) is None
+
+
+BASE = TariffConfig(name="Base", periods=(TariffPeriod(name="all", price_per_kwh="0.25"),))
+
+
+def test_a_second_tariff_takes_no_cost_away_and_a_renamed_one_is_followed(
+    qtbot: QtBot, desk: MeterDesk, services: FakeServices, home: Home
+):
+    save_meter(home, GARAGE)
+    save_table(home, "tariff", BASE)
+    services.config = load_config(home)[0]
+    preferences = PreferencesDesk(services)
+    preferences._on_tariff_saved(replace(BASE, name="Night"), "")
+    assert services.config.tariff_of("Garage").name == "Base"
+    preferences._on_tariff_saved(replace(BASE, name="Day"), "Base")
+    assert services.config.tariff_of("Garage").name == "Day"
+    assert [tariff.name for tariff in services.config.tariffs] == ["Night", "Day"]
+
+
+def test_where_there_are_tariffs_the_button_chooses_one_in_the_settings_of_the_meter(
+    desk: MeterDesk, services: FakeServices, home: Home
+):
+    wanted: list[str] = []
+    desk.tariff_wanted.connect(wanted.append)
+    desk._page.tariff_wanted.emit("Garage")
+    assert wanted == ["Garage"]
+    save_meter(home, GARAGE)
+    for name in ("Base", "Night"):
+        save_table(home, "tariff", replace(BASE, name=name))
+    services.config = load_config(home)[0]
+    desk._page.tariff_wanted.emit("Garage")
+    assert wanted == ["Garage"]
+    dialog = desk._dialog
+    assert dialog is not None
+    assert dialog.more.tariff.isVisible()
+    dialog.reject()

@@ -486,7 +486,9 @@ def test_hours_that_are_none_are_said_with_their_place(show):
     dialog = show(TariffDialog(TARIFF))
     dialog.periods.item(0, HOURS).setText("late")
     dialog.accept_button.click()
-    assert words(dialog) == "Period 1 Hours 1: late is not understood"
+    assert words(dialog) == (
+        "Period 1 Hours: late is not understood; write it such as 06:00-22:00; several with commas; empty: all day"
+    )
 
 
 def test_the_upper_period_can_be_another_one(show, qtbot: QtBot):
