@@ -6,6 +6,7 @@ Widgets take colours from `theme()` by role and repaint when `notifier.changed` 
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from string import Template
 
 from PyQt5.QtCore import QObject, pyqtSignal
@@ -124,9 +125,14 @@ def use_theme(name: str) -> Theme:
     if isinstance(application, QApplication):
         application.setStyle("Fusion")
         application.setPalette(_palette(_theme))
-        application.setStyleSheet(Template(_STYLE).substitute(asdict(_theme)))
+        application.setStyleSheet(Template(_STYLE).substitute(asdict(_theme), check=_check_mark(name)))
     notifier.changed.emit()
     return _theme
+
+
+def _check_mark(name: str) -> str:
+    """The file of the tick in a box that is checked: Fusion draws the box itself dark on dark."""
+    return (Path(__file__).parents[1] / "resources" / f"check-{name}.svg").as_posix()
 
 
 def scaled_font(factor: float, *, bold: bool = False) -> QFont:
@@ -217,6 +223,13 @@ QTableView::item:selected, QTreeView::item:selected, QListView::item:selected {
 QHeaderView { background: transparent; }
 QHeaderView::section { background: transparent; color: $dim; border: 0; border-bottom: 1px solid $line;
     padding: 4px 9px; }
+QCheckBox::indicator, QAbstractItemView::indicator {
+    width: 13px; height: 13px; background: $raised; border: 1px solid $dim; border-radius: 3px; }
+QCheckBox::indicator:hover, QCheckBox::indicator:focus, QAbstractItemView::indicator:hover {
+    border: 1px solid $accent; }
+QCheckBox::indicator:checked, QAbstractItemView::indicator:checked {
+    background: $accent; border: 1px solid $accent; image: url("$check"); }
+QCheckBox::indicator:disabled { background: $ground; border: 1px solid $line; }
 QSplitter::handle { background: transparent; }
 QAbstractScrollArea::corner { background: transparent; border: 0; }
 QScrollBar:vertical { background: transparent; width: 12px; margin: 0; }

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import re
 import time
 from collections.abc import Mapping, Sequence
@@ -26,6 +28,7 @@ from gui import numbers
 from gui.dialogs.base import FormDialog
 from gui.dialogs.history_span import SpanFields
 from gui.models.history_words import title_of
+from gui.plain_text import one_line
 from gui.widgets.choice_box import ChoiceBox
 from gui.widgets.labels import plain_label
 
@@ -70,6 +73,7 @@ class ExportDataDialog(FormDialog):
         self.setMinimumWidth(620)
         self._folder = folder
         self._is_named_by_hand = False
+        self._may_replace: Path | None = None
         self.filter = QLineEdit()
         self.filter.setPlaceholderText(_("Filter series"))
         self.filter.setAccessibleName(_("Filter series"))
@@ -139,6 +143,11 @@ class ExportDataDialog(FormDialog):
             path = path if path.is_absolute() else self._folder / path
             if path.suffix.lower() not in (".csv", ".xlsx"):
                 path = path.with_name(path.name + self.kind.currentData())
+            if os.path.exists(path) and path != self._may_replace:  # raises nothing, whatever was typed
+                self._may_replace = path
+                words = _("{name} is there already: press Export again to replace it.")
+                self.say(words.format(name=one_line(path.name)), "warning")
+                return
             self.say(_("writing…"), "dim")
             self.set_busy(True)
             step_s = STEPS[self.step.currentIndex()][1]
@@ -213,8 +222,10 @@ class ExportDataDialog(FormDialog):
 
     def _on_choose(self) -> None:
         pattern = _("Tables (*.csv)") if self.kind.currentIndex() == 0 else _("Spreadsheets (*.xlsx)")
-        self._folder.mkdir(parents=True, exist_ok=True)
+        with contextlib.suppress(OSError):  # the dialog opens elsewhere then
+            self._folder.mkdir(parents=True, exist_ok=True)
         chosen, _filter = QFileDialog.getSaveFileName(self, _("Export data"), self.path.text(), pattern)
         if chosen:
             self._is_named_by_hand = True
+            self._may_replace = Path(chosen)  # that dialog has asked
             self.path.setText(chosen)

@@ -33,6 +33,8 @@ _NAME_ROLES = tuple(f"name-{number}" for number in range(len(NAMES["dark"])))
 
 SERIES, UNIT, VALUE, AT_A, AT_B, DIFFERENCE, BETWEEN, LEAST, MEAN, GREATEST = range(10)
 ROW_ROLE = Qt.UserRole + 1
+NOW, LAST, AT_POINTER = N_("Now"), N_("Last"), N_("Pointer")
+"""Which moment the values are of: the title of their column."""
 
 
 @dataclass(slots=True)
@@ -95,7 +97,7 @@ class ChosenModel(RowsModel):
         self._rows: list[Chosen] = []
         self._names: Mapping[str, str] = {}
         self._shown: dict[str, Shown] = {}
-        self._is_at_pointer = False
+        self._moment = NOW
 
     def names(self) -> list[str]:
         """Names of all that are chosen, in their order."""
@@ -184,19 +186,19 @@ class ChosenModel(RowsModel):
         """How values of each unit are shown now: as their axis does."""
         self._shown = dict(shown)
 
-    def say(self, said: Mapping[str, Said], *, is_at_pointer: bool) -> None:
-        """New values; `is_at_pointer` tells that the value is not the newest one."""
+    def say(self, said: Mapping[str, Said], moment: str) -> None:
+        """New values; `moment` is NOW, LAST (of a time that is over) or AT_POINTER."""
         for row in self._rows:
             row.said = said.get(row.name, Said())
-        if is_at_pointer != self._is_at_pointer:
-            self._is_at_pointer = is_at_pointer
+        if moment != self._moment:
+            self._moment = moment
             self.headerDataChanged.emit(Qt.Horizontal, VALUE, VALUE)
         self._emit_all()
 
     def headerData(self, section: int, orientation: Qt.Orientation, role: int = Qt.DisplayRole) -> Any:
         """Titles; the value is the one at the pointer while there is one."""
-        if section == VALUE and orientation == Qt.Horizontal and role == Qt.DisplayRole and self._is_at_pointer:
-            return _("Pointer")
+        if section == VALUE and orientation == Qt.Horizontal and role == Qt.DisplayRole:
+            return _(self._moment)
         if section in (AT_A, AT_B, DIFFERENCE) and orientation == Qt.Horizontal and role == Qt.DisplayRole:
             return self.HEADERS[section]
         return super().headerData(section, orientation, role)

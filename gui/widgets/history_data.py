@@ -122,6 +122,12 @@ class HistoryData:
         at = int(known[-1])
         return live[1] if live and live[0] >= float(past.time_s[at]) else float(past.mean[at])
 
+    def last_in(self, name: str, start_s: float, end_s: float) -> float | None:
+        """The last value in a span."""
+        found = self.columns(name, start_s, end_s, 4_000)
+        known = np.flatnonzero(np.isfinite(found.mean) & (found.time_s >= start_s) & (found.time_s <= end_s))
+        return float(found.mean[known[-1]]) if len(known) else None
+
     def last_s(self, name: str) -> float | None:
         """When it was."""
         past = self._past.get(name, _NOTHING)

@@ -10,11 +10,14 @@ from core.language import N_, _
 from gui.models.history_chosen import (
     AT_A,
     AT_B,
+    AT_POINTER,
     BETWEEN,
     DIFFERENCE,
     GREATEST,
+    LAST,
     LEAST,
     MEAN,
+    NOW,
     ROW_ROLE,
     SERIES,
     UNIT,
@@ -30,7 +33,7 @@ _MARGIN_PX = 9
 _SWATCH_PX = 16
 _CROSS_PX = 22
 _WIDTHS = {UNIT: 58, VALUE: 84, AT_A: 84, AT_B: 84, DIFFERENCE: 92, BETWEEN: 118, LEAST: 84, MEAN: 84, GREATEST: 84}
-_WIDEST = {VALUE: (N_("Now"), N_("Pointer")), BETWEEN: (N_("mean {value}"),)}
+_WIDEST = {VALUE: (NOW, LAST, AT_POINTER), BETWEEN: (N_("mean {value}"),)}
 """What else may stand in a column, beside its title of the moment."""
 _AT = {"A": AT_A, "B": AT_B}
 _GIVING_WAY = {UNIT: 520, VALUE: 560, MEAN: 400}

@@ -16,7 +16,7 @@ from core.language import _
 from core.records import HistoryMark, SeriesPoints
 from core.series import SeriesBook
 from gui import numbers
-from gui.models.history_chosen import ChosenModel, Said
+from gui.models.history_chosen import AT_POINTER, LAST, NOW, ChosenModel, Said
 from gui.models.history_range import HistoryRange, next_request_id
 from gui.models.history_words import how_words, value_text
 from gui.theme import notifier
@@ -251,7 +251,10 @@ class HistoryPlot(Card):
         said = {}
         for row in self.chosen.rows():
             figures = self.data.figures(row.name, *span)
-            value = self.data.newest(row.name) if pointer_s is None else self.data.value_at(row.name, pointer_s)
+            if pointer_s is not None:
+                value = self.data.value_at(row.name, pointer_s)
+            else:
+                value = self.data.newest(row.name) if self.range.is_following else self.data.last_in(row.name, *span)
             said[row.name] = Said(
                 value=value,
                 at_a=None if a_s is None else self._between.value_at(row.name, a_s),
@@ -261,7 +264,7 @@ class HistoryPlot(Card):
                 mean=figures[1] if figures else None,
                 greatest=figures[2] if figures else None,
             )
-        self.chosen.say(said, is_at_pointer=pointer_s is not None)
+        self.chosen.say(said, AT_POINTER if pointer_s is not None else NOW if self.range.is_following else LAST)
 
     # Inside
 

@@ -263,3 +263,17 @@ def test_the_export_lists_what_is_chosen_first_and_proposes_a_name(show, tmp_pat
     assert "_and_1_more" in dialog.path.text()
     dialog.kind.setCurrentIndex(1)
     assert dialog.path.text().endswith(".xlsx")
+
+
+def test_a_file_that_is_there_is_replaced_only_when_export_is_pressed_again(show, tmp_path):
+    info = SeriesInfo(name="machine/m/cpu_percent", unit="%", first_s=0, last_s=9, count=2)
+    dialog = show(ExportDataDialog([info], {}, [info.name], (0.0, 3600.0), tmp_path))
+    wanted = []
+    dialog.export_wanted.connect(wanted.append)
+    (tmp_path / "old one.csv").write_text("kept")
+    for name, asked in (("old one.csv", 0), ("x" * 300 + ".csv", 1), ("old one.csv", 2)):
+        dialog.path.setText(str(tmp_path / name))
+        dialog.on_accept()
+        assert len(wanted) == asked
+        dialog.set_busy(False)
+    assert wanted[-1].path == tmp_path / "old one.csv"
