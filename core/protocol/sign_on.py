@@ -23,6 +23,9 @@ SLACK_S = 0.4
 """What an adapter and an operating system may add to it."""
 PAUSE_S = 2.0
 """Silence before the next attempt."""
+DRIP_S = 30.0
+DRIP_OCTETS_S = 3.0
+"""An answer that after so many seconds has come at fewer octets a second, a tenth of 300 baud, gets no more time."""
 WAKE_UP = b"\x00" * 66
 """Octets for 2.2 s at 300 baud, that wake a battery-powered meter (IEC 62056-21, annex B)."""
 WAKE_UP_PAUSE_S = 1.6
@@ -70,6 +73,8 @@ class SignOnSession:
         self._deadline_s: float | None = 0.0
         self._state = State.SIGN_ON
         self._is_waking = False
+        self._came = 0
+        self._came_since_s: float | None = None
         self._steps: list[int] = []
         self._baud = 300
         self.identification: Identification | None = None
@@ -114,6 +119,7 @@ class SignOnSession:
 
     def _send(self, data: bytes) -> None:
         self._events.append(Transmit(data))
+        self._came, self._came_since_s = 0, None
         self._echo = data
         self._is_sent = True
 
@@ -154,16 +160,24 @@ class SignOnSession:
 
     def _receive_octets(self, data: bytes, now_s: float) -> None:
         self._buffer += data
+        self._came += len(data)
+        if self._came_since_s is None:
+            self._came_since_s = now_s
         if self._echo and not self._without_echo():
             return
         if self._state is State.IDENTIFICATION:
             self._receive_identification(now_s)
         elif self._state is State.DATA:
-            if not self._is_sent and self._deadline_s is not None:
+            if not self._is_sent and self._deadline_s is not None and not self._is_dripping(now_s):
                 self._deadline_s = now_s + ANSWER_S + SLACK_S
             self._receive_message(now_s)
         else:
             self._buffer.clear()  # nothing is expected: the tail of what failed, or noise
+
+    def _is_dripping(self, now_s: float) -> bool:
+        """True for a meter that would never come to an end: each octet in time, and all of them far too slow."""
+        took_s = now_s - (self._came_since_s or 0.0)
+        return took_s > DRIP_S and self._came < DRIP_OCTETS_S * took_s
 
     def _without_echo(self) -> bool:
         """Take an optical head's echo out, exactly the octets sent; False while it may still be one."""
@@ -182,7 +196,7 @@ class SignOnSession:
         if match is None:
             if len(self._buffer) > NOISE_LIMIT:
                 self._fail(self._no_identification(), now_s)
-            elif not self._is_sent:
+            elif not self._is_sent and not self._is_dripping(now_s):
                 self._deadline_s = now_s + ANSWER_S + SLACK_S
             return
         line = bytes(match[0])

@@ -230,3 +230,24 @@ def test_a_speed_that_is_reserved_is_acknowledged_at_300():
     assert telegram_of(told).mode is Mode.C
     assert line.baud == 300
     assert meter.heard[1] == b"\x06000\r\n"
+
+
+@pytest.mark.parametrize("before", [b"/LGZ5", b"/LGZ5\\2ZMD310\r\n"])
+def test_a_meter_that_drips_without_end_is_given_up(before):
+    session = ReadoutSession(attempts=1)
+    now_s = 0.0
+    session.receive_data(b"", now_s)
+    answer = iter(before)
+    while now_s < 600.0:
+        while (event := session.next_event()) is not NEED_DATA:
+            if isinstance(event, Finished):
+                assert isinstance(event.error, RemoteProtocolError)
+                assert now_s < 300.0
+                return
+            if isinstance(event, Transmit):
+                session.receive_data(b"", now_s)
+        if (deadline_s := session.next_deadline()) is not None and deadline_s < now_s + 1.0:
+            session.receive_data(b"", deadline_s)
+        now_s += 1.0
+        session.receive_data(bytes((next(answer, 0x31),)), now_s)
+    raise AssertionError("it waits for ever")
