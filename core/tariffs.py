@@ -47,9 +47,9 @@ class TariffPeriod(Struct, frozen=True, kw_only=True):
     """One `[[tariff.period]]`: a price and when it holds, always where nothing is said.
 
     `hours` such as `06:00-22:00`, `days` such as `mon-fri`, `months` such as `nov-mar`, `dates` such as
-    `12-20..01-05`, each year, or `2026-12-20`, that one day; from `valid_from` to `valid_until`, both included. On a holiday it holds as on any day
-    (`yes`), never (`no`), on holidays alone (`only`), or on its days and every holiday (`also`). `register` is the
-    number of the meter's own tariff register that counts it, in place of hours and days.
+    `12-20..01-05`, each year, or `2026-12-20`, that one day; from `valid_from` to `valid_until`, both included. On a
+    holiday it holds as on any day (`yes`), never (`no`), on holidays alone (`only`), or on its days and every holiday
+    (`also`). `register` is the number of the meter's own tariff register that counts it, in place of hours and days.
     """
 
     name: Annotated[str, Meta(min_length=1, max_length=64)]

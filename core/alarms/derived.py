@@ -12,7 +12,7 @@ from datetime import tzinfo
 from core.alarms.baseline import Baseline
 from core.alarms.condition import WIRED_V
 from core.alarms.meter_words import Words, reason
-from core.counters import has_come_round, is_too_fast, rounded_down
+from core.counters import greater, has_come_round, is_too_fast, rounded_down
 from core.records import Measurement, SeriesPoints
 
 SHOWN_BY = {
@@ -72,7 +72,7 @@ class DerivedQuantities:
         self._wired = [False, False, False]
         self._highest: dict[str, float] = {}
         self._fallen: dict[str, float] = {}
-        self._seen_s: dict[str, float] = {}
+        self._seen: dict[str, tuple[float, float | None]] = {}
         self._leapt: dict[str, tuple[float, float, float]] = {}
         self._is_exporter: bool | None = None
         self._words = Words()
@@ -190,8 +190,9 @@ class DerivedQuantities:
             value: float | None = getattr(measurement, field)
             if value is None:
                 continue
-            highest, seen_s = self._highest.get(field), self._seen_s.get(field, time_s)
-            self._seen_s[field] = time_s
+            highest, power_w = self._highest.get(field), measurement.active_power_w
+            seen_s, seen_w = self._seen.get(field, (time_s, power_w))
+            self._seen[field] = time_s, power_w
             leap = self._leapt.get(field)
             if leap is not None:
                 before, _leapt_to, since_s = leap
@@ -200,7 +201,7 @@ class DerivedQuantities:
                     del self._leapt[field]
                 elif not 0 <= time_s - since_s < ANOTHER_METER_S:
                     del self._leapt[field]
-            elif highest is not None and is_too_fast(value - highest, abs(time_s - seen_s)):
+            elif highest is not None and is_too_fast(value - highest, abs(time_s - seen_s), greater(seen_w, power_w)):
                 self._leapt[field] = (highest, value, time_s)
             found.setdefault("energy_leap_wh", 0.0)
         for field, (before, leapt_to, _since_s) in self._leapt.items():

@@ -13,11 +13,15 @@ from functools import cache
 from itertools import pairwise
 from typing import Any, NamedTuple
 
-from core.counters import LEAP_WH, counted_step
+from core.counters import LEAP_WH, counted_step, greater
 from core.store.columns import COUNTED, FIGURES
 from core.store.kinds import KINDS, Kind, Level
 
 Row = dict[str, Any]
+
+POWER = "active_power_w"
+GREATEST_POWER = f"max(abs({POWER}_min), abs({POWER}_max))"
+"""What a rise of a counter is measured against, in a row and in a bucket."""
 
 
 class Making(NamedTuple):
@@ -85,8 +89,8 @@ def _statistics(kind: Kind, source: Level, *, is_fine: bool) -> Mapping[str, str
 def _counters(kind: Kind, source: Level, *, is_fine: bool) -> str:
     time = source.time
     if is_fine:
-        return ", ".join((time, *kind.counters))
-    span = f"coalesce(first_s, {time}), coalesce(last_s, {time} + {source.period_s})"
+        return ", ".join((time, POWER, *kind.counters))
+    span = f"coalesce(first_s, {time}), coalesce(last_s, {time} + {source.period_s}), {GREATEST_POWER}"
     columns = ", ".join(  # the least and greatest stand for the first and last where an earlier form did not keep those
         f"coalesce({field}_first, {field}_min), coalesce({field}_last, {field}_max),"
         f" coalesce({field}_used, {field}_max - {field}_min)"
@@ -105,18 +109,18 @@ def made(cursor: Any, how: Making, owner: int, start_s: int) -> Row | None:
     if how.counters is not None:
         columns = list(zip(*cursor.execute(how.counters, span).fetchall(), strict=True))
         if how.source is how.kind.ladder[0]:
-            for values in columns[1:]:
-                counted += counted_by(columns[0], values)
+            for values in columns[2:]:
+                counted += counted_by(columns[0], columns[1], values)
         else:
-            for place in range(2, len(columns), 3):
-                counted += counted_over((*columns[:2], *columns[place : place + 3]))
+            for place in range(3, len(columns), 3):
+                counted += counted_over((*columns[:3], *columns[place : place + 3]))
     return dict(zip(how.columns, (owner, start_s, *figures, *counted), strict=True))
 
 
 Counted = tuple[float | None, float | None, float | None]
 
 
-def counted_by(times: Sequence[float], values: Sequence[float | None]) -> Counted:
+def counted_by(times: Sequence[float], powers: Sequence[float | None], values: Sequence[float | None]) -> Counted:
     """First value, last value and what was counted between by a counter, None where it said nothing."""
     known = [value for value in values if value is not None]
     if not known:
@@ -124,31 +128,34 @@ def counted_by(times: Sequence[float], values: Sequence[float | None]) -> Counte
     first, last = known[0], known[-1]
     if last - first <= LEAP_WH and known == sorted(known):
         return first, last, last - first
-    rows: list[tuple[float, float]] = []
-    for time_s, value in zip(times, values, strict=True):
-        if value is not None and not (value == 0 and rows and rows[-1][1]):
-            rows.append((time_s, value))
-    steps = (counted_step(earlier, later, later_s - at_s) for (at_s, earlier), (later_s, later) in pairwise(rows))
-    return first, rows[-1][1], sum(step or 0.0 for step in steps)
+    rows: list[tuple[float, float | None, float]] = []
+    for time_s, power_w, value in zip(times, powers, values, strict=True):
+        if value is not None and not (value == 0 and rows and rows[-1][2]):
+            rows.append((time_s, power_w, value))
+    used = 0.0
+    for (at_s, earlier_w, earlier), (later_s, later_w, later) in pairwise(rows):
+        used += counted_step(earlier, later, later_s - at_s, greater(earlier_w, later_w)) or 0.0
+    return first, rows[-1][2], used
 
 
-def step_into(end: float, first: float, last: float, elapsed_s: float) -> float | None:
+def step_into(end: float, first: float, last: float, elapsed_s: float, power_w: float | None = None) -> float | None:
     """What was counted from the last value of a bucket to the first of the next, None where that is not known.
 
     Where that begins with a zero and is at the old count again, the way back is part of it and taken off.
     """
-    return -end if first == 0 and last >= end else counted_step(end, first, elapsed_s)
+    return -end if first == 0 and last >= end else counted_step(end, first, elapsed_s, power_w)
 
 
 def counted_over(parts: Sequence[Sequence[float | None]]) -> Counted:
     """The same of finer buckets one after the other.
 
-    Their first and last times, and the counter's first values, last values and what was counted.
+    Their first and last times, their greatest powers, and the counter's first values, last values and what was counted.
     """
     begin: float | None = None
     end: float | None = None
+    end_w: float | None = None
     end_s = used = 0.0
-    for first_s, last_s, first, last, within in zip(*parts, strict=True):
+    for first_s, last_s, power_w, first, last, within in zip(*parts, strict=True):
         if first is None or last is None or first_s is None or last_s is None:
             continue
         if begin is None or end is None:
@@ -156,9 +163,9 @@ def counted_over(parts: Sequence[Sequence[float | None]]) -> Counted:
         elif end and not last:
             continue
         else:
-            used += step_into(end, first, last, first_s - end_s) or 0.0
+            used += step_into(end, first, last, first_s - end_s, greater(end_w, power_w)) or 0.0
         used += within or 0.0
-        end, end_s = last, last_s
+        end, end_s, end_w = last, last_s, power_w
     return (None, None, None) if begin is None else (begin, end, used)
 
 
@@ -192,8 +199,8 @@ def added(how: Making, bucket: Row | None, late: Row) -> Row:
         if old[0] is None and bucket[f"{field}_min"] is not None:  # made by an earlier form
             low, high = bucket[f"{field}_min"], bucket[f"{field}_max"]
             old = (low, high, high - low)
-        before = (first_s, last_s, *old)
-        new = (late["first_s"], late["last_s"], *(late[name] for name in names))
+        before = (first_s, last_s, _greatest_power(bucket), *old)
+        new = (late["first_s"], late["last_s"], _greatest_power(late), *(late[name] for name in names))
         if last_s <= late["first_s"]:
             parts = [before, new]
         elif late["last_s"] <= first_s:
@@ -202,3 +209,7 @@ def added(how: Making, bucket: Row | None, late: Row) -> Row:
             parts = [before if old[0] is not None else new]
         row.update(zip(names, counted_over(list(zip(*parts, strict=True))), strict=True))
     return row
+
+
+def _greatest_power(bucket: Row) -> float | None:
+    return greater(bucket[f"{POWER}_min"], bucket[f"{POWER}_max"])

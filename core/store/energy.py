@@ -20,8 +20,8 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import Connection
 
-from core.counters import LEAP_WH
-from core.store.buckets import step_into
+from core.counters import greater
+from core.store.buckets import GREATEST_POWER, POWER, step_into
 from core.store.kinds import HOUR_S, METER, QUARTER_S, no_series
 from core.store.levels import Levels, Piece
 from core.store.reading import owner_id
@@ -33,6 +33,9 @@ NEAR_S = 60.0
 
 _LONG_S = 4 * HOUR_S
 """A longer stretch of rows is looked at by its hours first."""
+
+_LITTLE_WH = 100e3
+"""Where less was counted in an hour of rows they are not looked at one by one."""
 
 _ROUNDING_WH = 0.5
 
@@ -51,17 +54,20 @@ class _Counter:
         self.times: list[float] = []
         self.counts: list[float] = []
         self._last: float | None = None
+        self._last_w: float | None = None
         self._within: set[int] = set()
         self._doubts: list[tuple[float, float]] = []
 
-    def add(self, time_s: float, value: float) -> None:
+    def add(self, time_s: float, value: float, power_w: float | None) -> None:
         if value or not self._last:
-            self._step_to(time_s, value, value)
+            self._step_to(time_s, value, value, power_w)
 
-    def add_bucket(self, first_s: float, first: float, last_s: float, last: float, used: float) -> None:
+    def add_bucket(
+        self, first_s: float, first: float, last_s: float, last: float, used: float, power_w: float | None
+    ) -> None:
         if not last and self._last:
             return
-        self._step_to(first_s, first, last)
+        self._step_to(first_s, first, last, power_w)
         if used < last - first - _ROUNDING_WH:
             self._doubts.append((first_s, last_s))
         if last_s > first_s:
@@ -71,18 +77,18 @@ class _Counter:
             self.counts[-1] += used
         self._last = last
 
-    def _step_to(self, time_s: float, value: float, last: float) -> None:
+    def _step_to(self, time_s: float, value: float, last: float, power_w: float | None) -> None:
         """Go to the first value of a bucket, or to one that is first and last."""
         count = 0.0
         if self._last is not None:
             count, before_s = self.counts[-1], self.times[-1]
-            step = step_into(self._last, value, last, time_s - before_s)
+            step = step_into(self._last, value, last, time_s - before_s, greater(self._last_w, power_w))
             if step is None:
                 self._doubts.append((before_s, time_s))
             else:
                 count += step
         self._append(time_s, count)
-        self._last = value
+        self._last, self._last_w = value, power_w
 
     def _append(self, time_s: float, count: float) -> None:
         self.times.append(max(time_s, self.times[-1]) if self.times else time_s)
@@ -162,18 +168,19 @@ def _follow(cursor: Any, number: int, piece: Piece, field: str, counter: _Counte
     where = f"FROM {level.table.name} WHERE meter_id = ? AND {level.time} >= ? AND {level.time} < ?"
     span = (number, piece.start_s, piece.end_s)
     if level is METER.ladder[0]:
-        statement = f"SELECT {level.time}, {field} {where} AND {field} IS NOT NULL ORDER BY {level.time}"
-        for time_s, value in cursor.execute(statement, span):
-            counter.add(time_s, value)
+        statement = f"SELECT {level.time}, {field}, {POWER} {where} AND {field} IS NOT NULL ORDER BY {level.time}"
+        for time_s, value, power_w in cursor.execute(statement, span):
+            counter.add(time_s, value, power_w)
         return
     # an earlier form kept no first and last of a quarter: its least and greatest stand for them
     statement = (
         f"SELECT coalesce(first_s, {level.time}), coalesce({field}_first, {field}_min),"
         f" coalesce(last_s, {level.time} + {level.period_s}), coalesce({field}_last, {field}_max),"
-        f" coalesce({field}_used, {field}_max - {field}_min) {where} AND {field}_mean IS NOT NULL ORDER BY {level.time}"
+        f" coalesce({field}_used, {field}_max - {field}_min), {GREATEST_POWER}"
+        f" {where} AND {field}_mean IS NOT NULL ORDER BY {level.time}"
     )
-    for first_s, first, last_s, last, used in cursor.execute(statement, span):
-        counter.add_bucket(first_s, first, last_s, last, used)
+    for row in cursor.execute(statement, span):
+        counter.add_bucket(*row)
 
 
 def _follow_by_hours(
@@ -191,13 +198,15 @@ def _follow_by_hours(
         if place < len(edges_s) and edges_s[place] < until_s:
             _follow(cursor, number, part, field, counter)
         elif (ends := _ends(cursor, number, part, field)) is not None:
-            (first_s, first), (last_s, last) = ends
-            if 0 <= last - first <= LEAP_WH:
-                counter.add_bucket(first_s, first, last_s, last, last - first)
+            (first_s, first, first_w), (last_s, last, last_w) = ends
+            if 0 <= last - first <= _LITTLE_WH:
+                counter.add_bucket(first_s, first, last_s, last, last - first, greater(first_w, last_w))
             else:
                 _follow(cursor, number, part, field, counter)
         at_s = until_s
 
+
+_End = tuple[float, float, float | None]
 
 _BETWEEN = "FROM measurements WHERE meter_id = ? AND time_s >= ? AND time_s < ?"
 
@@ -208,9 +217,9 @@ def _first_s(cursor: Any, number: int, piece: Piece) -> float:
     return piece.end_s if row[0] is None else float(row[0])
 
 
-def _ends(cursor: Any, number: int, piece: Piece, field: str) -> tuple[tuple[float, float], tuple[float, float]] | None:
-    """Time and value of the first and the last row that have `field`; None where none has."""
+def _ends(cursor: Any, number: int, piece: Piece, field: str) -> tuple[_End, _End] | None:
+    """Time, value and power of the first and the last row that have `field`; None where none has."""
     span = (number, piece.start_s, piece.end_s)
-    known = f"SELECT time_s, {field} {_BETWEEN} AND {field} IS NOT NULL ORDER BY time_s"
+    known = f"SELECT time_s, {field}, {POWER} {_BETWEEN} AND {field} IS NOT NULL ORDER BY time_s"
     first = cursor.execute(f"{known} LIMIT 1", span).fetchone()
     return None if first is None else (first, cursor.execute(f"{known} DESC LIMIT 1", span).fetchone())

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
+from msgspec import structs
 
 from core.config import Retention
 from core.errors import StoreError
@@ -148,6 +149,31 @@ def test_a_rise_faster_than_any_meter_is_not_counted_and_its_span_is_a_part(hist
         history.fold(T0 + 3 * DAY)
     history.apply_retention(Retention(raw_days=1, minute_days=1, quarter_days=1, hour_days=1, day_days=9), T0 + 4 * DAY)
     assert history.energy_spans("main", [T0, T0 + DAY]) == [(pytest.approx(3580), False)]
+
+
+def test_another_meter_after_hours_of_silence_is_no_consumption(history: History) -> None:
+    rows = [register(T0 + 60 * number, 1_000_010 + 10 * number) for number in range(120)]
+    rows += [register(T0 + 8 * HOUR + 60 * number, 24_000_010 + 10 * number) for number in range(120)]
+    history.write(rows)
+    for _turn in range(2):
+        assert history.energy_spans("main", [T0, T0 + 9 * HOUR]) == [(pytest.approx(1190 + 600), False)]
+        assert history.energy_spans("main", [T0, T0 + HOUR]) == [(pytest.approx(600), True)]
+        history.fold(T0 + 3 * DAY)
+
+
+def test_a_large_site_is_counted_however_fast(history: History) -> None:
+    def row(time_s: float, wh: float, power_w: float | None) -> MeterReadings:
+        measured = Measurement(active_energy_import_wh=wh, active_power_w=power_w)
+        return structs.replace(register(time_s, 0.0), measurement=measured)
+
+    for name, power_w in (("known", 30e6), ("unknown", None)):
+        rows = [row(T0 + 900 * number, 7.5e6 * number, power_w) for number in range(8)]
+        rows.append(row(T0 + DAY, 720e6, power_w))
+        history.write([structs.replace(one, name=name) for one in rows])
+    for _turn in range(2):
+        for name in ("known", "unknown"):
+            assert history.energy_spans(name, [T0, T0 + DAY]) == [(pytest.approx(720e6), True)]
+        history.fold(T0 + 9 * DAY)
 
 
 def test_a_register_read_wrongly_for_a_moment_counts_nothing(history: History) -> None:
