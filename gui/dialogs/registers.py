@@ -18,7 +18,7 @@ from gui.widgets.process_table import align_header
 from gui.widgets.readings_card import ReadingsCard
 from gui.widgets.row_table import RowTable
 
-_WIDTHS = {CODE: 140, MEANING: 240, VALUE: 190, UNIT: 64, SCALER: 100}
+_WIDTHS = {CODE: 140, MEANING: 230, VALUE: 224, UNIT: 64, SCALER: 100}
 _FILTER_AFTER_MS = 120
 _SILENT_AFTER_MS = 20_000
 

@@ -31,6 +31,8 @@ _LONG_S = 1.5 * 86_400.0
 _RENEW_S = 120.0
 _RENEW_PIXELS = 2.0
 """History is asked for again when memory has dropped this much, in time and on the screen."""
+_SEEN_SHARE = 0.003
+"""A gap shorter than this share of the time shown has no words: nobody would see what they are about."""
 _FINEST_RATIO = 4.0
 """History is asked for anew when it was asked for a span this many times as long as the one shown."""
 
@@ -300,7 +302,8 @@ class PlotGroup(QObject):
         if self._book is not None:
             spans += self._book.gaps(name, start_s, end_s)
         visible = [span for span in spans if span[1] > start_s and span[0] < end_s]
-        gaps = [Gap(begin_s, until_s, _gap_words(begin_s, until_s)) for begin_s, until_s in visible]
+        least_s = _SEEN_SHARE * (end_s - start_s)
+        gaps = [Gap(*span, _gap_words(*span) if span[1] - span[0] >= least_s else "") for span in visible]
         last_s = self._book.last_s(name) if self._book is not None else None
         if last_s is None and past is not None and len(past.time_s):
             last_s = float(past.time_s[-1])

@@ -11,6 +11,9 @@ from core.records import SeriesPoints
 from core.series import SHORTEST_GAP_S
 
 
+_MOST = 0.5
+
+
 class Past:
     """Points of one series from the history: arrays of shape (n,), NaN between two points in a gap."""
 
@@ -58,5 +61,7 @@ class Past:
         ]
 
     def _has_value(self, start_s: float, end_s: float) -> bool:
-        begin, end = np.searchsorted(self.time_s, (start_s, end_s))
-        return bool(np.isfinite(self.mean[begin : end + 1]).any())
+        """True where it has most of the points there: one at an edge may have come by itself."""
+        begin, end = np.searchsorted(self.time_s, start_s), np.searchsorted(self.time_s, end_s, side="right")
+        known = np.isfinite(self.mean[begin:end])
+        return bool(len(known)) and bool(known.mean() >= _MOST)

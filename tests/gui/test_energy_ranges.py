@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from array import array
 
@@ -15,6 +16,7 @@ from core.series import SeriesBook
 from gui.pages.energy_plots import energy_plots
 from gui.widgets.time_axis import time_ticks
 from gui.widgets.time_plot_group import PlotGroup
+from gui.widgets.time_plot_past import Past
 from gui.widgets.time_range import FOLLOWED_S, RangeBar, TimeRange
 
 DAY_S = 86_400.0
@@ -175,3 +177,20 @@ def test_days_are_drawn_as_means_before_the_band_of_least_and_greatest(group: Pl
     group.range.follow("hour")
     group.redraw()
     assert all(stroke.mean is None for stroke in group.plots[0].canvas._frame.strokes)
+
+
+def _past(means: list[float], filled: tuple[tuple[float, float], ...] = ()) -> Past:
+    times, values = array("d", range(len(means))), array("d", means)
+    return Past(SeriesPoints("meter/E450/voltage_l1_v", "V", times, values, values, values, filled))
+
+
+def test_a_long_silence_is_one_gap_and_what_was_never_known_is_none():
+    nan = math.nan
+    assert _past([nan, nan, 1.0, nan, nan, nan, 2.0, 3.0, nan, 4.0, nan]).gaps() == [(2.0, 6.0), (7.0, 9.0)]
+    assert _past([nan, nan]).gaps() == []
+
+
+def test_only_what_the_load_profile_has_given_is_from_the_meter():
+    nan = math.nan
+    assert _past([230.0] * 6, ((0.0, 5.0),)).filled_between(0.0, 9.0) == [(0.0, 5.0)]
+    assert _past([nan, nan, nan, nan, nan, 230.0], ((0.0, 5.0),)).filled_between(0.0, 9.0) == []  # it came by itself
