@@ -191,7 +191,7 @@ QLineEdit, QPlainTextEdit, QSpinBox, QDoubleSpinBox, QDateTimeEdit, QComboBox {
     selection-background-color: $accent; selection-color: $on_accent; }
 QLineEdit:focus, QPlainTextEdit:focus, QSpinBox:focus, QDoubleSpinBox:focus, QDateTimeEdit:focus,
 QComboBox:focus { border: 1px solid $accent; }
-QComboBox::drop-down { width: 22px; border: 0; }
+QComboBox::drop-down, QDateTimeEdit::drop-down { width: 22px; border: 0; }
 QFileDialog QToolButton { padding: 3px; }
 QPushButton, QToolButton { background: $card; border: 1px solid $line; border-radius: 4px; padding: 6px 14px; }
 QPushButton:hover, QToolButton:hover { background: $raised; }

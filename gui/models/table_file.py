@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import csv
 import io
-import os
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+
+from gui.models.whole_file import write_whole
 
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
 
@@ -18,9 +19,7 @@ def write_table(path: Path, header: Sequence[str], rows: Iterable[Sequence[objec
     writer = csv.writer(output, lineterminator="\r\n")
     writer.writerow(header)
     writer.writerows([_cell(value) for value in row] for row in rows)
-    part = path.with_name(f"{path.name}.part")
-    part.write_bytes(output.getvalue().encode("utf-8"))
-    os.replace(part, path)
+    write_whole(path, output.getvalue().encode("utf-8"))
 
 
 def iso_utc(time_s: float | None) -> str:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from PyQt5.QtCore import QRectF, QSize, Qt
+from PyQt5.QtCore import QBuffer, QRectF, QSize, Qt
 from PyQt5.QtGui import QFontMetricsF, QImage, QPainter, QPen
 from PyQt5.QtSvg import QSvgGenerator
 
@@ -15,6 +15,7 @@ from core.language import _
 from gui import numbers
 from gui.models.history_chosen import AT_A, AT_B, BETWEEN, DIFFERENCE, GREATEST, LEAST, MEAN, SERIES, ChosenModel
 from gui.models.history_range import HistoryRange, length_words
+from gui.models.whole_file import png_octets, write_whole
 from gui.theme import scaled_font, theme
 from gui.widgets.history_canvas import HistoryCanvas
 
@@ -49,8 +50,7 @@ class HistoryPicture:
         painter = QPainter(image)
         self.paint(painter)
         painter.end()
-        if not image.save(str(path), "PNG"):
-            raise OSError(_("{path} cannot be written").format(path=path))
+        write_whole(path, png_octets(image))
 
     def paint(self, painter: QPainter) -> None:
         """All of it."""
@@ -112,15 +112,13 @@ class HistoryPicture:
                 painter.drawText(cell, Qt.AlignRight | Qt.AlignVCenter, self._chosen.text(row, column))
 
     def _write_svg(self, path: Path) -> None:
-        with path.open("wb"):
-            pass  # QSvgGenerator tells of no failure: this does
+        buffer = QBuffer()
         generator = QSvgGenerator()
-        generator.setFileName(str(path))
+        generator.setOutputDevice(buffer)
         generator.setSize(self.size)
         generator.setViewBox(QRectF(0, 0, self.size.width(), self.size.height()))
         generator.setTitle(self._title)
-        painter = QPainter()
-        if not painter.begin(generator):
-            raise OSError(_("{path} cannot be written").format(path=path))
+        painter = QPainter(generator)
         self.paint(painter)
         painter.end()
+        write_whole(path, bytes(buffer.data()))

@@ -15,6 +15,7 @@ from PyQt5.QtWidgets import QWidget
 
 from core.language import _
 from gui import numbers
+from gui.models.whole_file import png_octets, write_whole
 from gui.theme import scaled_font, theme
 from gui.widgets.time_plot_group import PlotGroup
 
@@ -87,8 +88,7 @@ def picture(widget: QWidget, title: str, span: tuple[float, float], *, is_simula
 
 def write_picture(path: Path, widget: QWidget, title: str, span: tuple[float, float], *, is_simulated: bool) -> None:
     """Write `picture` as PNG; raises OSError."""
-    if not picture(widget, title, span, is_simulated=is_simulated).save(str(path), "PNG"):
-        raise OSError(_("{path} cannot be written").format(path=path))
+    write_whole(path, png_octets(picture(widget, title, span, is_simulated=is_simulated)))
 
 
 def file_name(parts: Sequence[str], suffix: str, *, is_simulated: bool) -> str:

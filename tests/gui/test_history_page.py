@@ -24,6 +24,7 @@ from PyQt5.QtWidgets import QApplication
 from core.config.views import ViewAxis, ViewConfig
 from core.series import SeriesBook
 from gui.models.history_chosen import BETWEEN, DIFFERENCE, MOST, SERIES, VALUE
+from gui.models.whole_file import write_whole
 from gui.pages.history import HistoryPage
 from gui.widgets.history_lower import LEGEND, MARKS, MOVED
 
@@ -554,6 +555,22 @@ def test_a_picture_and_a_drawing_are_written_with_what_they_show(qtbot, page, tm
         page.write_picture(tmp_path / "nowhere" / "a.svg", "svg")
     with pytest.raises(OSError, match="nowhere"):
         page.write_picture(tmp_path / "nowhere" / "a.png", "png")
+
+
+def test_a_picture_for_which_there_is_no_room_leaves_what_was_there(tmp_path, monkeypatch):
+    target = tmp_path / "a.png"
+    target.write_bytes(b"before")
+
+    def full(self, content):
+        with self.open("wb") as stream:
+            stream.write(content[:3])
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(type(target), "write_bytes", full)
+    with pytest.raises(OSError, match="No space"):
+        write_whole(target, b"after, and much more")
+    assert target.read_bytes() == b"before"
+    assert list(tmp_path.iterdir()) == [target]
 
 
 def test_twenty_thousand_series_are_listed_and_filtered_at_once(qtbot, page):
