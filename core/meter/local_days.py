@@ -35,10 +35,6 @@ class LocalDays:
         """The first moment of a local day."""
         return self.instant(datetime(day.year, day.month, day.day))
 
-    def month_start(self, day: date) -> float:
-        """The first moment of the month that a day is in."""
-        return self.instant(datetime(day.year, day.month, 1))
-
     def hour_start(self, time_s: float) -> float:
         """The beginning of the hour that a moment is in."""
         wall = self.wall(time_s)

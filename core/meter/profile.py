@@ -36,11 +36,6 @@ _OF_REGISTERS = {
 _POWER_OF_ENERGY = {"Wh": "W", "kWh": "kW", "varh": "var", "kvarh": "kvar", "VAh": "VA", "kVAh": "kVA"}
 
 
-def is_mean_power(code: ObisCode) -> bool:
-    """True for a power that is the average of a period."""
-    return code.a in (None, 1) and code.d in MEANS and isinstance(code.c, int) and code.c in _POWERS
-
-
 def period_quantity(code: ObisCode) -> str | None:
     """Quantity of a column that is made of a whole period; None for a column that is a register or a moment."""
     if code.a not in (None, 1) or not isinstance(code.c, int) or code.e not in (None, 0, 255):

@@ -77,10 +77,5 @@ class AskQueue:
         was, self._is_reading_wanted = self._is_reading_wanted, False
         return was
 
-    @property
-    def is_reading_wanted(self) -> bool:
-        """True while a reading is wanted that has not been taken."""
-        return self._is_reading_wanted
-
     def __bool__(self) -> bool:
         return self._is_reading_wanted or bool(self._waiting)

@@ -59,11 +59,6 @@ class Kind(NamedTuple):
         """The rows as they came."""
         return self.ladder[0].table
 
-    @property
-    def fine_time(self) -> str:
-        """Their column of time."""
-        return self.ladder[0].time
-
     def series_name(self, owner: str, field: str) -> str:
         """Name of a series, such as `meter/main/voltage_l1_v`; a quantity, a label are part of the owner."""
         return f"{self.prefix}/{owner}" if "value" in self.fields else f"{self.prefix}/{owner}/{field}"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from datetime import datetime, timedelta
 
 from PyQt5.QtCore import QDate, QLocale
 
@@ -126,12 +125,6 @@ def slot_words(bars: EnergyBars, at: int, currency: str | None = None) -> str:
     if span.cost is not None:
         words += " · " + _amount(span.cost, currency)
     return words + _missing(span)
-
-
-def next_midnight_s(now_s: float) -> float:
-    """When the next local day begins."""
-    tomorrow = datetime.fromtimestamp(now_s).date() + timedelta(days=1)
-    return time.mktime((tomorrow.year, tomorrow.month, tomorrow.day, 0, 0, 0, 0, 0, -1))
 
 
 def _kwh(span: EnergySpan, *, with_unit: bool = True) -> str:

@@ -162,13 +162,6 @@ class EnergyPage(QWidget):
         if self.isVisible():
             self._ask_for_account()
 
-    def forget_meter(self, name: str) -> None:
-        """A meter is not there any more."""
-        if self._meters.pop(name, None) is not None:
-            if self._current == name:
-                self._current = next(iter(self._meters), None)
-            self._show_current()
-
     def show_meter(self, name: str) -> None:
         """Show this meter."""
         if name in self._meters:
