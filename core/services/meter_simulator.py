@@ -20,6 +20,7 @@ from core.meter.virtual_e450 import VirtualE450
 from core.meter.virtual_mbus import virtual_bus
 from core.meter.virtual_telegrams import BAUD_CHARACTERS, BAUD_CHARACTERS_B, push, telegram
 from core.meter_records import LineOctets
+from core.protocol.programming_mode import password_command
 from core.services.line_replay import PAUSE_AT_END_S, LineReplay
 from core.services.meter_wire import PtyWire, SocketWire, Wire, listen
 from core.services.simulated_frames import answer_frames
@@ -234,6 +235,8 @@ def _check(simulation: Simulation) -> None:
         )
     if simulation.protocol == "dlms" and (simulation.key is None) != (simulation.auth_key is None):
         raise UsageError(_("a DLMS meter that is asked needs both keys: give --key and --auth-key"))
+    if simulation.protocol == "iec62056-21" and simulation.password is not None:
+        password_command(simulation.password)  # nobody could send another one
     if simulation.framing == "wrapper" and (simulation.link is not None or simulation.mode == "E"):
         raise UsageError(_("the wrapper goes over TCP: give --listen, and no mode E"))
 
