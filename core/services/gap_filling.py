@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any, Protocol
@@ -38,11 +39,15 @@ class Query(Protocol):
         """What `function(history)` returns."""
 
 
-def last_row_by(query: Query) -> Callable[[str], Awaitable[float | None]]:
-    """What says when the history of a meter ends: epoch seconds, None where there is none."""
+def last_row_by(query: Query, clock: Callable[[], float] = time.time) -> Callable[[str], Awaitable[float | None]]:
+    """What says when the history of a meter ends: epoch seconds, None where there is none.
+
+    What a clock that was ahead has left in the future does not count.
+    """
 
     async def last_row(meter: str) -> float | None:
-        last = await query(lambda history: history.last_measurement(meter))
+        now_s = clock()
+        last = await query(lambda history: history.last_measurement(meter, now_s))
         return None if last is None else float(last[0])
 
     return last_row

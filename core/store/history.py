@@ -273,13 +273,13 @@ class History(SiteHistory):
         with one_moment(self._connection):
             return reading.is_simulated(self._connection, meter, start_s, end_s)
 
-    def last_measurement(self, meter: str) -> tuple[float, Measurement] | None:
-        """Time and values of the last row of a meter; None where there is none."""
+    def last_measurement(self, meter: str, before_s: float = math.inf) -> tuple[float, Measurement] | None:
+        """Time and values of the last row of a meter before a time; None where there is none."""
         with one_moment(self._connection):
             number = reading.owner_id(self._connection, METER, meter)
             row = self._connection.execute(
                 select(measurements)
-                .where(measurements.c.meter_id == number)
+                .where(measurements.c.meter_id == number, measurements.c.time_s < before_s)
                 .order_by(measurements.c.time_s.desc())
                 .limit(1)
             ).first()

@@ -1,6 +1,6 @@
 """The kinds of owners of series: where the rows of each are, its ladder of roll-ups, and how its series are named.
 
-A ladder leads from the rows as they came (`fine`) to the buckets of a minute, a quarter of an hour, an hour and a day.
+A ladder leads from the rows as they came to the buckets of a minute, a quarter of an hour, an hour and a day.
 """
 
 from __future__ import annotations
@@ -53,11 +53,6 @@ class Kind(NamedTuple):
     is_raw: bool = True
     folded: Mapping[str, tuple[str, str]] = {}
     counters: tuple[str, ...] = ()
-
-    @property
-    def fine(self) -> Table:
-        """The rows as they came."""
-        return self.ladder[0].table
 
     def series_name(self, owner: str, field: str) -> str:
         """Name of a series, such as `meter/main/voltage_l1_v`; a quantity, a label are part of the owner."""

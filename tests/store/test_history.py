@@ -242,6 +242,15 @@ def test_several_series_can_be_read_side_by_side(history: History) -> None:
     assert all(a.mean == -b.mean for a, b in zip(one, other, strict=True))
 
 
+def test_what_a_clock_that_was_ahead_has_left_is_not_the_last_that_was_read_before_now(history: History) -> None:
+    history.write([telegram(time_s, active_power_w=watts) for time_s, watts in ((T0, 1.0), (T0 + 3e7, 2.0))])
+    for before_s, watts in ((T0 + 60, 1.0), (T0 + 4e7, 2.0)):
+        last = history.last_measurement("main", before_s)
+        assert last is not None
+        assert last[1].active_power_w == watts
+    assert history.last_measurement("main", T0) is None
+
+
 def test_energy_since_is_what_the_register_counted(history: History) -> None:
     history.write([telegram(T0 + 60 * minute, active_energy_import_wh=1000 + 10 * minute) for minute in range(100)])
     assert history.energy_since("main", T0 + 50 * 60) == 990 - 500
