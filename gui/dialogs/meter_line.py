@@ -50,7 +50,7 @@ class LineWindow(MeterWindow):
         self.resize(1060, 680)
         self._waiting: list[LineOctets] = []
         self._line = ""
-        self._saved: tuple[str, str | None] = ("", None)
+        self._saved: tuple[str, str | None] | None = None
         self.model = LineModel(self)
         self.view = RowTable(self.model, _("Octets on the line"))
         self.view.setVerticalScrollMode(QAbstractItemView.ScrollPerPixel)
@@ -184,7 +184,7 @@ class LineWindow(MeterWindow):
             words = _("the oldest {count} rows are forgotten")
             self.say(words.format(count=numbers.number(self.model.forgotten)), "dim")
         else:
-            self.say(*self._saved)
+            self.say(*(self._saved or (_("A password that is sent in clear is among these octets."), "dim")))
 
     def _chosen(self) -> list[LineOctets]:
         """The rows chosen; what follows in one direction is one piece: a frame may have come in several."""
@@ -223,7 +223,7 @@ class LineWindow(MeterWindow):
     def _on_clear(self) -> None:
         self.model.clear()
         self._waiting = []
-        self._saved = ("", None)
+        self._saved = None
         self.dump.clear()
         self._explained.setCurrentIndex(0)
         self._show_count()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from PyQt5.QtCore import Qt
 from PyQt5.QtWidgets import QFrame, QHBoxLayout, QLabel, QVBoxLayout, QWidget
 
+from gui.plain_text import plain_tip
 from gui.theme import scaled_font
 
 MARGIN = 12
@@ -60,7 +61,7 @@ class Card(QFrame):
     def set_title_tip(self, text: str) -> None:
         """How the content is used, as a tool-tip of the words in the title line: none ever covers the content."""
         for label in (self._title, self._subtitle):
-            label.setToolTip(text)
+            label.setToolTip(plain_tip(text))
 
     def add_to_title(self, widget: QWidget) -> None:
         """Put `widget` at the right end of the title line."""

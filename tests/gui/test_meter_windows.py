@@ -244,6 +244,7 @@ def test_octets_that_come_together_are_one_row(show):
     assert [model.index(row, 3).data() for row in range(3)] == ["7E A0 8C 7E", "06", "2F 4C 47 5A"]
     assert [model.index(row, 1).data() for row in range(3)] == ["received", "sent", "received"]
     assert model.index(2, 4).data() == "/LGZ"
+    assert "password" in window.words()
 
 
 def test_a_paused_line_waits_and_goes_on_with_all_of_it(show, qtbot: QtBot):
