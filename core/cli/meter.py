@@ -232,7 +232,7 @@ def _print_failure(options: argparse.Namespace, problems: Problems) -> None:
     """The document of a command that has nothing to show."""
     if options.json:
         errors = [] if problems.failure is None else [problems.failure.text]
-        print_json({**NOTHING, "protocol": None, "errors": errors})
+        print_json({**NOTHING, "protocol": problems.protocol, "errors": errors})
     sys.stdout.flush()
 
 

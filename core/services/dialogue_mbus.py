@@ -60,7 +60,7 @@ class MbusDialogue:
             return readings
         found = tuple(reading for reading in readings.readings if any(_is_meant(reading, code) for code in codes))
         missing = [code for code in codes if not any(_is_meant(reading, code) for reading in found)]
-        errors = [_("{code} is not in what the meter sends").format(code=code) for code in missing]
+        errors = [_("{code}: the meter does not send this code").format(code=code) for code in missing]
         return replace(readings, readings=found, errors=(*readings.errors, *errors))
 
     async def registers(self, codes: Sequence[str] = ()) -> AsyncIterator[RegisterValue]:
@@ -73,7 +73,7 @@ class MbusDialogue:
                 yield RegisterValue(code=name, reading=reading, about=about)
         for code in codes:
             if not any(_is_meant(reading, code) for reading in readings):
-                yield RegisterValue(code=code, error=_("{code} is not in what the meter sends").format(code=code))
+                yield RegisterValue(code=code, error=_("the meter does not send this code"))
 
     def profile(self, start_s: float, end_s: float, obis: str | None = None) -> AsyncIterator[ProfilePart]:
         """See `Dialogue.profile`; raises UsageError: M-Bus has none."""

@@ -99,7 +99,7 @@ def test_only_what_is_asked_for_is_told_and_what_is_missing_is_named():
     assert "7.7.7" in readings.errors[0]
     assert registers[0].reading.value == 7
     assert registers[0].about == "fabrication number"
-    assert "9.9.9" in registers[1].error
+    assert (registers[1].code, registers[1].error) == ("9.9.9", "the meter does not send this code")
 
 
 def test_all_registers_come_with_their_labels():
