@@ -32,6 +32,9 @@ _MOST_STEPS_BACK = 64
 _TAKEN_WITHIN_S = 0.6
 """Steps of a wheel or a key that follow each other so soon are one step to go back."""
 
+_MOST_POINTS = 6_000
+_LEAST_DAYS, _PART_OF_DAY_S = 60, 5_400.0
+
 _request_ids = itertools.count(1)
 
 
@@ -182,6 +185,14 @@ class HistoryRange(QObject):
 
     def _remember(self) -> None:
         self._past = [*self._past[-_MOST_STEPS_BACK:], (self._mode, self.span())]
+
+
+def points_of(length_s: float, most: int) -> int:
+    """Points to ask for: whole days rather than parts of them, else days and nights of a year fill the plot."""
+    days = int(length_s // DAY_S)
+    if days >= _LEAST_DAYS and _PART_OF_DAY_S < length_s / most < DAY_S:
+        return days
+    return min(_MOST_POINTS, most)
 
 
 def span_words(start_s: float, end_s: float) -> str:

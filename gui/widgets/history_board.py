@@ -18,6 +18,7 @@ from gui.models.history_chosen import ChosenModel
 from gui.models.history_range import HistoryRange, next_request_id
 from gui.widgets.card import GAP
 from gui.widgets.history_lower import LowerPane
+from gui.widgets.history_peak import began_s
 from gui.widgets.history_plot import HistoryPlot
 
 _LOWER_PX = 190
@@ -124,7 +125,9 @@ class HistoryBoard(QSplitter):
     def _ask(self, moment_s: float, *, is_quiet: bool) -> None:
         """Ask what moved when the peak at a moment began, or at the moment itself where there is none."""
         pixel_s = min(self.plot.pixel_s(), _COARSEST_S)
-        begin_s = self.plot.began_s(moment_s)
+        start_s, end_s = self._range.span()
+        names = [row.name for row in self._chosen.visible() if not row.is_register]
+        begin_s = began_s(self.plot.data, names, moment_s, (end_s - start_s) / 4, self.plot.canvas.columns)
         from_s = begin_s - pixel_s
         self._moved = _Question(next_request_id(), moment_s, begin_s, is_quiet)
         if not is_quiet:

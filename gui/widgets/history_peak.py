@@ -5,17 +5,19 @@ Imported after the first paint: it needs numpy.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 
-from gui.widgets.history_data import Columns
+from gui.widgets.history_data import Columns, HistoryData
 
 _LEAST_POINTS = 12
 _NEAR_POINTS = 3
 """A click is not more precise than so many points."""
 _STANDS_OUT = 4.0
 _SMALLEST_SHARE = 0.05
+_LEAST_REACH_S = 900.0
 
 
 class Peak(NamedTuple):
@@ -42,3 +44,11 @@ def peak_at(found: Columns, at_s: float) -> Peak | None:
         return None
     below = np.flatnonzero(away[:top] * np.sign(height) < abs(height) / 2)
     return Peak(float(times[below[-1] + 1]), abs(height) / spread) if len(below) else None
+
+
+def began_s(data: HistoryData, names: Sequence[str], at_s: float, reach_s: float, columns: int) -> float:
+    """When what stands out at a moment began, in the series where it stands out most; else the moment itself."""
+    reach_s = max(_LEAST_REACH_S, reach_s)
+    peaks = [peak_at(data.columns(name, at_s - reach_s, at_s + reach_s, columns), at_s) for name in names]
+    found = max((peak for peak in peaks if peak is not None), key=lambda peak: peak.score, default=None)
+    return at_s if found is None else found.begin_s

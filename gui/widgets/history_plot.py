@@ -17,7 +17,7 @@ from core.records import HistoryMark, SeriesPoints
 from core.series import SeriesBook
 from gui import numbers
 from gui.models.history_chosen import AT_POINTER, LAST, NOW, ChosenModel, Said
-from gui.models.history_range import HistoryRange, next_request_id
+from gui.models.history_range import HistoryRange, next_request_id, points_of
 from gui.models.history_words import how_words, value_text
 from gui.theme import notifier
 from gui.widgets.card import MARGIN, Card
@@ -27,7 +27,6 @@ from gui.widgets.history_data import HistoryData
 from gui.widgets.history_frame import FrameMaker
 from gui.widgets.history_marks_strip import MarksStrip
 from gui.widgets.history_overview import OverviewStrip
-from gui.widgets.history_peak import peak_at
 from gui.widgets.time_plot_drawing import Frame
 
 FRAME_MS = 100
@@ -40,7 +39,6 @@ _OLD_S = 60.0
 """What is drawn is never older, whatever its span: a year may have been deleted meanwhile."""
 _OVERVIEW_POINTS = 400
 _BETWEEN_POINTS = 4_000
-_LEAST_REACH_S = 900.0
 _SELDOM_S = 5.0
 _OVERVIEW_AGAIN_S = 300.0
 
@@ -231,18 +229,6 @@ class HistoryPlot(Card):
         start_s, end_s = self.range.span()
         return (end_s - start_s) / self.canvas.columns
 
-    def began_s(self, at_s: float) -> float:
-        """When what stands out at a moment began, in the curve where it stands out most; else the moment itself."""
-        start_s, end_s = self.range.span()
-        reach_s = max(_LEAST_REACH_S, (end_s - start_s) / 4)
-        peaks = [
-            peak_at(self.data.columns(row.name, at_s - reach_s, at_s + reach_s, self.canvas.columns), at_s)
-            for row in self.chosen.visible()
-            if not row.is_register
-        ]
-        found = max((peak for peak in peaks if peak is not None), key=lambda peak: peak.score, default=None)
-        return at_s if found is None else found.begin_s
-
     def say(self) -> None:
         """Tell the values at pointer and cursors to the model of the legend."""
         pointer_s, between = self.range.pointer_s, self.range.between()
@@ -381,7 +367,7 @@ class HistoryPlot(Card):
         self._asked = (request_id, names, from_s, until_s, time.monotonic())
         self._touch()
         most = int(self.canvas.columns * (until_s - from_s) / (end_s - start_s))
-        self.points_wanted.emit(request_id, names, from_s, until_s, min(6_000, max(200, most)))
+        self.points_wanted.emit(request_id, names, from_s, until_s, points_of(until_s - from_s, max(200, most)))
         self.marks_id = next_request_id()
         self.marks_wanted.emit(self.marks_id, start_s, end_s)
 

@@ -587,3 +587,11 @@ def test_twenty_thousand_series_are_listed_and_filtered_at_once(qtbot, page):
     qtbot.keyClick(page.chooser.filter, Qt.Key_Return)
     assert page.chosen.names() == ["machine/pc-3999/cpu_percent"]
     assert page.board.lower.which == LEGEND
+
+
+def test_a_year_is_asked_for_in_whole_days(qtbot, page, history):
+    draw(qtbot, page, POWER)
+    for mode, least, most in (("year", 364, 365), ("month", 366, 6_000), ("day", 200, 6_000)):
+        page.range.follow(mode)
+        qtbot.waitUntil(lambda: page.plot._asked is not None and not page.plot._ask_timer.isActive())
+        assert least <= history.asked[-1][4] <= most
