@@ -8,6 +8,7 @@ import time
 
 from core.meter_records import EnergyAccount, EnergyBars, EnergySpan
 from gui.pages.energy import EnergyPage
+from gui.pages.overview import OverviewPage
 
 HOUR_S, DAY_S = 3600.0, 86_400.0
 
@@ -20,6 +21,11 @@ def tell_energy(page: EnergyPage, now_s: float) -> None:
         page.apply_bars(_bars(meter, unit, now_s))
 
     page.account_wanted.connect(told)
+
+
+def tell_cost(overview: OverviewPage, meter: str, now_s: float) -> None:
+    """The same account on the Overview."""
+    overview.apply_account(_account(meter, now_s))
 
 
 def _span(start_s: float, length_s: float, import_wh: float, cost: float | None, now_s: float) -> EnergySpan:

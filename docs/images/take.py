@@ -17,7 +17,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
-from made_up_energy import tell_energy
+from made_up_energy import tell_cost, tell_energy
 from made_up_history import fill_history
 from made_up_site import HOT, fill_alarms, fill_checks, fill_room, fill_sensors, made_up_alarms
 from PyQt5.QtCore import QSettings
@@ -242,6 +242,7 @@ def fill_meter(window: MainWindow, page: EnergyPage, book: SeriesBook, now_s: fl
     window.apply_probe(report)
     page.apply_report(report)
     window.overview.energy.set_midnight(MORNING_WH)
+    tell_cost(window.overview, METER, now_s)
 
 
 def fill_commands(page: CommandsPage, reports: list[MachineReport], now_s: float) -> None:

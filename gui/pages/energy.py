@@ -10,8 +10,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from PyQt5.QtCore import QSize, Qt, QTimer, pyqtSignal
-from PyQt5.QtGui import QHideEvent, QPaintEvent, QResizeEvent, QShowEvent
+from PyQt5.QtCore import QEvent, QObject, QSize, Qt, QTimer, pyqtSignal
+from PyQt5.QtGui import QHideEvent, QPaintEvent, QShowEvent
 from PyQt5.QtWidgets import QLayout, QScrollArea, QStackedLayout, QVBoxLayout, QWidget
 
 from core.language import _
@@ -234,14 +234,12 @@ class EnergyPage(QWidget):
         self._clock.stop()
         self.curves.stop()
 
-    def resizeEvent(self, event: QResizeEvent) -> None:
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
         """Where there is little width, fewer cards stand in a line; where there is little height, more."""
-        super().resizeEvent(event)
-        self._tell_room()
-
-    def _tell_room(self) -> None:
-        shown_px = self._scroll.viewport().height() - self.numbers.height() - GAP
-        self.curves.set_room(self.width() < _NARROW_PX, shown_px)
+        if event.type() == QEvent.Resize:
+            shown_px = self._scroll.viewport().height() - self.numbers.height() - GAP
+            self.curves.set_room(self.width() < _NARROW_PX, shown_px)
+        return bool(super().eventFilter(watched, event))
 
     def minimumSizeHint(self) -> QSize:
         """Small: the page scrolls."""
@@ -273,6 +271,8 @@ class EnergyPage(QWidget):
         scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarAlwaysOff)
         scroll.setFocusPolicy(Qt.NoFocus)
         scroll.setWidget(self._content)
+        for watched in (scroll.viewport(), self.numbers):
+            watched.installEventFilter(self)
         page = QWidget()
         layout = QVBoxLayout(page)
         layout.setContentsMargins(GAP, GAP, GAP, GAP)
@@ -358,7 +358,6 @@ class EnergyPage(QWidget):
 
     def _on_tick(self) -> None:
         self._show_ages()
-        self._tell_room()
         self._ask_for_account()
 
     def _on_read_wanted(self) -> None:

@@ -94,6 +94,7 @@ class EnergyCurves(QWidget):
             self._phases.addWidget(self.plots[name], 1)
             self.plots[name].setMinimumHeight(_PHASES_PX)
         for name in _SMALL_PLOTS:
+            self.plots[name].setParent(self)  # at once: a widget that gets one later is hidden for a moment
             self.plots[name].setMinimumHeight(_SMALL_PLOT_PX)
             self.plots[name].hide()
         self._place_small_plots()

@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 from core.records import SeriesPoints
 from core.series import SHORTEST_GAP_S
 
-
 _MOST = 0.5
 
 
