@@ -110,8 +110,8 @@ class Cursor:
 class Keys:
     """What opens ciphered messages: the user's keys, and the titles that associations have named so far."""
 
-    key: bytes | None = None
-    auth_key: bytes | None = None
+    key: bytes | None = field(default=None, repr=False)
+    auth_key: bytes | None = field(default=None, repr=False)
     system_title: bytes | None = None
     meter_title: bytes | None = None
     client_title: bytes | None = None

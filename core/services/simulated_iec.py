@@ -6,7 +6,7 @@ import asyncio
 import hmac
 import re
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from core.meter.virtual_e450 import VirtualE450
 from core.meter.virtual_profile import profile_blocks, row_times, stamp_s
@@ -37,7 +37,7 @@ _PROFILE = re.compile(r"P\.01\(([^();]*)(?:;([^();]*))?\)")
 class PasswordLock:
     """Counts wrong passwords; shared by all who sign on at one meter."""
 
-    password: bytes | None
+    password: bytes | None = field(repr=False)
     wrong: int = 0
     locked_until_s: float = 0.0
 

@@ -20,6 +20,8 @@ LONGER = {
 }
 """Files past 400 lines, each with the reason why it is one thing."""
 
+SECRETS = {"password", "key", "auth_key", "secret", "dedicated_key"}
+
 TRANSLATED_BY = {"_", "ngettext", "N_"}
 USER_ERRORS = {
     "ConfigError", "UsageError", "TransportError", "HostUnknownError", "NoRouteError", "NothingListensError",
@@ -239,6 +241,24 @@ def test_no_file_grows_past_400_lines_without_a_reason():
     short_again = [name for name in LONGER if lengths.get(name, 0) <= LONGEST - 50]
     assert not too_long, told(too_long)
     assert not short_again, told(short_again)
+
+
+def test_no_repr_shows_a_secret():
+    """Tracebacks and logs show the repr of a dataclass: its passwords and keys are left out."""
+    broken = []
+    for name, tree in trees("core", "gui"):
+        for part in ast.walk(tree):
+            if not isinstance(part, ast.ClassDef) or "dataclass" not in map(ast.unparse, bare(part.decorator_list)):
+                continue
+            for line in part.body:
+                is_secret = isinstance(line, ast.AnnAssign) and ast.unparse(line.target) in SECRETS
+                if is_secret and "bytes" in ast.unparse(line.annotation) and "repr=False" not in ast.unparse(line):
+                    broken.append(f"{name}:{line.lineno}: {ast.unparse(line)}")
+    assert not broken, told(broken)
+
+
+def bare(decorators: list[ast.expr]) -> list[ast.expr]:
+    return [one.func if isinstance(one, ast.Call) else one for one in decorators]
 
 
 def test_main_imports_the_window_only_where_it_is_opened():
