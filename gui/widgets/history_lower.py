@@ -234,7 +234,7 @@ class LowerPane(Card):
 
     def _on_how(self) -> None:
         below = self.how_button.mapToGlobal(self.how_button.rect().bottomLeft())
-        QToolTip.showText(below, self.how_button.toolTip(), self.how_button)
+        QToolTip.showText(below, plain_tip(how_words()), self.how_button)
 
     def _on_kinds(self) -> None:
         self.marks.set_kinds([kind for kind, button in self.kind_buttons.items() if button.isChecked()])
