@@ -80,6 +80,8 @@ ALARMS = (
     (229, "machine offline", "machine/lab-03", None, None, None, 18.2, None, AlarmState.ACKNOWLEDGED, "karim",
      ("same socket", "même prise")),
     (228, "sensor silent", f"sensor/{SILENT}", None, 300, None, 44, None, AlarmState.ACTIVE, None, None),
+    (234, "consumption peak", "meter/E450 principal", "active_power_peak_ratio", 2.6, 2.5, 45, 3, AlarmState.RESOLVED,
+     None, None),
     (227, "check failed", "check/backup", None, None, None, 52, None, AlarmState.ACTIVE, None, None),
     (226, "certificate", "check/shop", "certificate_days", 9.4, 14, 310, None, AlarmState.ACKNOWLEDGED, OPERATOR,
      ("ordered on Friday", "commandé vendredi")),
