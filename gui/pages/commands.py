@@ -151,6 +151,10 @@ class CommandsPage(QWidget):
         if summary.id == self._wanted_id and summary.id not in self._runs:
             self._show(Run.saved(summary, summary.line.split(), results))
 
+    def show_saved(self, summary: CommandRunSummary, results: Sequence[CommandResult]) -> None:
+        """Show the answers of a run of the history, such as a mark stands for."""
+        self._show(self._runs.get(summary.id) or Run.saved(summary, summary.line.split(), results))
+
     # what the user does
 
     def send(self) -> None:

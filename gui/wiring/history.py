@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from PyQt5.QtCore import QObject
 
 from core.errors import StoreError
-from core.records import HistoryMark, SeriesInfo, SeriesPoints
+from core.records import CommandResult, CommandRunSummary, HistoryMark, SeriesInfo, SeriesPoints
 from core.series import SeriesBook
 from gui.dialogs.history_span import AxisDialog, SpanDialog
 from gui.main_window import MainWindow
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 _SERIES_AGAIN_S = 120.0
 _MOST_MARKS = 500
+_MOST_RUNS = 1_000
+_SAME_MOMENT_S = 0.001
 _MOST_MOVED = 30
 
 log = logging.getLogger("beffroi.gui")
@@ -117,13 +119,35 @@ class HistoryDesk(QObject):
         if mark.kind == "alarm":
             self._open_alarm(mark)
             return
+        if mark.kind == "command":
+            self._open_command(mark)
+            return
         if mark.kind == "event" and kind == "machine" and window.model.row(name) is not None:
             window.show_machine(name)
         elif mark.kind == "event" and window.model.row(mark.source) is not None:
             window.show_machine(mark.source)
         else:
-            pages = {"command": "commands", "chat": "room"}
-            window.show_page(pages.get(mark.kind, "energy" if kind == "meter" else "overview"))
+            other = "energy" if kind == "meter" else "overview"
+            window.show_page("room" if mark.kind == "chat" else other)
+
+    def _open_command(self, mark: HistoryMark) -> None:
+        """The answers of the run that the mark is of."""
+        window = self._window
+        if window is None:
+            return
+        window.show_page("commands")
+
+        def read(history: History) -> tuple[CommandRunSummary, list[CommandResult]] | None:
+            runs = history.command_runs(_MOST_RUNS, mark.source)
+            run = next((run for run in runs if abs(run.time_s - mark.time_s) < _SAME_MOMENT_S), None)
+            return None if run is None else (run, history.command_results(run.id))
+
+        def done(found: tuple[CommandRunSummary, list[CommandResult]] | None) -> None:
+            page = window.page("commands")
+            if found is not None and page is not None and hasattr(page, "show_saved"):
+                page.show_saved(*found)
+
+        self._services.query(read, done, self._on_failed)
 
     def _open_alarm(self, mark: HistoryMark) -> None:
         """The list of alarms, and the one that the mark is of."""

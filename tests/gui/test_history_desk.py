@@ -26,6 +26,7 @@ from gui.dialogs.history_span import AxisDialog, SpanDialog, ViewNameDialog
 from gui.main_window import MainWindow
 from gui.models.history_words import shown_of
 from gui.models.machines import MachineModel
+from gui.pages.commands import CommandsPage
 from gui.pages.history import HistoryPage
 from gui.runtime.services import Services
 from gui.wiring.history import HistoryDesk
@@ -109,6 +110,17 @@ def test_curves_marks_and_what_is_simulated_come_out_of_the_history(qtbot, bench
     mark = HistoryMark(kind="alarm", time_s=0, until_s=None, source="machine/x", text="", severity="high")
     bench.desk.open_mark(mark)
     assert bench.window.current_page() == "alarms"
+
+
+def test_the_mark_of_a_command_opens_its_answers(qtbot, bench):
+    page = drawn(qtbot, bench)
+    commands = CommandsPage()
+    bench.window.set_page("commands", commands)
+    qtbot.waitUntil(lambda: len(page.plot.marks_strip.marks()) >= 2, timeout=SLOW_MS)
+    bench.desk.open_mark(next(mark for mark in page.plot.marks_strip.marks() if mark.kind == "command"))
+    assert bench.window.current_page() == "commands"
+    qtbot.waitUntil(lambda: commands.answers.run is not None, timeout=SLOW_MS)
+    assert commands.answers.run.request.id == "r"
 
 
 def test_a_series_that_is_gone_leaves_the_others(qtbot, bench):
