@@ -8,6 +8,9 @@ from typing import Any
 
 from core.cli.parser import number, whole_number
 from core.language import _
+from core.services.secrets import PASSWORD_LIMIT
+
+CLIENTS = 16_383
 
 
 def baud(text: str) -> int:
@@ -24,6 +27,22 @@ def seconds(text: str) -> float:
     if not 0.05 <= value <= 86_400:
         raise argparse.ArgumentTypeError(_("seconds lie between 0.05 and 86400"))
     return value
+
+
+def client(text: str) -> int:
+    """A client address of DLMS, for argparse."""
+    number = whole_number(text)
+    if not 0 <= number <= CLIENTS:
+        raise argparse.ArgumentTypeError(_("a client address lies between 0 and {most}").format(most=CLIENTS))
+    return number
+
+
+def password(text: str) -> bytes:
+    """A password as octets, for argparse."""
+    octets = text.encode("utf-8", "surrogateescape")
+    if not 0 < len(octets) <= PASSWORD_LIMIT:
+        raise argparse.ArgumentTypeError(_("a password has 1 to {most} octets").format(most=PASSWORD_LIMIT))
+    return octets
 
 
 async def kept(work: Coroutine[Any, Any, None], failures: list[Exception]) -> None:

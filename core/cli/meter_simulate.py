@@ -10,7 +10,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from core.cli.meter_decode import octets_of_option, read_capture
-from core.cli.meter_options import baud, kept, seconds
+from core.cli.meter_options import baud, client, kept, password, seconds
 from core.cli.output import print_problem
 from core.errors import UsageError
 from core.language import _
@@ -31,15 +31,16 @@ def add_simulate(parsers: Any, common: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--positions", type=int, choices=(9, 11, 14), default=11, help=_("how many values layout 3 has")
     )
-    parser.add_argument(
-        "--mode", choices=("A", "B", "C", "D", "E"), default="C", help=_("mode of IEC 62056-21; E leads to DLMS")
-    )
+    parser.add_argument("--mode", choices=("A", "B", "C", "D", "E"), help=_("mode of IEC 62056-21; E leads to DLMS"))
     parser.add_argument("--baud", type=baud, metavar="N", help=_("speed of the line (9600; M-Bus and mode D 2400)"))
-    parser.add_argument("--password", metavar="TEXT", help=_("password of the programming mode, or of the DLMS client"))
-    parser.add_argument("--client", type=int, default=1, metavar="N", help=_("DLMS client with password or keys (1)"))
     parser.add_argument(
-        "--framing", choices=("hdlc", "wrapper"), default="hdlc", help=_("what DLMS messages travel in")
+        "--password",
+        type=password,
+        metavar="TEXT",
+        help=_("password of the programming mode, or of the DLMS client"),
     )
+    parser.add_argument("--client", type=client, metavar="N", help=_("DLMS client with password or keys (1)"))
+    parser.add_argument("--framing", choices=("hdlc", "wrapper"), help=_("what DLMS messages travel in"))
     parser.add_argument("--key", metavar="HEX", help=_("encryption key of pushes, or of the DLMS client"))
     parser.add_argument("--auth-key", metavar="HEX", help=_("authentication key that goes with it"))
     parser.add_argument("--seed", type=int, default=1, metavar="N", help=_("which meter; the same seed, the same day"))
@@ -62,6 +63,7 @@ def _simulate(options: argparse.Namespace) -> int:
     from core.services.meter_simulator import MeterSimulator, Simulation
     from core.services.waiting import first_of
 
+    _check_together(options)
     replayed = _replay_of(options.replay)
     replay = replayed.get("replay")
     if replay is not None and not options.once and any(start in replay for start in _CIPHERED):
@@ -75,11 +77,11 @@ def _simulate(options: argparse.Namespace) -> int:
             listen=options.listen,
             layout=options.layout,
             positions=options.positions,
-            mode=options.mode,
+            mode=options.mode or "C",
             baud=options.baud,
-            client=options.client,
-            password=None if options.password is None else options.password.encode(),
-            framing=options.framing,
+            client=1 if options.client is None else options.client,
+            password=options.password,
+            framing=options.framing or "hdlc",
             key=octets_of_option("--key", options.key, (16, 32)),
             auth_key=octets_of_option("--auth-key", options.auth_key, (16, 32)),
             seed=options.seed,
@@ -100,6 +102,20 @@ def _simulate(options: argparse.Namespace) -> int:
     if failures:
         raise failures[0]
     return 0
+
+
+def _check_together(options: argparse.Namespace) -> None:
+    """Raise UsageError for what the protocol has no use for, rather than pass over it in silence."""
+    protocol = options.protocol
+    for name in ("client", "framing"):
+        if getattr(options, name) is not None and protocol != "dlms" and options.mode != "E":
+            raise UsageError(
+                _("--{option} belongs to --protocol dlms, not to {protocol}").format(option=name, protocol=protocol)
+            )
+    if options.mode is not None and protocol in ("push", "mbus"):
+        raise UsageError(_("a meter of --protocol {protocol} has no mode").format(protocol=protocol))
+    if options.password is not None and protocol in ("push", "mbus"):
+        raise UsageError(_("a meter of --protocol {protocol} takes no password").format(protocol=protocol))
 
 
 def _replay_of(path: Path | None) -> dict[str, Any]:

@@ -7,8 +7,7 @@ import re
 from dataclasses import replace
 
 from core.cli.meter_decode import add_keys, given_keys, octets_of_option
-from core.cli.meter_options import baud, seconds
-from core.cli.parser import whole_number
+from core.cli.meter_options import baud, client, password, seconds
 from core.config import Config
 from core.errors import RemoteProtocolError, UsageError
 from core.home import Home
@@ -18,10 +17,9 @@ from core.protocol.hdlc_control import parse_server
 from core.protocol.mbus_session import MbusAddress
 from core.protocol.programming_mode import password_command
 from core.services.meter_sources import MeterSource, source_of
-from core.services.secrets import PASSWORD_LIMIT, with_secrets
+from core.services.secrets import with_secrets
 
 PROTOCOLS = ("auto", "push", "iec62056-21", "dlms", "mbus")
-CLIENTS = 16_383
 _ADDRESS = re.compile(r"[\x20-\x7e]{1,64}")
 _LABEL = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)+")
 """What stands for a value without a code, such as `volume_m3`."""
@@ -42,8 +40,8 @@ def add_source(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--address", type=_address, metavar="TEXT", help=_("address of the meter on a shared line, or server of DLMS")
     )
-    parser.add_argument("--password", type=_password, metavar="P", help=_("password of the meter (better in a file)"))
-    parser.add_argument("--client", type=_client, metavar="N", help=_("client address of DLMS (16, or 1 with a key)"))
+    parser.add_argument("--password", type=password, metavar="P", help=_("password of the meter (better in a file)"))
+    parser.add_argument("--client", type=client, metavar="N", help=_("client address of DLMS (16, or 1 with a key)"))
     parser.add_argument("--framing", choices=("hdlc", "wrapper"), help=_("what carries DLMS: a line, or TCP alone"))
     add_keys(parser)
 
@@ -155,17 +153,3 @@ def _address(text: str) -> str:
     if not _ADDRESS.fullmatch(text):
         raise argparse.ArgumentTypeError(_("an address has 1 to 64 letters and digits"))
     return text
-
-
-def _client(text: str) -> int:
-    number = whole_number(text)
-    if not 0 <= number <= CLIENTS:
-        raise argparse.ArgumentTypeError(_("a client address lies between 0 and {most}").format(most=CLIENTS))
-    return number
-
-
-def _password(text: str) -> bytes:
-    octets = text.encode("utf-8", "surrogateescape")
-    if not 0 < len(octets) <= PASSWORD_LIMIT:
-        raise argparse.ArgumentTypeError(_("a password has 1 to {most} octets").format(most=PASSWORD_LIMIT))
-    return octets
