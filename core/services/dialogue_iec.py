@@ -24,6 +24,7 @@ from core.protocol.mode_c import ReadoutSession
 from core.protocol.parity import with_even_parity
 from core.protocol.programming_mode import ProgrammingSession
 from core.protocol.session import Finished, Rejected, SetLine, Told
+from core.protocol.sign_on import SignOnSession
 from core.records import MeterIdentity, MeterReadings, Reading
 from core.services.iec_programming import ProgrammingTalk
 from core.services.meter_dialogue import CLOSE_S, PROFILE_ROWS, Tell
@@ -65,7 +66,7 @@ class IecDialogue:
         self._whole_s = 0.0
         self._programming = ProgrammingTalk(port, tell)
         self._can_program: bool | None = None
-        self._is_talking = False
+        self._session: SignOnSession | None = None
         self._powers: list[str] = []
         self._live: list[str] = []
         self._is_asked_in_vain = False
@@ -185,7 +186,7 @@ class IecDialogue:
 
     async def close(self) -> None:
         """See `Dialogue.close`."""
-        if not self._is_talking:
+        if self._session is None or self._session.identification is None:  # nobody has answered: none to take leave of
             return
         self._drop()
         farewell = encode_command("B0")
@@ -218,7 +219,7 @@ class IecDialogue:
         """A whole readout, telling what fails on the way."""
         await self._leave()
         session = ReadoutSession(self._source.address, highest_baud=self._highest)
-        self._is_talking = True
+        self._session = session
         async with contextlib.aclosing(conversation(session, self._port)) as events:
             async for event in events:
                 if isinstance(event, Told) and isinstance(event.telegram, Telegram):
@@ -226,10 +227,10 @@ class IecDialogue:
                 elif isinstance(event, (Rejected, SetLine)):
                     self._tell(event)
                 elif isinstance(event, Finished) and event.error is not None:
-                    self._is_talking = False
+                    self._session = None
                     self._highest = self._source.baud or 19200
                     raise event.error
-        self._is_talking = False
+        self._session = None
         assert self._whole is not None  # a readout that ends well has told its telegram
         return self._whole
 
@@ -347,12 +348,12 @@ class IecDialogue:
     async def _enter(self) -> None:
         """Sign on in programming mode; raises WrongPasswordError, and TransportError where nothing answers."""
         session = ProgrammingSession(self._source.address, password=self._source.password, highest_baud=self._highest)
-        self._is_talking = True
+        self._session = session
         error = await self._programming.enter(session)
         if error is None:
             self._can_program = True
             return
-        self._is_talking = False
+        self._session = None
         if isinstance(error, WrongPasswordError) or not session.is_refused:
             raise error
         self._can_program = False
@@ -367,7 +368,7 @@ class IecDialogue:
 
     def _drop(self) -> None:
         self._programming.drop()
-        self._is_talking = False
+        self._session = None
         self._held.clear()
 
     def _part(

@@ -13,6 +13,7 @@ from asked_meter import asked, dialogue_with, simulator
 
 from core.errors import RemoteProtocolError, TransportError, UsageError, WrongPasswordError
 from core.protocol import sign_on
+from core.protocol.parity import without_parity
 from core.protocol.session import Rejected
 from core.services import dialogue_iec, simulated_iec
 from core.services.dialogue_iec import IecDialogue
@@ -325,3 +326,28 @@ def test_a_meter_of_raw_octets_gives_its_registers_and_its_profile():
     assert parts[0].measurements[0][1].active_power_import_w == 1000
     assert any("1.8.0 is read in whole readouts only" in text for text in told if isinstance(text, str))
     assert not any(isinstance(event, Rejected) for event in told)
+
+
+def test_of_who_has_never_answered_no_leave_is_taken():
+    heard = bytearray()
+
+    async def silent(reader, writer):
+        while octets := await reader.read(100):
+            heard.extend(without_parity(octets))
+        writer.transport.abort()
+
+    async def scenario():
+        server = await asyncio.start_server(silent, "127.0.0.1", 0)
+        port = server.sockets[0].getsockname()[1]
+        async with dialogue_with(IecDialogue, f"socket://127.0.0.1:{port}", LineSettings(300, 7, "E")) as dialogue:
+            reading = asyncio.create_task(dialogue.read())
+            await asyncio.sleep(0.3)
+            reading.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await reading
+            await dialogue.close()
+        server.close()
+        await asyncio.sleep(0.05)
+
+    asyncio.run(scenario())
+    assert bytes(heard) == b"/?!\r\n"
