@@ -77,6 +77,7 @@ class MeterThreads(QObject):
 
     def connect_meter(self, meter: MeterConfig) -> None:
         """Read this meter; one of the same name is let go first. Raises ConfigError for a key that cannot be read."""
+        from core.services.dlms_asking import forget_meters
         from core.services.gap_filling import last_row_by
         from core.services.meter_reader import MeterReader
         from core.services.meter_sources import source_of
@@ -87,7 +88,9 @@ class MeterThreads(QObject):
         shared = self._buses.get(place) if place is not None else None
         probe = shared if shared is not None else self._new_probe(place or meter.name)
         reader = MeterReader(source, self._publish, lines=probe.lines, last_row=last_row)
-        reader.watch_line(meter.name in self._watched)  # from its first octet on
+        if meter.name in self._watched:
+            forget_meters()  # nothing is left out of a conversation that is watched: it may be recorded and replayed
+            reader.watch_line(True)
         self._let_go(meter.name, keep=probe)
         if place is not None:
             self._buses[place] = probe

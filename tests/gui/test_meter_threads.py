@@ -105,3 +105,13 @@ def test_a_reading_that_ends_by_an_error_says_of_which_meter(qtbot, threads):
     qtbot.waitUntil(lambda: bool(told), timeout=5000)
     assert told[0][0] == "m"
     assert "socket://HOST:PORT" in told[0][1]
+
+
+def test_a_line_that_is_watched_is_watched_from_the_first_octet_of_the_next_conversation(qtbot, threads, devices):
+    threads.connect_meter(meter("m0", devices[0]))
+    threads.watch_line("m0", True)
+    threads.connect_meter(meter("m0", devices[0]))
+    assert threads._meters["m0"].reader._watch.is_wanted
+    threads.watch_line("m0", False)
+    threads.connect_meter(meter("m0", devices[0]))
+    assert not threads._meters["m0"].reader._watch.is_wanted
