@@ -8,7 +8,7 @@ from array import array
 from collections.abc import Sequence
 
 from core.language import language
-from core.records import HistoryMark, SeriesInfo, SeriesPoints
+from core.records import HistoryMark, Mover, SeriesInfo, SeriesPoints
 from gui.pages.history import HistoryPage
 
 HOUR_S = 3600.0
@@ -20,6 +20,13 @@ UNITS = {POWER: "W", VOLTAGE: "V", CPU: "%", HEAT: "°C"}
 MACHINES = ("fw-edge", "nas", "printer-hall", "srv-db", "srv-files", "srv-web-01", "srv-web-02")
 PEAK_BEGINS_S, PEAK_ENDS_S = 5.2 * HOUR_S, 4.3 * HOUR_S
 GAP_S = (9.6 * HOUR_S, 8.9 * HOUR_S)
+
+
+MOVED = (
+    Mover(series=CPU, unit="%", before=31.0, during=97.0, score=21.0),
+    Mover(series="machine/srv-db/memory_percent", unit="%", before=70.2, during=79.1, score=4.0),
+    Mover(series="machine/srv-files/cpu_percent", unit="%", before=6.0, during=14.5, score=2.2),
+)
 
 
 def value(name: str, back_s: float, now_s: float) -> float:
@@ -128,6 +135,7 @@ def fill_history(page: HistoryPage, now_s: float) -> None:
     page.points_wanted.connect(tell)
     page.overview_wanted.connect(tell_whole)
     page.marks_wanted.connect(lambda number, _start_s, _end_s: page.apply_marks(number, marks(now_s)))
+    page.moved_wanted.connect(lambda number, *_span: page.apply_moved(number, MOVED))
     page.apply_series(infos, {"sensor/capteur_1": "Salle serveurs" if language() == "fr" else "Server room"})
     page.draw([POWER, CPU, HEAT])
     page.range.set_cursor("A", now_s - PEAK_BEGINS_S)

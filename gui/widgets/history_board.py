@@ -70,6 +70,7 @@ class HistoryBoard(QSplitter):
         self._click_timer.timeout.connect(self._ask_quietly)
         self._clicked_s: float | None = None
         time_range.cursors_moved.connect(self._on_cursors)
+        self._on_cursors()
 
     def apply_marks(self, request_id: int, marks: Sequence[HistoryMark]) -> None:
         """What happened in the span that is shown."""

@@ -37,7 +37,7 @@ _WIDEST = {VALUE: (NOW, LAST, AT_POINTER), BETWEEN: (N_("mean {value}"),)}
 """What else may stand in a column, beside its title of the moment."""
 _AT = {"A": AT_A, "B": AT_B}
 _GIVING_WAY = {UNIT: 520, VALUE: 560, MEAN: 400}
-_CURSORS_PX = 140
+_CURSORS_PX = 150
 """Columns that give way where the table is narrower."""
 
 
@@ -157,6 +157,8 @@ class HistoryLegend(RowTable):
         metrics = self.fontMetrics()
         for column, width in _WIDTHS.items():
             least_px = _GIVING_WAY.get(column, 0) + (_CURSORS_PX if self._cursors else 0)
+            if column == VALUE and len(self._cursors) == 2:
+                least_px += _CURSORS_PX
             is_wanted = column in wanted and (column not in _GIVING_WAY or self.viewport().width() >= least_px)
             self.setColumnHidden(column, not is_wanted)
             words = [str(self.chosen.headerData(column, Qt.Horizontal)), *_WIDEST.get(column, ())]
