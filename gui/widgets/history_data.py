@@ -6,6 +6,7 @@ Imported after the first paint: it needs numpy.
 from __future__ import annotations
 
 import math
+from array import array
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
@@ -17,6 +18,7 @@ from core.series import GAP_PERIODS, SHORTEST_GAP_S, SeriesBook
 
 Floats = NDArray[np.float64]
 Span = tuple[float, float]
+_BEYOND_MEASURE = 1e100
 _USUAL_S = {"meter": 10.0, "machine": 60.0, "sensor": 10.0, "check": 60.0}
 """How far apart values of a kind are where too few are known to tell."""
 
@@ -50,10 +52,8 @@ class HistoryData:
         """Take the place of what was known of these series."""
         for points in found:
             columns = Columns(
-                *(
-                    np.frombuffer(column, np.float64) if len(column) else np.empty(0)
-                    for column in (points.time_s, points.minimum, points.mean, points.maximum)
-                )
+                np.frombuffer(points.time_s, np.float64) if len(points.time_s) else np.empty(0),
+                *(_sound(column) for column in (points.minimum, points.mean, points.maximum)),
             )
             self._past[points.name] = columns
             self._filled[points.name] = points.filled
@@ -213,6 +213,13 @@ class HistoryData:
         usual_s = self._periods.get(name) or _USUAL_S.get(name.partition("/")[0], 60.0)
         live_s = self._book.period_s(name) if self._book is not None else None
         return GAP_PERIODS * max(usual_s, live_s or 0.0, SHORTEST_GAP_S)
+
+
+def _sound(column: array[float]) -> Floats:
+    """Values that can be drawn and added: what is beyond all measure is none."""
+    values = np.frombuffer(column, np.float64) if len(column) else np.empty(0)
+    is_sound = np.abs(values) < _BEYOND_MEASURE
+    return values if is_sound.all() else np.where(is_sound, values, math.nan)
 
 
 def silent_together(spans: Sequence[Sequence[Span]]) -> list[Span]:

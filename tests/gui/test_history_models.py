@@ -238,3 +238,10 @@ def test_a_level_that_rose_before_all_that_is_known_is_no_peak():
     times = np.arange(0.0, 1_000.0, 10.0)
     values = np.where(times < 200, 900.0, 100.0)
     assert peak_at(Columns(times, values, values, values), 50.0) is None
+
+
+def test_values_beyond_all_measure_are_gaps():
+    data = HistoryData()
+    data.apply([points(POWER, [(0.0, 1.0), (1.0, math.inf), (2.0, -1e308), (3.0, 4.0)])])
+    assert data.figures(POWER, 0.0, 3.0) == (1.0, 2.5, 4.0)
+    assert data.newest(POWER) == 4.0
