@@ -47,6 +47,8 @@ HELD_S = 10.0
 HELD_ROUNDS = 1.5
 FAREWELL_S = 0.5
 """The meter's time to get back to 300 baud behind a B0."""
+REGISTER_LIMIT = 1000
+"""Data sets of one register at most: those of billing periods are some dozens."""
 DAY_S = 86_400.0
 
 
@@ -317,8 +319,11 @@ class IecDialogue:
     async def _ask_register(self, code: str) -> tuple[DataSet, ...]:
         """The data sets of one register by R1; raises RemoteProtocolError."""
         found: list[DataSet] = []
-        async for telegram in self._programming.ask("R1", f"{code}()"):
-            found += telegram.data_sets
+        async with contextlib.aclosing(self._programming.ask("R1", f"{code}()")) as telegrams:
+            async for telegram in telegrams:
+                found += telegram.data_sets
+                if len(found) > REGISTER_LIMIT:
+                    raise RemoteProtocolError(_("the meter's answer does not come to an end"))
         return tuple(
             DataSet(one.address or (code if one.position == 0 else ""), one.value, one.unit, one.position)
             for one in found

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator
 
 from core.errors import BeffroiError, RemoteProtocolError, TransportError
 from core.language import _
@@ -48,7 +48,7 @@ class ProgrammingTalk:
                 return event.error
         return TransportError(_("nothing answers the sign-on /?! at 300 baud"))
 
-    async def ask(self, command: str, data: str) -> AsyncIterator[Telegram]:
+    async def ask(self, command: str, data: str) -> AsyncGenerator[Telegram, None]:
         """What the meter answers to one command, block by block; raises RemoteProtocolError or TransportError."""
         session, events = self._session, self._events
         if session is None or events is None:
