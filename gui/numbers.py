@@ -14,16 +14,23 @@ from core.language import _, language
 
 THIN_SPACE = "\u2009"
 NO_VALUE = "–"
+_EXACT = 1e16
 
 _BYTE_UNITS = ("B", "KiB", "MiB", "GiB", "TiB", "PiB")
 
 
 def number(value: float | None, digits: int = 0) -> str:
-    """`value` with `digits` decimals, thousands by a thin space, the decimal sign of the user's language."""
+    """`value` with `digits` decimals, thousands by a thin space, the decimal sign of the user's language.
+
+    What is greater than any count that is exact stands as a power of ten: `7.00e+20`.
+    """
     if value is None or not math.isfinite(value):
         return NO_VALUE
     locale = QLocale(QLocale.French if language() == "fr" else QLocale.English)
     locale.setNumberOptions(QLocale.OmitGroupSeparator)
+    if abs(value) >= _EXACT:
+        text = locale.toString(float(value), "e", 2)
+        return "\u2212" + text[1:] if text.startswith("-") else text
     text = locale.toString(float(value), "f", digits)
     sign, text = ("\u2212", text[1:]) if text.startswith("-") else ("", text)
     whole, point, rest = text.partition(locale.decimalPoint())

@@ -16,6 +16,7 @@ from pytestqt.qtbot import QtBot
 
 from core.records import SeriesPoints
 from core.series import SeriesBook
+from gui.numbers import number
 from gui.theme import theme, use_theme
 from gui.widgets.time_axis import nice_range, time_ticks, value_ticks
 from gui.widgets.time_plot import Curve, Scale, TimePlot
@@ -502,3 +503,8 @@ def test_a_pointer_that_moves_paints_what_is_kept_until_the_curves_or_colours_ch
     canvas.render(painter)
     painter.end()
     assert painted[-1] is False
+
+
+def test_ticks_of_values_beyond_all_measure_leave_room_for_the_curves():
+    assert {len(tick.label) for tick in value_ticks(-8e20, 1e20, 10)} <= {len("0"), len("-8.00e+20"), len("1.00e+20")}
+    assert number(9_007_199_254_740_992.0) == "9 007 199 254 740 992".replace(" ", "\u2009")
