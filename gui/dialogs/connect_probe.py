@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from PyQt5.QtCore import Qt, pyqtSignal
+from PyQt5.QtCore import Qt, QTimer, pyqtSignal
 from PyQt5.QtGui import QGuiApplication
 from PyQt5.QtWidgets import QHBoxLayout, QLineEdit, QListWidget, QListWidgetItem, QPushButton, QScrollArea, QWidget
 
@@ -19,6 +19,7 @@ from gui.widgets.labels import plain_label
 
 _USB_SERIAL = Qt.UserRole + 1
 _MOST_NAME = 64
+_PLACED_MS = 50
 _LEAST_PX, _MOST_PX = 160, 420
 """Height of the fields that few need; they scroll within it."""
 _OTHERS_PX = 500
@@ -166,9 +167,8 @@ class ConnectProbeDialog(FormDialog):
         try:
             values, secrets = self.more.values(), self.more.secrets()
         except WrongProbeError as error:
-            self.more.open()
             self.say(str(error), "warning")
-            error.field.setFocus()
+            self._go_to(error.field)
             return
         kept = self._meter
         self._name = name
@@ -219,9 +219,22 @@ class ConnectProbeDialog(FormDialog):
         self.more.address.setText(address)
         self.more.open()
 
+    def show_tariff(self) -> None:
+        """Go to the tariff of the meter."""
+        self._go_to(self.more.tariff)
+
     def meter(self) -> str:
         """Name under which the connection was asked for."""
         return self._name
+
+    def _go_to(self, field: QWidget) -> None:
+        """To a field that few need, once all of them have their places."""
+        self.more.open()
+        field.setFocus(Qt.OtherFocusReason)
+        placed = QTimer(self)
+        placed.setSingleShot(True)
+        placed.timeout.connect(lambda: self._scroll.ensureWidgetVisible(field))
+        placed.start(_PLACED_MS)
 
     def _on_port(self, item: QListWidgetItem | None) -> None:
         device = item.data(Qt.UserRole) if item is not None else None

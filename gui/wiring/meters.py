@@ -279,8 +279,7 @@ class MeterDesk(QObject):
         if len(config.tariffs) < 2 or config.meter(name) is None or (dialog := self.open_settings(name)) is None:
             self.tariff_wanted.emit(name)
         else:
-            dialog.more.open()
-            dialog.more.tariff.setFocus()
+            dialog.show_tariff()
 
     def _meter_config(self, name: str) -> MeterConfig | None:
         return self._wanted.get(name) or self._services.config.meter(name)
