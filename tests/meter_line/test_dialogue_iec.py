@@ -13,11 +13,11 @@ from asked_meter import asked, dialogue_with, simulator
 
 from core.errors import RemoteProtocolError, TransportError, UsageError, WrongPasswordError
 from core.protocol import sign_on
-from core.protocol.parity import without_parity
 from core.protocol.session import Rejected
 from core.services import dialogue_iec, simulated_iec
 from core.services.dialogue_iec import IecDialogue
 from core.services.meter_dialogue import PacedDialogue
+from core.services.meter_sources import MeterSource
 from core.transport.line import LineSettings
 
 QUICK = {"protocol": "iec62056-21", "baud": 19200}
@@ -257,6 +257,17 @@ def test_a_dialogue_that_is_cancelled_says_good_bye_and_the_meter_is_there_again
     assert len(readings.readings) == 38
 
 
+def test_a_register_without_end_is_refused(monkeypatch):
+    monkeypatch.setattr(dialogue_iec, "REGISTER_LIMIT", 0)
+
+    async def scenario():
+        async with asked(IecDialogue, None, **QUICK) as dialogue:
+            return await all_of(dialogue.registers(("99.9.9", "1.8.0")))
+
+    found = asyncio.run(scenario())
+    assert {one.code: one.reading is None for one in found} == {"99.9.9": True, "1.8.0": False}  # by the readout
+
+
 def test_nobody_at_home_is_an_error_of_the_environment(monkeypatch):
     monkeypatch.setattr(sign_on, "ANSWER_S", 0.05)
     monkeypatch.setattr(sign_on, "SLACK_S", 0.05)
@@ -329,25 +340,31 @@ def test_a_meter_of_raw_octets_gives_its_registers_and_its_profile():
 
 
 def test_of_who_has_never_answered_no_leave_is_taken():
-    heard = bytearray()
+    sent = []
 
-    async def silent(reader, writer):
-        while octets := await reader.read(100):
-            heard.extend(without_parity(octets))
-        writer.transport.abort()
+    class Silent:
+        """A port where everything can be sent and nothing comes."""
+
+        carries_parity = True
+
+        def set_line(self, line):
+            """Any line will do."""
+
+        async def write(self, octets):
+            sent.append(bytes(octets))
+
+        async def read(self, timeout_s):
+            await asyncio.sleep(timeout_s)
+            return b""
 
     async def scenario():
-        server = await asyncio.start_server(silent, "127.0.0.1", 0)
-        port = server.sockets[0].getsockname()[1]
-        async with dialogue_with(IecDialogue, f"socket://127.0.0.1:{port}", LineSettings(300, 7, "E")) as dialogue:
-            reading = asyncio.create_task(dialogue.read())
-            await asyncio.sleep(0.3)
-            reading.cancel()
-            with pytest.raises(asyncio.CancelledError):
-                await reading
-            await dialogue.close()
-        server.close()
+        dialogue = IecDialogue(MeterSource(port="/dev/ttyUSB0"), Silent(), lambda _event: None, time.time)
+        reading = asyncio.create_task(dialogue.read())
         await asyncio.sleep(0.05)
+        reading.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await reading
+        await dialogue.close()
 
     asyncio.run(scenario())
-    assert bytes(heard) == b"/?!\r\n"
+    assert sent == [b"/?!\r\n"]
