@@ -47,8 +47,6 @@ HELD_S = 10.0
 HELD_ROUNDS = 1.5
 FAREWELL_S = 0.5
 """The meter's time to get back to 300 baud behind a B0."""
-REGISTER_LIMIT = 1000
-"""Data sets of one register at most: those of billing periods are some dozens."""
 DAY_S = 86_400.0
 
 
@@ -115,7 +113,7 @@ class IecDialogue:
             there = [reading for reading in readings.readings if is_code(reading.obis, code)]
             if not there and await self._is_entered():
                 try:
-                    alone = self._readings(self._telegram(await self._ask_register(code)), is_whole=False)
+                    alone = self._readings(self._telegram(await self._programming.register(code)), is_whole=False)
                     there = list(alone.readings)
                 except RemoteProtocolError as error:
                     errors.append(f"{code}: {error}")
@@ -134,7 +132,7 @@ class IecDialogue:
         for code in codes:
             reason = _("it is not in the meter's readout")
             try:
-                data_sets = await self._ask_register(code) if await self._is_entered() else ()
+                data_sets = await self._programming.register(code) if await self._is_entered() else ()
             except RemoteProtocolError as error:
                 data_sets, reason = (), str(error)
             if not data_sets:
@@ -264,7 +262,7 @@ class IecDialogue:
                 break
             self._turn += code not in self._powers
             try:
-                self._held[code] = loop.time(), await self._ask_register(code)
+                self._held[code] = loop.time(), await self._programming.register(code)
                 answered += 1
             except RemoteProtocolError as error:
                 if not self._programming.is_open:
@@ -305,7 +303,7 @@ class IecDialogue:
         if self._source.password is not None:
             return False
         try:
-            return not self._programming.is_open or not await self._ask_register("1.8.0")
+            return not self._programming.is_open or not await self._programming.register("1.8.0")
         except RemoteProtocolError:
             return True
 
@@ -315,19 +313,6 @@ class IecDialogue:
         self._live = [one for one in self._live if one != code]
         self._held.pop(code, None)
         self._tell(_("{code} is read in whole readouts only: {reason}").format(code=code, reason=error))
-
-    async def _ask_register(self, code: str) -> tuple[DataSet, ...]:
-        """The data sets of one register by R1; raises RemoteProtocolError."""
-        found: list[DataSet] = []
-        async with contextlib.aclosing(self._programming.ask("R1", f"{code}()")) as telegrams:
-            async for telegram in telegrams:
-                found += telegram.data_sets
-                if len(found) > REGISTER_LIMIT:
-                    raise RemoteProtocolError(_("the meter's answer does not come to an end"))
-        return tuple(
-            DataSet(one.address or (code if one.position == 0 else ""), one.value, one.unit, one.position)
-            for one in found
-        )
 
     async def _ask_profile(self, code: str, start_s: float, end_s: float) -> AsyncIterator[Telegram]:
         request = request_of(code, start_s, end_s)

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import AsyncGenerator
 
 from core.errors import BeffroiError, RemoteProtocolError, TransportError
 from core.language import _
-from core.protocol.data_sets import Identification, Telegram
+from core.protocol.data_sets import DataSet, Identification, Telegram
 from core.protocol.parity import without_parity
 from core.protocol.programming_mode import ProgrammingOpened, ProgrammingSession
 from core.protocol.session import Finished, Rejected, SetLine, Told
 from core.services.meter_dialogue import Tell
 from core.services.meter_line import conversation
 from core.transport.line import Port
+
+REGISTER_LIMIT = 1000
+"""Data sets of one register at most: those of billing periods are some dozens."""
 
 
 class ProgrammingTalk:
@@ -72,6 +76,19 @@ class ProgrammingTalk:
                 self._session = None
         if rejected is not None or not session.is_idle:
             raise rejected or RemoteProtocolError(_("the meter has ended the programming mode"))
+
+    async def register(self, code: str) -> tuple[DataSet, ...]:
+        """The data sets of one register by R1; raises RemoteProtocolError or TransportError."""
+        found: list[DataSet] = []
+        async with contextlib.aclosing(self.ask("R1", f"{code}()")) as telegrams:
+            async for telegram in telegrams:
+                found += telegram.data_sets
+                if len(found) > REGISTER_LIMIT:
+                    raise RemoteProtocolError(_("the meter's answer does not come to an end"))
+        return tuple(
+            DataSet(one.address or (code if one.position == 0 else ""), one.value, one.unit, one.position)
+            for one in found
+        )
 
     async def leave(self) -> bool:
         """Say good-bye to the mode; False where it was not on."""

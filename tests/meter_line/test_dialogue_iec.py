@@ -14,7 +14,7 @@ from asked_meter import asked, dialogue_with, simulator
 from core.errors import RemoteProtocolError, TransportError, UsageError, WrongPasswordError
 from core.protocol import sign_on
 from core.protocol.session import Rejected
-from core.services import dialogue_iec, simulated_iec
+from core.services import dialogue_iec, iec_programming, simulated_iec
 from core.services.dialogue_iec import IecDialogue
 from core.services.meter_dialogue import PacedDialogue
 from core.services.meter_sources import MeterSource
@@ -258,7 +258,7 @@ def test_a_dialogue_that_is_cancelled_says_good_bye_and_the_meter_is_there_again
 
 
 def test_a_register_without_end_is_refused(monkeypatch):
-    monkeypatch.setattr(dialogue_iec, "REGISTER_LIMIT", 0)
+    monkeypatch.setattr(iec_programming, "REGISTER_LIMIT", 0)
 
     async def scenario():
         async with asked(IecDialogue, None, **QUICK) as dialogue:
