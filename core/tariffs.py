@@ -7,7 +7,6 @@ in UTC costs is in `core.meter.tariff`. Pure.
 
 from __future__ import annotations
 
-import zoneinfo
 from collections.abc import Iterator, Sequence
 from datetime import date, timedelta
 from decimal import Decimal, InvalidOperation
@@ -288,6 +287,8 @@ def _is_amount(price: Price) -> bool:
 
 
 def _is_zone(name: str) -> bool:
+    import zoneinfo  # imported here: a window paints before anybody asks for a zone
+
     try:
         zoneinfo.ZoneInfo(name)
     except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):

@@ -108,26 +108,29 @@ class Writer:
 
     def write(self, records: Sequence[Written]) -> int:
         """Write what is kept of `records`, inside the caller's transaction; the number of rows."""
-        readings = [record for record in records if isinstance(record, MeterReadings) and record.time_s is not None]
-        minutes = [record for record in records if isinstance(record, MachineMinute)]
-        minutes += minutes_of(record for record in records if isinstance(record, MachineReport))
-        others = [record for record in records if isinstance(record, CommandRequest | CommandProgress | Event)]
-        self._write_readings(readings)
+        kinds: dict[type, list[Any]] = {}
+        for record in records:
+            kinds.setdefault(type(record), []).append(record)
+        readings: list[MeterReadings] = kinds.get(MeterReadings, [])
+        requests: list[CommandRequest] = kinds.get(CommandRequest, [])
+        results: list[CommandProgress] = kinds.get(CommandProgress, [])
+        events: list[Event] = kinds.get(Event, [])
+        minutes = [*kinds.get(MachineMinute, ()), *minutes_of(kinds.get(MachineReport, ()))]
+        count = self._write_readings(readings)
         self._write_minutes(minutes)
-        for record in others:
-            if isinstance(record, CommandRequest):
-                self._write_command(record)
-            elif isinstance(record, Event):
-                self._write_event(record)
-        self._write_results([record for record in others if isinstance(record, CommandProgress)])
-        filled = self._write_profiles([record for record in records if isinstance(record, ProfilePart)])
-        return len(readings) + len(minutes) + len(others) + filled + self._write_site(records)
+        for request in requests:
+            self._write_command(request)
+        for event in events:
+            self._write_event(event)
+        self._write_results(results)
+        count += self._write_profiles(kinds.get(ProfilePart, ()))
+        return count + len(minutes) + len(requests) + len(results) + len(events) + self._write_site(kinds)
 
-    def _write_site(self, records: Sequence[Written]) -> int:
-        risen = [record for record in records if isinstance(record, Alarm)]
-        lines = [record for record in records if isinstance(record, ChatLine)]
-        results = [record for record in records if isinstance(record, CheckResult)]
-        works = [record for record in records if isinstance(record, Maintenance)]
+    def _write_site(self, kinds: dict[type, list[Any]]) -> int:
+        risen: list[Alarm] = kinds.get(Alarm, [])
+        lines: list[ChatLine] = kinds.get(ChatLine, [])
+        results: list[CheckResult] = kinds.get(CheckResult, [])
+        works: list[Maintenance] = kinds.get(Maintenance, [])
         alarms.write_alarms(self._connection, risen, self.operator_id)
         chat.write_lines(self._connection, lines)
         checks.write_results(self._connection, results)
@@ -139,9 +142,9 @@ class Writer:
         if rows:
             self._connection.exec_driver_sql(statement, rows)
 
-    def _write_readings(self, records: Sequence[MeterReadings]) -> None:
+    def _write_readings(self, records: Sequence[MeterReadings]) -> int:
         if not records:
-            return
+            return 0
         cursor = self._connection.connection.cursor()
         try:
             rows = []
@@ -171,6 +174,7 @@ class Writer:
                 profiles.give_way(cursor, meter, came)
             cursor.executemany(_INSERT_MEASUREMENT, rows)
             stale.note_times(cursor, METER, ((meter, time_s) for meter, came in times.items() for time_s in came))
+            return len(rows)
         finally:
             cursor.close()
 
