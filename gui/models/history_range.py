@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import time
 from collections.abc import Callable
 
@@ -10,11 +9,12 @@ from PyQt5.QtCore import QObject, pyqtSignal
 
 from core.language import N_, _
 from gui import numbers
+from gui.models.shown_span import FREE, ShownSpan
 
 HOUR_S, DAY_S = 3_600.0, 86_400.0
 FOLLOWED_S = {"hour": HOUR_S, "day": DAY_S, "week": 7 * DAY_S, "month": 30 * DAY_S, "year": 365 * DAY_S}
 """Ranges that end now, and their lengths."""
-ALL, FREE = "all", "free"
+ALL = "all"
 TITLES = {
     "hour": N_("1 h"),
     "day": N_("24 h"),
@@ -35,55 +35,24 @@ _TAKEN_WITHIN_S = 0.6
 _MOST_POINTS = 6_000
 _LEAST_DAYS, _PART_OF_DAY_S = 60, 5_400.0
 
-_request_ids = itertools.count(1)
 
-
-def next_request_id() -> int:
-    """An id for a question of this page that no other question of it has."""
-    return next(_request_ids)
-
-
-class HistoryRange(QObject):
+class HistoryRange(ShownSpan):
     """A span that ends now (`hour` … `year`, `all`) or stands still (`free`); a pointer, and the cursors A and B."""
 
-    changed = pyqtSignal()
     pointer_moved = pyqtSignal()
     cursors_moved = pyqtSignal()
 
     def __init__(self, parent: QObject | None = None, *, now: Callable[[], float] = time.time) -> None:
-        super().__init__(parent)
-        self._now = now
-        self._mode = "day"
-        self._free = (0.0, 1.0)
+        super().__init__(parent, mode="day", now=now)
         self._first_s: float | None = None
-        self._past: list[tuple[str, tuple[float, float]]] = []
         self._stepped_at_s = 0.0
         self._pointer_s: float | None = None
         self._cursors: dict[str, float | None] = {"A": None, "B": None}
 
     @property
-    def mode(self) -> str:
-        """A key of `TITLES`, or `free`."""
-        return self._mode
-
-    @property
-    def is_following(self) -> bool:
-        """True while the right edge is now."""
-        return self._mode != FREE
-
-    @property
-    def can_go_back(self) -> bool:
-        """True where `back` has somewhere to go."""
-        return bool(self._past)
-
-    @property
     def pointer_s(self) -> float | None:
         """Time under the pointer; None while there is none."""
         return self._pointer_s
-
-    def now_s(self) -> float:
-        """The clock that a followed range ends at."""
-        return self._now()
 
     def span(self) -> tuple[float, float]:
         """(start_s, end_s) at this moment."""
@@ -126,15 +95,12 @@ class HistoryRange(QObject):
         """Stand still on a span; `back` returns to what was shown. Steps that follow each other soon are one."""
         if end_s < start_s:
             start_s, end_s = end_s, start_s
-        length_s = min(max(end_s - start_s, SHORTEST_S), LONGEST_S)
-        middle_s = (start_s + end_s) / 2
-        end_s = min(middle_s + length_s / 2, self._now() + length_s / 2)
         moment_s = time.monotonic()
         if not (is_step and moment_s - self._stepped_at_s < _TAKEN_WITHIN_S):
             self._remember()
         self._stepped_at_s = moment_s if is_step else 0.0
         self._mode = FREE
-        self._free = (end_s - length_s, end_s)
+        self._free = self._within(start_s, end_s, SHORTEST_S, LONGEST_S)
         self.changed.emit()
 
     def zoom(self, factor: float, at_s: float) -> None:
@@ -149,10 +115,8 @@ class HistoryRange(QObject):
 
     def back(self) -> None:
         """Return to what was shown before."""
-        if self._past:
-            self._mode, self._free = self._past.pop()
-            self._stepped_at_s = 0.0
-            self.changed.emit()
+        self._stepped_at_s = 0.0
+        super().back()
 
     def set_pointer(self, time_s: float | None) -> None:
         """Put the pointer at `time_s`, or take it away."""

@@ -20,12 +20,13 @@ from core.records import Measurement, MeterReadings, MeterReport, SeriesPoints
 from core.site_records import Alarm
 from gui.models.alarm_marks import AlarmMark, marks_of
 from gui.models.meter_shown import REGISTER, SITE, MeterShown
+from gui.models.shown_span import next_request_id
 from gui.pages.energy_curves import EnergyCurves
 from gui.pages.energy_header import EnergyBanner, EnergyHeader
 from gui.widgets.card import GAP
 from gui.widgets.meter_numbers import MeterNumbers
 from gui.widgets.probe_start import ProbeStart
-from gui.widgets.time_range import TimeRange, next_request_id
+from gui.widgets.time_range import TimeRange
 
 if TYPE_CHECKING:
     from core.series import SeriesBook

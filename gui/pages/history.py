@@ -20,9 +20,10 @@ from core.language import _, ngettext
 from core.records import HistoryMark, Mover, SeriesInfo, SeriesPoints
 from core.series import SeriesBook
 from gui.models.history_chosen import MOST, ChosenModel
-from gui.models.history_range import FREE, HistoryRange
+from gui.models.history_range import HistoryRange
 from gui.models.history_state import KeptState, unpacked
 from gui.models.history_words import split_series
+from gui.models.shown_span import FREE
 from gui.widgets.card import GAP
 from gui.widgets.history_chooser import DropArea, SeriesChooser
 from gui.widgets.history_header import HistoryHeader

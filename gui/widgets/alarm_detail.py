@@ -17,6 +17,7 @@ from core.site_records import Alarm, AlarmState
 from gui import numbers
 from gui.models import alarm_words as words
 from gui.models.alarm_marks import about, mark_of
+from gui.models.shown_span import next_request_id
 from gui.plain_text import plain_tip
 from gui.theme import notifier, scaled_font
 from gui.widgets.bar_list import BarItem, BarList
@@ -24,7 +25,6 @@ from gui.widgets.card import GAP, Card
 from gui.widgets.empty_state import EmptyState
 from gui.widgets.labels import ElidedLabel, plain_label
 from gui.widgets.state_shape import paint_shape
-from gui.widgets.time_range import next_request_id
 
 if TYPE_CHECKING:
     from gui.widgets.series_plot import SeriesPlot

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 
 from core.records import SeriesPoints
 from gui.models.history_chosen import Chosen
-from gui.models.history_range import next_request_id
+from gui.models.shown_span import next_request_id
 from gui.widgets.history_data import HistoryData, Span
 
 

@@ -15,7 +15,8 @@ from core.language import _
 from core.records import HistoryMark, Mover
 from gui import numbers
 from gui.models.history_chosen import ChosenModel
-from gui.models.history_range import HistoryRange, next_request_id
+from gui.models.history_range import HistoryRange
+from gui.models.shown_span import next_request_id
 from gui.widgets.card import GAP
 from gui.widgets.history_lower import LowerPane
 from gui.widgets.history_peak import began_s

@@ -10,7 +10,8 @@ from PyQt5.QtWidgets import QButtonGroup, QHBoxLayout, QMenu, QPushButton, QSize
 
 from core.config.views import ViewConfig
 from core.language import _
-from gui.models.history_range import FREE, TITLES, HistoryRange, span_words
+from gui.models.history_range import TITLES, HistoryRange, span_words
+from gui.models.shown_span import FREE
 from gui.plain_text import one_line, plain_tip
 
 _LEAST_SPAN_PX = 96

@@ -17,8 +17,9 @@ from core.records import HistoryMark, SeriesPoints
 from core.series import SeriesBook
 from gui import numbers
 from gui.models.history_chosen import AT_POINTER, LAST, NOW, ChosenModel, Said
-from gui.models.history_range import HistoryRange, next_request_id, points_of
+from gui.models.history_range import HistoryRange, points_of
 from gui.models.history_words import how_words, value_text
+from gui.models.shown_span import next_request_id
 from gui.theme import notifier
 from gui.widgets.card import MARGIN, Card
 from gui.widgets.history_between import BetweenFigures
@@ -86,9 +87,7 @@ class HistoryPlot(Card):
         self.body.addWidget(self.marks_strip)
         self.body.addWidget(self.overview)
         self._connect()
-        self._timer = QTimer(self)
-        self._timer.setInterval(FRAME_MS)
-        self._timer.timeout.connect(self.redraw)
+        self._timer = QTimer(self, interval=FRAME_MS, timeout=self.redraw)
         self._ask_timer = QTimer(self)
         self._ask_timer.setSingleShot(True)
         self._ask_timer.setInterval(_ASK_AFTER_MS)

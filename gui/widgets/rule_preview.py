@@ -19,11 +19,11 @@ from core.records import SeriesPoints
 from core.site_records import AlarmRule, RuleKind
 from gui import numbers
 from gui.models.alarm_words import severity_role, source_name, value_text
+from gui.models.shown_span import next_request_id
 from gui.plain_text import one_line
 from gui.widgets.choice_box import ChoiceBox
 from gui.widgets.empty_state import EmptyState
 from gui.widgets.labels import plain_label
-from gui.widgets.time_range import next_request_id
 
 if TYPE_CHECKING:
     from gui.widgets.series_plot import SeriesPlot

@@ -15,11 +15,12 @@ from core.records import SeriesPoints
 from core.series import GAP_PERIODS, SHORTEST_GAP_S, SeriesBook
 from gui import numbers
 from gui.models.alarm_marks import AlarmMark
+from gui.models.shown_span import next_request_id
 from gui.theme import notifier
 from gui.widgets.time_plot import Floats, Points, TimePlot
 from gui.widgets.time_plot_drawing import Band, Gap
 from gui.widgets.time_plot_past import Past
-from gui.widgets.time_range import TimeRange, next_request_id
+from gui.widgets.time_range import TimeRange
 
 FRAME_MS = 100
 _ASK_AFTER_MS = 150
@@ -61,9 +62,7 @@ class PlotGroup(QObject):
         self._silence = ""
         self._is_simulated = False
         self._marks: tuple[AlarmMark, ...] = ()
-        self._timer = QTimer(self)
-        self._timer.setInterval(FRAME_MS)
-        self._timer.timeout.connect(self.redraw)
+        self._timer = QTimer(self, interval=FRAME_MS, timeout=self.redraw)
         self._ask_timer = QTimer(self)
         self._ask_timer.setSingleShot(True)
         self._ask_timer.setInterval(_ASK_AFTER_MS)

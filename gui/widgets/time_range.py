@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import time
 from collections.abc import Callable
 
@@ -10,11 +9,11 @@ from PyQt5.QtCore import QObject, pyqtSignal
 from PyQt5.QtWidgets import QButtonGroup, QHBoxLayout, QPushButton, QSizePolicy, QWidget
 
 from core.language import N_, _
+from gui.models.shown_span import FREE, ShownSpan
 from gui.plain_text import plain_tip
 
 FOLLOWED_S = {"live": 120.0, "hour": 3_600.0, "day": 86_400.0, "week": 7 * 86_400.0, "year": 365 * 86_400.0}
 """Ranges that end now, and their lengths."""
-FREE = "free"
 SHORTEST_S = 5.0
 LONGEST_S = 3 * 366 * 86_400.0
 
@@ -28,53 +27,22 @@ _TITLES = {
 """Words on the button of each followed range, and in its tool-tip."""
 _MOST_STEPS_BACK = 32
 
-_request_ids = itertools.count(1)
 
-
-def next_request_id() -> int:
-    """An id for a question to the history that no other question of the window has."""
-    return next(_request_ids)
-
-
-class TimeRange(QObject):
+class TimeRange(ShownSpan):
     """A span that follows the clock (a key of FOLLOWED_S) or stands still (`free`), shared by the plots of a page."""
 
-    changed = pyqtSignal()
     cursor_moved = pyqtSignal()
 
     def __init__(
         self, parent: QObject | None = None, *, mode: str = "hour", now: Callable[[], float] = time.time
     ) -> None:
-        super().__init__(parent)
-        self._now = now
-        self._mode = mode
-        self._free = (0.0, 1.0)
-        self._past: list[tuple[str, tuple[float, float]]] = []
+        super().__init__(parent, mode=mode, now=now)
         self._cursor_s: float | None = None
-
-    @property
-    def mode(self) -> str:
-        """`live`, `hour`, `day`, `week`, `year` or `free`."""
-        return self._mode
-
-    @property
-    def is_following(self) -> bool:
-        """True while the right edge is now."""
-        return self._mode != FREE
-
-    @property
-    def can_go_back(self) -> bool:
-        """True where `back` has somewhere to go."""
-        return bool(self._past)
 
     @property
     def cursor_s(self) -> float | None:
         """Time under the cursor; None while there is none."""
         return self._cursor_s
-
-    def now_s(self) -> float:
-        """The clock that a followed range ends at."""
-        return self._now()
 
     def span(self) -> tuple[float, float]:
         """(start_s, end_s) at this moment."""
@@ -92,13 +60,10 @@ class TimeRange(QObject):
 
     def show_span(self, start_s: float, end_s: float, *, remember: bool = True) -> None:
         """Stand still on a span; `back` returns to what was shown, unless this was one step of a movement."""
-        length_s = min(max(end_s - start_s, SHORTEST_S), LONGEST_S)
-        middle_s = (start_s + end_s) / 2
-        end_s = min(middle_s + length_s / 2, self._now() + length_s / 2)
         if remember or self._mode != FREE:
             self._past = [*self._past[-_MOST_STEPS_BACK:], (self._mode, self.span())]
         self._mode = FREE
-        self._free = (end_s - length_s, end_s)
+        self._free = self._within(start_s, end_s, SHORTEST_S, LONGEST_S)
         self.changed.emit()
 
     def zoom(self, factor: float, at_s: float) -> None:
@@ -110,12 +75,6 @@ class TimeRange(QObject):
         """Shift the span; later is positive."""
         start_s, end_s = self.span()
         self.show_span(start_s + seconds, end_s + seconds, remember=False)
-
-    def back(self) -> None:
-        """Return to what was shown before."""
-        if self._past:
-            self._mode, self._free = self._past.pop()
-            self.changed.emit()
 
     def set_cursor(self, time_s: float | None) -> None:
         """Put the cursor of all plots at `time_s`, or take it away."""

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PyQt5.QtCore import QPoint, QPointF, Qt
 from PyQt5.QtGui import QColor, QImage, QPainter, QWheelEvent
-from PyQt5.QtWidgets import QLabel, QVBoxLayout, QWidget
+from PyQt5.QtWidgets import QApplication, QLabel, QVBoxLayout, QWidget
 from pytestqt.qtbot import QtBot
 
 from core.records import SeriesPoints
@@ -146,6 +146,7 @@ def test_a_silence_that_lasts_is_an_open_band_with_the_reason_that_is_known(page
 def test_the_cursor_over_one_plot_reads_all_plots(page: Page, qtbot: QtBot):
     page.feed(NOW_S - 1800, NOW_S)
     page.group.redraw()
+    QApplication.sendPostedEvents()  # the axis has the width of its numbers before a pixel is asked for
     canvas = page.voltage.canvas
     qtbot.mouseMove(canvas.viewport(), QPoint(int(canvas.pixel_of(NOW_S - 900)), 30))
     qtbot.waitUntil(lambda: page.range.cursor_s is not None, timeout=2000)
