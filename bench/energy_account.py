@@ -9,12 +9,11 @@ from __future__ import annotations
 
 import statistics
 import tempfile
-import time
-from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
 
 from bench import Row
+from bench.turns import timed
 from core.records import Measurement, MeterIdentity, MeterReadings
 from core.services.energy_account import energy_account, energy_bars
 from core.store.history import History
@@ -66,15 +65,6 @@ def row(work: str, turns_ms: list[float], plain_ms: float, floor_ms: float, goal
         ours <= goal_ms,
         f"median of {len(turns_ms)}, slowest {max(turns_ms):.0f} ms; floor: {EDGES} values looked up {floor_ms:.2g} ms",
     )
-
-
-def timed(work: Callable[[], object], turns: int = 7) -> list[float]:
-    found = []
-    for _turn in range(turns):
-        begun_s = time.perf_counter()
-        work()
-        found.append((time.perf_counter() - begun_s) * 1e3)
-    return found
 
 
 def write_rows(history: History) -> None:

@@ -12,10 +12,10 @@ import math
 import statistics
 import tempfile
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 from bench import Row
+from bench.turns import timed
 from core.records import Measurement, MeterIdentity, MeterReadings
 from core.store import stale
 from core.store.connection import writing
@@ -83,15 +83,6 @@ def row(work: str, turns_ms: list[float], peer_ms: float | None, goal_ms: float,
         ours <= goal_ms,
         f"median of {len(turns_ms)}, slowest {max(turns_ms):.0f} ms; {note}",
     )
-
-
-def timed(work: Callable[[], object], turns: int = 7) -> list[float]:
-    found = []
-    for _turn in range(turns):
-        begun_s = time.perf_counter()
-        work()
-        found.append((time.perf_counter() - begun_s) * 1e3)
-    return found
 
 
 def at(time_s: float) -> tuple[float, float, float, float, float]:

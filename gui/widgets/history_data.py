@@ -14,7 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.records import SeriesPoints
-from core.series import GAP_PERIODS, SHORTEST_GAP_S, SeriesBook
+from core.series import SeriesBook
+from core.track import GAP_PERIODS, SHORTEST_GAP_S
 
 Floats = NDArray[np.float64]
 Span = tuple[float, float]

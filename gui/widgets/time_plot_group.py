@@ -12,7 +12,8 @@ from PyQt5.QtCore import QObject, QTimer, pyqtSignal
 
 from core.language import _
 from core.records import SeriesPoints
-from core.series import GAP_PERIODS, SHORTEST_GAP_S, SeriesBook
+from core.series import SeriesBook
+from core.track import GAP_PERIODS, SHORTEST_GAP_S
 from gui import numbers
 from gui.models.alarm_marks import AlarmMark
 from gui.models.shown_span import next_request_id

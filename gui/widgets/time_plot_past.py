@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.records import SeriesPoints
-from core.series import SHORTEST_GAP_S
+from core.track import SHORTEST_GAP_S
 
 _MOST = 0.5
 

@@ -16,7 +16,6 @@ ROOT = Path(__file__).resolve().parents[2]
 LONGEST = 400
 LONGER = {
     "core/records.py": "all that crosses threads and layers, in one place",
-    "core/series.py": "a track, its pyramid and the book of them; none is used without the others",
 }
 """Files past 400 lines, each with the reason why it is one thing."""
 

@@ -2,39 +2,15 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
-import os
 import signal
 import subprocess
-import sys
-from pathlib import Path
 
 import pytest
+from child_program_of_tests import PROGRAM, program
 
 from core.cli.app import main
 from core.services.line_replay import recorded_pieces
-
-PROGRAM = [sys.executable, str(Path(__file__).parents[2] / "main.py")]
-
-
-@contextlib.contextmanager
-def program(home, *words):
-    """The program as a child, and the first line that it said."""
-    child = subprocess.Popen(
-        [*PROGRAM, "--home", str(home), *words],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-        env={**os.environ, "PYTHONUNBUFFERED": "1"},
-    )
-    try:
-        yield child, child.stdout.readline().rstrip()
-    finally:
-        if child.poll() is None:
-            child.terminate()
-        child.wait(10)
-        child.stdout.close()
 
 
 @pytest.fixture

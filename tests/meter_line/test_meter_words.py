@@ -2,41 +2,16 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
-import os
 import signal
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
+from child_program_of_tests import program
 
 from core.cli.app import main
-from core.home import Home
 
-PROGRAM = [sys.executable, str(Path(__file__).parents[2] / "main.py")]
 KEYS = ["--key", "000102030405060708090A0B0C0D0E0F", "--auth-key", "D0D1D2D3D4D5D6D7D8D9DADBDCDDDEDF"]
 DOCUMENT = ["protocol", "meter", "time", "readings", "errors"]
-
-
-@contextlib.contextmanager
-def program(home, *words):
-    """The program as a child, its first line read."""
-    child = subprocess.Popen(
-        [*PROGRAM, "--home", str(home.path), *words],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-        env={**os.environ, "PYTHONUNBUFFERED": "1"},
-    )
-    try:
-        yield child, child.stdout.readline().rstrip()
-    finally:
-        if child.poll() is None:
-            child.terminate()
-        child.wait(10)
-        child.stdout.close()
 
 
 def run(home, *words):
@@ -49,7 +24,7 @@ def pushing(tmp_path_factory):
     folder = tmp_path_factory.mktemp("push")
     link = str(folder / "tty")
     with program(
-        Home(folder / "home").make(),
+        folder / "home",
         *("meter", "simulate", "--link", link, "--baud", "115200", "--interval", "0.3", *KEYS),
     ) as (_child, line):
         assert line == f"listening on {link}"
@@ -154,7 +129,7 @@ def test_a_meter_of_the_configuration_is_read_by_its_name(home, capsys, pushing)
 
 def test_a_watch_prints_an_object_a_line_and_ends_with_0_when_stopped(home, pushing):
     words = ("meter", "watch", "--port", pushing, "--protocol", "push", "--baud", "115200", *KEYS, "--json")
-    with program(home, *words) as (child, first):
+    with program(home.path, *words) as (child, first):
         second = child.stdout.readline()
         child.send_signal(signal.SIGTERM)
         assert child.wait(10) == 0
@@ -164,7 +139,7 @@ def test_a_watch_prints_an_object_a_line_and_ends_with_0_when_stopped(home, push
 
 def test_a_simulator_stopped_by_a_signal_ends_with_0_and_takes_its_link_away(home, tmp_path):
     link = tmp_path / "tty"
-    with program(home, "meter", "simulate", "--link", str(link)) as (child, _line):
+    with program(home.path, "meter", "simulate", "--link", str(link)) as (child, _line):
         assert link.is_symlink()
         child.send_signal(signal.SIGINT)
         assert child.wait(10) == 0
@@ -172,7 +147,7 @@ def test_a_simulator_stopped_by_a_signal_ends_with_0_and_takes_its_link_away(hom
 
 
 def test_a_port_in_use_ends_with_1(home, capsys):
-    with program(home, "meter", "simulate", "--listen", "127.0.0.1:0") as (_child, line):
+    with program(home.path, "meter", "simulate", "--listen", "127.0.0.1:0") as (_child, line):
         place = line.removeprefix("listening on ")
         assert run(home, "meter", "simulate", "--listen", place) == 1
     assert f"another program listens on {place} already; choose another port with --listen" in capsys.readouterr().err

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from core.records import Measurement
-from core.series import SeriesBook, Track
+from core.series import SeriesBook
+from core.track import Track
 
 
 def view(track: Track, columns: int, end_s: float = 2e4) -> list[list[float]]:

@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core.records import Cpu, Measurement, Memory, Status
-from core.series import SeriesBook, Track, merged
+from core.series import SeriesBook
+from core.track import Track, merged
 
 NAME = "meter/E450/active_power_w"
 
