@@ -13,6 +13,8 @@ from enum import Enum
 
 from msgspec import Struct
 
+from core.machine_records import ProcessUse, Temperature
+
 
 class Level(Enum):
     """What a console may do on an agent, from least to most."""
@@ -41,7 +43,8 @@ class MachineState(Enum):
 class Machine(Struct, frozen=True, kw_only=True):
     """A machine as configured: where its agent is, which certificate it must show, what it is as equipment.
 
-    `price_before_tax` and `vat_rate_percent` are decimal numbers as text, such as `1249.90` and `20`.
+    `price_before_tax` and `vat_rate_percent` are decimal numbers as text, such as `1249.90` and `20`. `tags` are words
+    by which commands and filters choose (`tag:printer`); `os` is the system its agent last told, "" before the first.
     """
 
     name: str
@@ -56,6 +59,8 @@ class Machine(Struct, frozen=True, kw_only=True):
     reference: str = ""
     price_before_tax: str | None = None
     vat_rate_percent: str | None = None
+    tags: tuple[str, ...] = ()
+    os: str = ""
 
     @property
     def address(self) -> str:
@@ -132,7 +137,11 @@ class TopProcess(Struct, frozen=True, kw_only=True):
 
 
 class Status(Struct, frozen=True, kw_only=True):
-    """What an agent measured at one moment, `time_s` by its own clock; a section not subscribed to is None."""
+    """What an agent measured at one moment, `time_s` by its own clock; a section not subscribed to is None.
+
+    `top_processes` are those of most CPU and most memory, ten at most, refreshed every 10 s at most; `temperatures`
+    every 10 s too.
+    """
 
     number: int
     time_s: float
@@ -145,6 +154,8 @@ class Status(Struct, frozen=True, kw_only=True):
     network: Network | None = None
     process_count: int | None = None
     top_process: TopProcess | None = None
+    top_processes: tuple[ProcessUse, ...] | None = None
+    temperatures: tuple[Temperature, ...] | None = None
 
     @property
     def fullest_disk_percent(self) -> float | None:
@@ -222,7 +233,10 @@ def _quoted(word: str) -> str:
 
 
 class CommandRequest(Struct, frozen=True, kw_only=True):
-    """A command for one or many machines: `words` as typed, a prefix such as `Linux:` still in place."""
+    """A command for one or many machines: `words` as typed, a prefix such as `Linux:` still in place.
+
+    `window` is how many machines run it at once, the next one when one has ended; 0 is all of them.
+    """
 
     id: str
     words: tuple[str, ...]
@@ -230,6 +244,7 @@ class CommandRequest(Struct, frozen=True, kw_only=True):
     timeout_s: float
     operator: str
     time_s: float
+    window: int = 0
 
     @property
     def line(self) -> str:

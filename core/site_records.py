@@ -10,6 +10,8 @@ from enum import Enum
 
 from msgspec import Struct
 
+from core.access_records import AllowedCommands, TrustedConsoles
+from core.machine_records import MinuteProcesses, PortList, ServiceList, SessionList
 from core.meter_records import MeterRecord
 from core.records import (
     CommandOutput,
@@ -276,6 +278,12 @@ Record = (
     | Alarm
     | Maintenance
     | FeedReport
+    | ServiceList
+    | SessionList
+    | PortList
+    | MinuteProcesses
+    | AllowedCommands
+    | TrustedConsoles
     | MeterRecord
 )
 """What a hub publishes."""

@@ -11,20 +11,19 @@ import logging
 import ssl
 from collections.abc import Callable
 from enum import Enum
-from typing import Protocol, cast
+from typing import cast
 
 from msgspec import Raw
 from msgspec.json import Encoder
 
 from core.agent.consoles import AuthorizedConsole
-from core.agent.executor import Executor
+from core.agent.link_host import LinkHost
 from core.agent.pairing import Attempt, PairingRefusedError
 from core.agent.statuses import SECTIONS
 from core.errors import RemoteProtocolError
 from core.protocol import messages
 from core.protocol.frames import JSON_FRAME, LIMIT_AFTER_HELLO, FrameReader, encode_frame
 from core.protocol.messages import Envelope
-from core.records import Process, Status
 from core.transport.tls import peer_fingerprint
 
 log = logging.getLogger("beffroi.agent")
@@ -44,58 +43,6 @@ class Phase(Enum):
     HELLO = "hello"
     WORK = "work"
     CLOSED = "closed"
-
-
-class LinkHost(Protocol):
-    """What a link asks of the agent that holds it (`core.agent.server.AgentServer`)."""
-
-    run_id: str
-    executor: Executor
-
-    def remember(self, link: AgentLink) -> None:
-        """The handshake of a link holds."""
-
-    def forget(self, link: AgentLink) -> None:
-        """A link has ended."""
-
-    def now_s(self) -> float:
-        """The monotonic clock by which statuses are due."""
-
-    def admit(self, fingerprint: str, address: str) -> tuple[AuthorizedConsole | None, str]:
-        """The console of this certificate as listed now; else None and the reason."""
-
-    def capped(self, console: AuthorizedConsole) -> AuthorizedConsole:
-        """The console with the level it has here."""
-
-    def welcome(self, link: AgentLink) -> bool:
-        """False where this console has too many links already."""
-
-    def hello(self, console: AuthorizedConsole, minor: int) -> messages.Hello:
-        """What the agent says of itself."""
-
-    def fresh_status(self) -> Status:
-        """A status of this moment."""
-
-    def status_frame(self, status: Status, sections: frozenset[str] | None) -> bytes:
-        """The frame of a status."""
-
-    def status_after(self, number: int, sections: frozenset[str] | None) -> tuple[int, bytes] | None:
-        """The oldest status kept above `number`, and its frame."""
-
-    def process_table(self) -> tuple[float, tuple[Process, ...]]:
-        """When, and all processes."""
-
-    def reschedule(self) -> None:
-        """A link has another interval."""
-
-    def pairing_closed_reason(self) -> str | None:
-        """Why nobody can pair now, None while somebody can."""
-
-    def begin_pairing(self, begin: messages.PairBegin, address: str) -> Attempt:
-        """Answer a console that wants to pair."""
-
-    def finish_pairing(self, attempt: Attempt, proof: bytes) -> messages.PairProof:
-        """Trust the console of a right proof at once."""
 
 
 class AgentLink(asyncio.Protocol):
@@ -188,6 +135,14 @@ class AgentLink(asyncio.Protocol):
         if self._transport is not None and not self._transport.is_closing():
             self._transport.write(frame)
 
+    def answer(self, number: int, result: object) -> None:
+        """Answer request `number`; a long table goes in several answers."""
+        self._answer(number, result)
+
+    def refuse(self, number: int, code: int, reason: str, data: object = None) -> None:
+        """Refuse request `number`."""
+        self.send(encode_frame(JSON_FRAME, messages.encode_error(number, code, reason, data)))
+
     def next_stream(self) -> int:
         """A number for frames of output that this link has not used yet."""
         self._streams += 1
@@ -259,13 +214,23 @@ class AgentLink(asyncio.Protocol):
             if handler is not None:
                 handler(envelope.params)
         else:
-            request = self._requests.get(method)
-            if request is None:
-                self.send(
-                    encode_frame(JSON_FRAME, messages.encode_error(number, messages.NOT_FOUND, "unknown request"))
-                )
+            own = self._requests.get(method)
+            if own is not None:
+                own(number, envelope.params)
             else:
-                request(number, envelope.params)
+                self._handle_request(method, number, envelope.params)
+
+    def _handle_request(self, method: str, number: int, params: Raw) -> None:
+        """A request of the table: nothing of it is decoded for a console below its level."""
+        request = self._server.requests.get(method)
+        assert self.console is not None
+        if request is None:
+            self.refuse(number, messages.NOT_FOUND, "unknown request")
+        elif self.console.level.rank < request.level.rank:
+            level = self.console.level.value
+            self.refuse(number, messages.DENIED, f"it needs level {request.level.value}, this console has {level}")
+        else:
+            request.handler(self, number, params)
 
     def _handle_pairing(self, method: str, number: int | None, params: Raw) -> None:
         try:

@@ -24,6 +24,7 @@ from core.agent.consoles import AuthorizedConsole, Consoles
 from core.agent.environment import platform_name
 from core.agent.executor import Executor
 from core.agent.link import AgentLink, Phase
+from core.agent.link_host import Request
 from core.agent.pairing import Attempt, PairingDesk, PairingRefusedError
 from core.agent.policy import Policy
 from core.agent.statuses import SHORTEST_INTERVAL_S, Statuses
@@ -62,6 +63,7 @@ class AgentServer:
         max_level: Level = Level.RUN,
     ) -> None:
         self.run_id = os.urandom(8).hex()
+        self.requests: dict[str, Request] = {}
         self._folder = folder
         self._identity = identity
         self._desk = desk

@@ -246,6 +246,12 @@ _decoders: dict[object, Decoder[Any]] = {
 }  # fmt: skip
 
 
+def register(*kinds: type[Struct]) -> None:
+    """Make `decode_as` know more kinds of message; called where they are defined, at import, in one thread."""
+    for kind in kinds:
+        _decoders[kind] = Decoder(kind)
+
+
 def encode_request(number: int, method: str, params: object) -> bytes:
     """Payload of a request; its answer bears the same number."""
     return _encoder.encode({"jsonrpc": "2.0", "id": number, "method": method, "params": params})

@@ -9,16 +9,18 @@ from __future__ import annotations
 import asyncio
 import errno
 import logging
-import socket
 import ssl
 from collections.abc import Callable
 from typing import Any, Protocol
+
+from msgspec import Raw
 
 from core.errors import (
     BeffroiError,
     NoRouteError,
     NotAnAgentError,
     NotTrustedError,
+    RefusedError,
     RemoteProtocolError,
     TransportError,
 )
@@ -27,18 +29,11 @@ from core.protocol import messages
 from core.protocol.frames import JSON_FRAME, LIMIT_AFTER_HELLO, FrameReader, decode_output, encode_frame
 from core.protocol.messages import Envelope, ExecExit, ExecOpened, Hello, ProcessPage, StatusMessage
 from core.records import Machine, Process
-from core.transport.identity import same_fingerprint
-from core.transport.tcp import open_socket
 from core.transport.tls import peer_fingerprint
 
-HANDSHAKE_TIMEOUT_S = 4.0
 HELLO_TIMEOUT_S = 4.0
 ANSWER_TIMEOUT_S = 10.0
 MOST_PROCESSES = 100_000
-_STOPPING_S = 0.3
-"""An agent that ends closes its port and its links in this time, in whatever order."""
-_SLOT_S = 0.5
-"""A handshake that takes longer waits for a slow peer and costs no processor time: it gives its slot back."""
 
 log = logging.getLogger("beffroi.link")
 
@@ -59,7 +54,7 @@ class CommandListener(Protocol):
         """A command has ended, after its last output."""
 
 
-class _EndedBeforeHelloError(NotTrustedError):
+class EndedBeforeHelloError(NotTrustedError):
     """The agent has closed the link before its hello: it refuses our certificate, or it merely stops."""
 
 
@@ -181,39 +176,57 @@ class AgentLink(asyncio.Protocol):
                 )
             )
 
-    async def processes(self) -> tuple[float, tuple[Process, ...]]:
-        """Time by the agent's clock and the process table; raises BeffroiError where the agent does not give it."""
-        finished: asyncio.Future[float] = asyncio.get_running_loop().create_future()
-        found: list[Process] = []
+    async def ask(
+        self, method: str, params: object, take: Callable[[Raw], bool], timeout_s: float = ANSWER_TIMEOUT_S
+    ) -> None:
+        """Send a request and give the results of its answers to `take`, until it returns True with the last one.
+
+        Raises BeffroiError where the agent refuses, does not answer in time, or the link is lost; RemoteProtocolError
+        of `take` ends the link.
+        """
+        finished: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
         def on_answer(envelope: Envelope) -> bool:
             if finished.done():
                 return True
             if envelope.error is not None:
-                finished.set_exception(RemoteProtocolError(messages.plain_text(envelope.error.message)))
+                finished.set_exception(self._refused(envelope.error))
                 return True
-            page = messages.decode_as(ProcessPage, envelope.result)
+            is_last = take(envelope.result)
+            if is_last:
+                finished.set_result(None)
+            return is_last
+
+        self.request(method, params, on_answer)
+        await self._wait_for(finished, timeout_s)
+        if finished.done():
+            finished.result()
+            return
+        finished.cancel()
+        raise (
+            self.lost.result()
+            if self.lost.done()
+            else TransportError(
+                _("{machine} does not answer in {seconds:.0f} s").format(machine=self._machine.name, seconds=timeout_s)
+            )
+        )
+
+    async def processes(self) -> tuple[float, tuple[Process, ...]]:
+        """Time by the agent's clock and the process table; raises BeffroiError where the agent does not give it."""
+        found: list[Process] = []
+        time_s = 0.0
+
+        def take(result: Raw) -> bool:
+            nonlocal time_s
+            page = messages.decode_as(ProcessPage, result)
             found.extend(page.processes)
             if len(found) > MOST_PROCESSES:
                 raise RemoteProtocolError(f"a table of more than {MOST_PROCESSES} processes")
-            if page.is_last:
-                finished.set_result(page.time_s)
+            time_s = page.time_s
             return page.is_last
 
-        self.request("processes", messages.ProcessQuery(), on_answer)
-        await self._wait_for(finished, ANSWER_TIMEOUT_S)
-        if not finished.done():
-            finished.cancel()
-            raise (
-                self.lost.result()
-                if self.lost.done()
-                else TransportError(
-                    _("{machine} does not give its processes in {seconds:.0f} s").format(
-                        machine=self._machine.name, seconds=ANSWER_TIMEOUT_S
-                    )
-                )
-            )
-        return finished.result(), tuple(found)
+        await self.ask("processes", messages.ProcessQuery(), take)
+        return time_s, tuple(found)
 
     async def _wait_for(self, answered: asyncio.Future[Any], timeout_s: float) -> None:
         """Return when the answer is there, the link lost, or the time over."""
@@ -252,10 +265,22 @@ class AgentLink(asyncio.Protocol):
         if not self._is_greeted:
             # TLS 1.3: a refused certificate shows only after a handshake that looked good, and asyncio's server ends
             # such a link without sending the alert that it owes.
-            return _EndedBeforeHelloError(str(self._not_trusted()))
+            return EndedBeforeHelloError(str(self._not_trusted()))
         if isinstance(exc, OSError) and exc.errno in (errno.ETIMEDOUT, errno.EHOSTUNREACH, errno.ENETUNREACH):
             return NoRouteError(_("{address} does not answer any more").format(address=address))
         return TransportError(_("the agent at {address} has closed the link").format(address=address))
+
+    def _refused(self, error: messages.Error) -> BeffroiError:
+        """Why a request was not answered: an agent older than this console does not know it, or it is not allowed."""
+        name = self._machine.name
+        reason = messages.plain_text(error.message)
+        if error.code == messages.NOT_FOUND:
+            return RemoteProtocolError(
+                _("the agent of {machine} does not know this request; update it").format(machine=name)
+            )
+        if error.code == messages.DENIED:
+            return RefusedError(_("{machine} does not allow it: {reason}").format(machine=name, reason=reason))
+        return RemoteProtocolError(_("{machine} refuses: {reason}").format(machine=name, reason=reason))
 
     def _refusal(self, error: messages.Error) -> BeffroiError:
         if error.code == messages.DENIED:
@@ -279,122 +304,3 @@ class AgentLink(asyncio.Protocol):
                 address=self._machine.address, seconds=HELLO_TIMEOUT_S
             )
         )
-
-
-async def open_link(
-    machine: Machine,
-    context: ssl.SSLContext,
-    slots: asyncio.Semaphore,
-    on_status: Callable[[StatusMessage], None],
-    commands: CommandListener,
-    hello: Hello,
-) -> AgentLink:
-    """A link on which both ends have said hello.
-
-    Raises HostUnknownError, NoRouteError, NothingListensError, NotAnAgentError, NotTrustedError and other
-    BeffroiErrors. `slots` bounds the handshakes that run at once; waiting for TCP takes none.
-    """
-    if machine.fingerprint is None:
-        raise NotTrustedError(_("{machine} is not paired yet").format(machine=machine.name))
-
-    async def attempt() -> AgentLink:
-        return await _open_once(machine, context, slots, lambda: AgentLink(machine, on_status, commands), hello)
-
-    try:
-        return await attempt()
-    except _EndedBeforeHelloError:
-        # One that merely stops listens no more, or is back: ask once again before the trust is doubted.
-        await asyncio.sleep(_STOPPING_S)
-        return await attempt()
-
-
-async def _open_once(
-    machine: Machine, context: ssl.SSLContext, slots: asyncio.Semaphore, make: Callable[[], AgentLink], hello: Hello
-) -> AgentLink:
-    peer = await open_socket(machine.host, machine.port)
-    link = await _handshake(machine, context, slots, make, peer)
-    try:
-        shown = link.peer_fingerprint()
-        if shown is None or machine.fingerprint is None or not same_fingerprint(shown, machine.fingerprint):
-            raise _another_agent(machine)
-        await link.greet(hello)
-    except BaseException:
-        link.close()
-        raise
-    return link
-
-
-async def _handshake(
-    machine: Machine,
-    context: ssl.SSLContext,
-    slots: asyncio.Semaphore,
-    make: Callable[[], AgentLink],
-    peer: socket.socket,
-) -> AgentLink:
-    loop = asyncio.get_running_loop()
-    address = machine.address
-    try:
-        await slots.acquire()
-    except BaseException:
-        peer.close()
-        raise
-    slot = _Slot(slots)
-    timer = loop.call_later(_SLOT_S, slot.give_back)
-    link: AgentLink | None = None
-    try:
-        _transport, link = await loop.create_connection(
-            make,
-            sock=peer,
-            ssl=context,
-            server_hostname="",
-            ssl_handshake_timeout=HANDSHAKE_TIMEOUT_S,
-            ssl_shutdown_timeout=1.0,
-        )
-    except ssl.SSLCertVerificationError:
-        raise _another_agent(machine) from None
-    except (ConnectionAbortedError, TimeoutError):
-        # asyncio says so when the handshake takes too long
-        raise NotAnAgentError(
-            _("{address} takes links and says nothing: its agent hangs, or something else listens there").format(
-                address=address
-            )
-        ) from None
-    except (ssl.SSLError, ConnectionError) as error:
-        raise NotAnAgentError(
-            _("what answers at {address} is not a Beffroi agent ({reason})").format(
-                address=address, reason=getattr(error, "reason", None) or error or type(error).__name__
-            )
-        ) from None
-    except OSError as error:
-        raise TransportError(
-            _("the link to {address} broke: {reason}").format(address=address, reason=error.strerror or error)
-        ) from None
-    finally:
-        timer.cancel()
-        slot.give_back()
-        if link is None:
-            peer.close()
-    return link
-
-
-class _Slot:
-    """One of the handshakes that may run at once, given back once."""
-
-    __slots__ = ("_slots",)
-
-    def __init__(self, slots: asyncio.Semaphore) -> None:
-        self._slots: asyncio.Semaphore | None = slots
-
-    def give_back(self) -> None:
-        if self._slots is not None:
-            self._slots.release()
-            self._slots = None
-
-
-def _another_agent(machine: Machine) -> NotTrustedError:
-    return NotTrustedError(
-        _(
-            "the agent at {address} is not the one that was paired: it shows another certificate; "
-            "if it was installed anew, remove {machine} and pair it again"
-        ).format(address=machine.address, machine=machine.name)
-    )

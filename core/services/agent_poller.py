@@ -27,6 +27,7 @@ from core.records import (
     MachineState,
     ProcessTable,
 )
+from core.services.agent_link import AgentLink
 from core.services.commands import Execution, sending_entries
 from core.services.machine_watch import SWEEP_S, MachineWatch, Shard
 from core.services.peer_records import plain_process
@@ -156,8 +157,8 @@ class AgentPoller:
         await asyncio.wait([waiting], timeout=timeout_s)
         self._waiting.remove((pending, waiting))
 
-    async def processes(self, name: str) -> ProcessTable:
-        """The process table of a machine now; raises BeffroiError where it cannot be had."""
+    def link_of(self, name: str) -> AgentLink:
+        """The link to a machine; raises BeffroiError with the reason why there is none."""
         watch = self._watches.get(name)
         if watch is None:
             raise UsageError(_("there is no machine called {machine}").format(machine=name))
@@ -166,7 +167,11 @@ class AgentPoller:
             raise kind(
                 _("{machine} is not reached: {reason}").format(machine=name, reason=watch.error or watch.state.value)
             )
-        _agents_time_s, processes = await watch.link.processes()
+        return watch.link
+
+    async def processes(self, name: str) -> ProcessTable:
+        """The process table of a machine now; raises BeffroiError where it cannot be had."""
+        _agents_time_s, processes = await self.link_of(name).processes()
         table = ProcessTable(machine=name, time_s=time.time(), processes=tuple(map(plain_process, processes)))
         self._publish(table)
         return table

@@ -20,7 +20,8 @@ from core.errors import BeffroiError, NoRouteError, NotTrustedError, RemoteProto
 from core.language import _
 from core.protocol.messages import Hello, StatusMessage, Subscribe
 from core.records import Event, Level, Machine, MachineReport, MachineState, Severity, Status
-from core.services.agent_link import AgentLink, open_link
+from core.services.agent_link import AgentLink
+from core.services.link_opening import open_link
 from core.services.machine_commands import MachineCommands
 from core.services.peer_records import plain_status
 from core.site_records import Record

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import concurrent.futures
 import threading
-from collections.abc import Callable, Sequence
-from typing import Protocol
+from collections.abc import Callable, Coroutine, Sequence
+from typing import Any, Protocol, TypeVar
 
 from msgspec.structs import replace
 from PyQt5.QtCore import QObject, pyqtSignal
@@ -16,6 +16,8 @@ from core.site_records import Record
 from gui.runtime.loop_thread import LoopThread
 
 SHARDS = 2
+
+T = TypeVar("T")
 
 
 class Poller(Protocol):
@@ -126,14 +128,18 @@ class WorkerPool(QObject):
         for thread, poller in zip(self._threads, self._pollers, strict=True):
             thread.call(poller.poll_now, names)
 
-    def processes(self, name: str) -> concurrent.futures.Future[ProcessTable]:
-        """The processes of a machine, in a future; cancelled when the machine is not ours."""
+    def of_machine(self, name: str, work: Callable[[Any], Coroutine[Any, Any, T]]) -> concurrent.futures.Future[T]:
+        """What `work` asks of the poller that holds a machine, in a future; cancelled when the machine is not ours."""
         shard = self._shard_of.get(name)
         if shard is None:
-            future: concurrent.futures.Future[ProcessTable] = concurrent.futures.Future()
+            future: concurrent.futures.Future[T] = concurrent.futures.Future()
             future.cancel()
             return future
-        return self._threads[shard].submit(self._pollers[shard].processes(name))
+        return self._threads[shard].submit(work(self._pollers[shard]))
+
+    def processes(self, name: str) -> concurrent.futures.Future[ProcessTable]:
+        """The processes of a machine, in a future; cancelled when the machine is not ours."""
+        return self.of_machine(name, lambda poller: poller.processes(name))
 
     def execute(self, request: CommandRequest) -> None:
         """Run a command; the request, its output and its results are published, every machine has one result."""

@@ -285,7 +285,7 @@ def test_what_is_no_agent_is_named_so(site: Site, answer: bytes, words: str) -> 
 
 
 def test_what_takes_links_and_says_nothing_is_named_so(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("core.services.agent_link.HANDSHAKE_TIMEOUT_S", 0.2)
+    monkeypatch.setattr("core.services.link_opening.HANDSHAKE_TIMEOUT_S", 0.2)
 
     async def main() -> None:
         ended = asyncio.Event()
