@@ -43,10 +43,11 @@ from gui.runtime.mailbox import Delivery
 from gui.runtime.services import Services
 from gui.wiring.alarms import AlarmDesk
 from gui.wiring.checks import CheckDesk
-from gui.wiring.commands import CommandDesk, MachineDetailDesk
+from gui.wiring.commands import CommandDesk
 from gui.wiring.demonstration import MadeUpPast
 from gui.wiring.history import HistoryDesk
 from gui.wiring.local_agent import LocalAgent
+from gui.wiring.machine_details import MachineDetailDesk
 from gui.wiring.machines import MachineDesk
 from gui.wiring.meters import MeterDesk
 from gui.wiring.preferences import PreferencesDesk
