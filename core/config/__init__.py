@@ -6,6 +6,7 @@ version may have written it.
 
 from __future__ import annotations
 
+from core.config.commands import CommandConfig, FilterConfig
 from core.config.lines import line_of
 from core.config.reading import database_location, load_config
 from core.config.secret_files import read_secret, save_secret, secret_path
@@ -24,15 +25,25 @@ from core.config.settings import (
     SensorsSettings,
     WebhookSettings,
 )
-from core.config.writing import remove_meter, remove_table, save_meter, save_setting, save_table, save_tables
+from core.config.writing import (
+    remove_meter,
+    remove_table,
+    replace_tables,
+    save_meter,
+    save_setting,
+    save_table,
+    save_tables,
+)
 from core.tariffs import TariffConfig, TariffPeriod
 
 __all__ = [
     "AgentSettings",
     "AlarmsSettings",
     "CheckConfig",
+    "CommandConfig",
     "Config",
     "EmailSettings",
+    "FilterConfig",
     "MachinesSettings",
     "MeterConfig",
     "Polling",
@@ -49,6 +60,7 @@ __all__ = [
     "read_secret",
     "remove_meter",
     "remove_table",
+    "replace_tables",
     "save_meter",
     "save_secret",
     "save_setting",

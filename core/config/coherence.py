@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import NamedTuple
 
+from core.config.commands import circles
 from core.config.lines import KeyPath
 from core.config.settings import Config, MeterConfig
 from core.errors import UsageError
@@ -36,6 +37,7 @@ def faults(config: Config) -> Iterator[Fault]:
     yield from _meters(config)
     yield from _tariffs(config)
     yield from _views(config)
+    yield from _filters(config)
     for number, check in enumerate(config.checks):
         scheme, marks, rest = check.target.partition("://")
         if (marks and (scheme.lower() not in TARGET_SCHEMES or not rest)) or any(one.isspace() for one in check.target):
@@ -69,6 +71,8 @@ def _repeated(config: Config) -> Iterator[Fault]:
         (("sensor",), "id", [sensor.id for sensor in config.sensor_list]),
         (("check",), "name", [check.name for check in config.checks]),
         (("view",), "name", [view.name for view in config.views]),
+        (("command",), "name", [command.name for command in config.commands]),
+        (("filter",), "name", [one.name for one in config.filters]),
     )
     for path, key, names in lists:
         first: dict[str, int] = {}
@@ -172,6 +176,14 @@ def _views(config: Config) -> Iterator[Fault]:
         for place, axis in enumerate(view.axes):
             if not (math.isfinite(axis.low) and math.isfinite(axis.high)) or axis.low >= axis.high:
                 yield Fault(("view", number, "axes", place, "low"), text=_("low is not below high"))
+
+
+def _filters(config: Config) -> Iterator[Fault]:
+    round_ones = set(circles(config.filters))
+    for number, one in enumerate(config.filters):
+        if one.name in round_ones:
+            text = _("the filter {name} leads back to itself").format(name=one.name)
+            yield Fault(("filter", number, "targets"), text=text)
 
 
 def _rule(path: KeyPath, rule: AlarmRule) -> Iterator[Fault]:

@@ -17,6 +17,7 @@ _SEVERITY = N_('"low", "medium", "high" or "critical"')
 _SEVERITY_OR_NEVER = N_('"low", "medium", "high", "critical" or "never"')
 _MOMENT = N_('a time in UTC, such as "2026-03-29T00:00:00Z"')
 _NAME = N_("a name in quotes, without a slash")
+_TARGETS = N_('a list of targets, such as ["@lab", "!db-*"]')
 
 EXPECTED: Mapping[str, str] = {
     "operator": N_("a name in quotes"),
@@ -111,6 +112,17 @@ EXPECTED: Mapping[str, str] = {
     "view.axes.unit": N_('a unit in quotes, such as "V"'),
     "view.axes.low": _NUMBER,
     "view.axes.high": _NUMBER,
+    "command": N_("a list of tables, each under [[command]]"),
+    "command.name": N_("a name in quotes, up to 64 letters"),
+    "command.line": N_('a command in quotes, such as "df -h"'),
+    "command.group": N_("a name in quotes, up to 64 letters"),
+    "command.favourite": _YES_NO,
+    "command.description": N_("a text in quotes, up to 1024 letters"),
+    "command.timeout_s": N_("a number of seconds from 1 to 600"),
+    "command.targets": _TARGETS,
+    "filter": N_("a list of tables, each under [[filter]]"),
+    "filter.name": N_("a name in quotes without spaces and commas, up to 64 letters"),
+    "filter.targets": _TARGETS,
     "alarms.sound": _YES_NO,
     "alarms.notify": _SEVERITY_OR_NEVER,
     "alarms.email.host": N_("the name of a mail server, in quotes"),

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
+from core.config.commands import CommandConfig, FilterConfig
 from core.config.views import ViewConfig
 from core.records import Level
 from core.site_records import AlarmRule, AlarmSeverity
@@ -164,7 +165,15 @@ class AlarmsSettings(Struct, frozen=True, kw_only=True, rename={"rules": "rule"}
     webhook: WebhookSettings | None = None
 
 
-_TABLES = {"meters": "meter", "tariffs": "tariff", "sensor_list": "sensor", "checks": "check", "views": "view"}
+_TABLES = {
+    "meters": "meter",
+    "tariffs": "tariff",
+    "sensor_list": "sensor",
+    "checks": "check",
+    "views": "view",
+    "commands": "command",
+    "filters": "filter",
+}
 
 
 class Config(Struct, frozen=True, kw_only=True, rename=_TABLES):
@@ -186,6 +195,8 @@ class Config(Struct, frozen=True, kw_only=True, rename=_TABLES):
     sensor_list: tuple[SensorConfig, ...] = ()
     checks: tuple[CheckConfig, ...] = ()
     views: tuple[ViewConfig, ...] = ()
+    commands: tuple[CommandConfig, ...] = ()
+    filters: tuple[FilterConfig, ...] = ()
 
     def meter(self, name: str) -> MeterConfig | None:
         """The meter of that name."""

@@ -32,6 +32,8 @@ _LISTS: Mapping[str, _List] = {
     "sensor": _List(("sensor",), ("id",)),
     "check": _List(("check",), ("name",)),
     "view": _List(("view",), ("name",)),
+    "command": _List(("command",), ("name",)),
+    "filter": _List(("filter",), ("name",)),
     "alarms.rule": _List(("alarms", "rule"), ("name", "source")),
 }
 
@@ -80,6 +82,30 @@ def save_tables(home: Home, kind: str, tables: Sequence[msgspec.Struct]) -> None
 
     if tables:
         _change(home, change)
+
+
+def replace_tables(home: Home, kind: str, tables: Sequence[msgspec.Struct]) -> None:
+    """Make `tables` all there are of a kind, in this order; one that stays keeps its comments."""
+    place = _place(kind)
+
+    def change(document: Any) -> None:
+        import tomlkit
+
+        parent = _table_at(document, place.path[:-1], make=True)
+        last = place.path[-1]
+        before = {_identity(one, place): one for one in parent.get(last, [])}
+        parent.pop(last, None)
+        if not tables:
+            return
+        parent[last] = tomlkit.aot()
+        for table in tables:
+            values = _values_of(table)
+            kept = before.get(tuple(values[key] for key in place.identity))
+            if kept is not None:
+                parent[last].append(kept)
+            _put(document, place, table)
+
+    _change(home, change)
 
 
 def remove_table(home: Home, kind: str, name: str | tuple[str, ...]) -> None:
