@@ -261,6 +261,26 @@ class CommandOutput(Struct, frozen=True, kw_only=True):
     text: str
 
 
+class CommandPlace(Enum):
+    """Where a command stands on a machine that has no result yet.
+
+    WAITING for its turn in the window, SENT and not yet accepted, QUEUED by the agent behind others, RUNNING there.
+    """
+
+    WAITING = "waiting"
+    SENT = "sent"
+    QUEUED = "queued"
+    RUNNING = "running"
+
+
+class CommandStep(Struct, frozen=True, kw_only=True):
+    """The run `id` has come to `place` on a machine; published by who sends it, and never kept."""
+
+    id: str
+    machine: str
+    place: CommandPlace
+
+
 class CommandResult(Struct, frozen=True, kw_only=True):
     """How a command ended on one machine."""
 

@@ -17,6 +17,7 @@ from core.records import (
     CommandOutput,
     CommandProgress,
     CommandRequest,
+    CommandStep,
     Event,
     MachineReport,
     MeterReadings,
@@ -266,6 +267,7 @@ Record = (
     | CommandRequest
     | CommandOutput
     | CommandProgress
+    | CommandStep
     | MeterReadings
     | MeterReport
     | Event
