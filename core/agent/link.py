@@ -68,12 +68,6 @@ class AgentLink(asyncio.Protocol):
         self._requests: dict[str, Callable[[int, Raw], None]] = {
             "subscribe": self._on_subscribe,
             "processes": self._on_processes,
-            "exec.start": self._on_exec_start,
-        }
-        self._notifications: dict[str, Callable[[Raw], None]] = {
-            "exec.credit": self._on_exec_credit,
-            "exec.cancel": self._on_exec_cancel,
-            "exec.acknowledge": self._on_exec_acknowledge,
         }
 
     # The transport calls these.
@@ -143,6 +137,10 @@ class AgentLink(asyncio.Protocol):
         """Refuse request `number`."""
         self.send(encode_frame(JSON_FRAME, messages.encode_error(number, code, reason, data)))
 
+    def now_s(self) -> float:
+        """The agent's monotonic clock."""
+        return self._server.now_s()
+
     def next_stream(self) -> int:
         """A number for frames of output that this link has not used yet."""
         self._streams += 1
@@ -210,9 +208,9 @@ class AgentLink(asyncio.Protocol):
                 raise RemoteProtocolError(f"{messages.plain_text(method, 40)!r} before hello")
             self._on_hello(number, envelope.params)
         elif number is None:
-            handler = self._notifications.get(method)
+            handler = self._server.notifications.get(method)
             if handler is not None:
-                handler(envelope.params)
+                handler(self, envelope.params)
         else:
             own = self._requests.get(method)
             if own is not None:
@@ -225,7 +223,7 @@ class AgentLink(asyncio.Protocol):
         request = self._server.requests.get(method)
         assert self.console is not None
         if request is None:
-            self.refuse(number, messages.NOT_FOUND, "unknown request")
+            self.refuse(number, messages.NOT_FOUND, self._server.unknown_request(method))
         elif self.console.level.rank < request.level.rank:
             level = self.console.level.value
             self.refuse(number, messages.DENIED, f"it needs level {request.level.value}, this console has {level}")
@@ -309,34 +307,6 @@ class AgentLink(asyncio.Protocol):
             page.append(Raw(encoded))
             octets += len(encoded) + 1
         self._answer(number, {"time_s": time_s, "processes": page, "is_last": True})
-
-    def _on_exec_start(self, number: int, params: Raw) -> None:
-        asked = messages.decode_as(messages.ExecStart, params)
-        assert self.console is not None
-        started = self._server.executor.start(self.console, asked, self._server.now_s())
-        if isinstance(started, messages.ExecDenied):
-            code = messages.BUSY if started.reason == "busy" else messages.DENIED
-            self.send(encode_frame(JSON_FRAME, messages.encode_error(number, code, started.rule, started)))
-            return
-        self._answer(number, messages.ExecAccepted(exec_id=asked.exec_id, is_queued=not started.is_open))
-        started.attach(self)
-
-    def _on_exec_credit(self, params: Raw) -> None:
-        credit = messages.decode_as(messages.ExecCredit, params)
-        assert self.console is not None
-        execution = self._server.executor.find(self.console.fingerprint, credit.exec_id)
-        if execution is not None:
-            execution.add_credit(credit.octets)
-
-    def _on_exec_cancel(self, params: Raw) -> None:
-        assert self.console is not None
-        exec_id = messages.decode_as(messages.ExecReference, params).exec_id
-        self._server.executor.cancel(self.console.fingerprint, exec_id)
-
-    def _on_exec_acknowledge(self, params: Raw) -> None:
-        assert self.console is not None
-        exec_id = messages.decode_as(messages.ExecReference, params).exec_id
-        self._server.executor.acknowledge(self.console.fingerprint, exec_id)
 
     def _answer(self, number: int, result: object) -> None:
         self.send(encode_frame(JSON_FRAME, messages.encode_result(number, result)))

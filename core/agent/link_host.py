@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 from msgspec import Raw
 
 from core.agent.consoles import AuthorizedConsole
-from core.agent.executor import Executor
 from core.agent.pairing import Attempt
 from core.protocol import messages
 from core.records import Level, Process, Status
@@ -33,7 +32,10 @@ class LinkHost(Protocol):
 
     run_id: str
     requests: dict[str, Request]
-    executor: Executor
+    notifications: dict[str, Callable[[AgentLink, Raw], None]]
+
+    def unknown_request(self, method: str) -> str:
+        """Why there is no such request here."""
 
     def remember(self, link: AgentLink) -> None:
         """The handshake of a link holds."""

@@ -14,19 +14,19 @@ import socket
 import ssl
 import time
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 
+from msgspec import Raw
 from msgspec.structs import replace
 
 import core
 from core.agent.collector import Collector
 from core.agent.consoles import AuthorizedConsole, Consoles
-from core.agent.environment import platform_name
-from core.agent.executor import Executor
+from core.agent.desk import Desk
 from core.agent.link import AgentLink, Phase
 from core.agent.link_host import Request
 from core.agent.pairing import Attempt, PairingDesk, PairingRefusedError
-from core.agent.policy import Policy
 from core.agent.statuses import SHORTEST_INTERVAL_S, Statuses
 from core.audit import AuditLog
 from core.errors import ConfigError
@@ -49,7 +49,11 @@ _SHUTDOWN_TIMEOUT_S = 2.0
 
 
 class AgentServer:
-    """An agent; everything of it belongs to the loop that runs `serve`."""
+    """An agent; everything of it belongs to the loop that runs `serve`.
+
+    What it answers beyond status and processes are its desks (`core.agent.desks.open_desks`), opened before it listens.
+    A view-only agent takes every console for one of level view.
+    """
 
     def __init__(
         self,
@@ -57,22 +61,25 @@ class AgentServer:
         identity: Identity,
         desk: PairingDesk,
         consoles: Consoles,
-        policy: Policy,
         collector: Collector,
         audit: AuditLog,
         max_level: Level = Level.RUN,
+        *,
+        is_view_only: bool = False,
     ) -> None:
         self.run_id = os.urandom(8).hex()
         self.requests: dict[str, Request] = {}
+        self.notifications: dict[str, Callable[[AgentLink, Raw], None]] = {}
+        self.is_view_only = is_view_only
+        self.audit = audit
+        self.collector = collector
+        self.consoles = consoles
+        self._desks: list[Desk] = []
         self._folder = folder
         self._identity = identity
         self._desk = desk
-        self._consoles = consoles
-        self._max_level = max_level
-        self._audit = audit
-        self._collector = collector
+        self._max_level = Level.VIEW if is_view_only else max_level
         self._statuses = Statuses(collector)
-        self.executor = Executor(policy, platform_name(), collector, self.fresh_status, audit)
         consoles.refresh()
         desk.refresh()
         pems = consoles.certificates()
@@ -85,6 +92,12 @@ class AgentServer:
         self._tick = asyncio.Event()
         self._idle_due_s = 0.0
         self._processes: tuple[float, float, tuple[Process, ...]] | None = None
+
+    def open_desk(self, desk: Desk) -> None:
+        """Answer what `desk` answers; to be called before the agent listens."""
+        self._desks.append(desk)
+        self.requests.update(desk.requests())
+        self.notifications.update(desk.notifications())
 
     async def listen(self, host: str, port: int) -> tuple[str, int]:
         """Bind; the address that consoles can reach. Raises PortInUseError, HostUnknownError, TransportError."""
@@ -108,7 +121,8 @@ class AgentServer:
         handshakes = list(self._handshakes)
         for task in handshakes:
             self._give_up(task)
-        await self.executor.stop()
+        for desk in self._desks:
+            await desk.stop()
         for link in list(self._links):
             link.close()
         if self._links:
@@ -185,7 +199,8 @@ class AgentServer:
     def forget(self, link: AgentLink) -> None:
         """A link has ended."""
         self._links.pop(link, None)
-        self.executor.detach(link)
+        for desk in self._desks:
+            desk.detach(link)
         if not self._links:
             self._are_links_gone.set()
 
@@ -198,7 +213,7 @@ class AgentServer:
     def admit(self, fingerprint: str, address: str) -> tuple[AuthorizedConsole | None, str]:
         """The console of this certificate as listed now; else None and the reason."""
         self._refresh_consoles()
-        console = self._consoles.find(fingerprint)
+        console = self.consoles.find(fingerprint)
         if console is None:
             return None, "removed"
         refusal = console.refusal(address, time.time())
@@ -218,15 +233,20 @@ class AgentServer:
         """What the agent says of itself."""
         return Hello(
             minor=minor,
-            capabilities=("status", "processes", "exec"),
+            capabilities=("status", "processes", *(word for desk in self._desks for word in desk.capabilities)),
             name=self._identity.name,
             version=core.__version__,
-            os=self._collector.system().os,
+            os=self.collector.system().os,
             boot_id=_boot_id(),
             run_id=self.run_id,
             time_s=time.time(),
             level=console.level,
         )
+
+    def unknown_request(self, method: str) -> str:
+        """Why there is no such request here, as the console shows it."""
+        is_command = method in ("policy",) or method.startswith("exec.")
+        return "the agent there is view-only" if self.is_view_only and is_command else "unknown request"
 
     def fresh_status(self) -> Status:
         """A status of this moment."""
@@ -245,7 +265,7 @@ class AgentServer:
         now_s = time.monotonic()
         if self._processes is None or now_s - self._processes[0] >= SHORTEST_INTERVAL_S:
             self._processes = None  # two tables at a time are never needed
-            self._processes = (now_s, time.time(), self._collector.processes(now_s))
+            self._processes = (now_s, time.time(), self.collector.processes(now_s))
         return self._processes[1], self._processes[2]
 
     def pairing_closed_reason(self) -> str | None:
@@ -263,24 +283,24 @@ class AgentServer:
         entry["address"] = attempt.address
         try:
             # Written down before it is tried: without a log nobody is paired.
-            self._audit.append([{**entry, "decision": "tried", "rule": ""}])
+            self.audit.append([{**entry, "decision": "tried", "rule": ""}])
         except ConfigError as error:
             log.error("%s", error)
             raise PairingRefusedError("closed") from error
         try:
             console, answer = self._desk.prove(attempt, proof, time.time())
         except PairingRefusedError as refusal:
-            self._audit.append([{**entry, "decision": "refused", "rule": str(refusal)}])
+            self.audit.append([{**entry, "decision": "refused", "rule": str(refusal)}])
             raise
-        self._audit.append([{**entry, "decision": "paired", "rule": f"level {console.level.value}"}])
+        self.audit.append([{**entry, "decision": "paired", "rule": f"level {console.level.value}"}])
         log.info("paired with %s %s at level %s", console.name, console.fingerprint, console.level.value)
         self._refresh_consoles()
         return answer
 
     def _refresh_consoles(self) -> None:
         """Take a changed list over, whoever notices it first: its new certificates are pinned with it."""
-        if self._consoles.refresh():
-            for pem in self._consoles.certificates():
+        if self.consoles.refresh():
+            for pem in self.consoles.certificates():
                 self._pin(pem)
 
     def _pin(self, pem: str) -> None:
@@ -321,7 +341,7 @@ class AgentServer:
             return min(link.due_s for link in subscribed)
         if self._idle_due_s <= now_s:
             self._idle_due_s = now_s + IDLE_INTERVAL_S
-            if self._consoles.listed():
+            if self.consoles.listed():
                 self.fresh_status()
         return self._idle_due_s
 
@@ -335,16 +355,23 @@ class AgentServer:
             for link in list(self._links):
                 if link.console is not None and link.phase is not Phase.CLOSED:
                     self._check_trust(link, link.console, now_s)
-            self.executor.expire(time.monotonic())
+            for desk in self._desks:
+                desk.look_around(time.monotonic())
 
     def _check_trust(self, link: AgentLink, known: AuthorizedConsole, now_s: float) -> None:
-        listed = self._consoles.find(known.fingerprint)
+        listed = self.consoles.find(known.fingerprint)
         refusal = "removed" if listed is None else listed.refusal(link.address, now_s)
         if refusal is not None:
-            self.executor.cancel_of(known.fingerprint)
+            self._distrust(known.fingerprint)
             link.tell_not_trusted(refusal)
         elif listed is not None and listed != link.listed:
+            if link.listed is not None and listed.level.rank < link.listed.level.rank:
+                self._distrust(known.fingerprint)
             link.close("the console's line has changed")
+
+    def _distrust(self, fingerprint: str) -> None:
+        for desk in self._desks:
+            desk.distrust(fingerprint)
 
 
 def _boot_id() -> str:

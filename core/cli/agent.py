@@ -21,11 +21,10 @@ from types import FrameType
 import msgspec
 
 from core.agent.consoles import Consoles
-from core.agent.environment import platform_name
+from core.agent.desks import open_desks
+from core.agent.limits import limit_agent
 from core.agent.pairing import PairingDesk, Window, load_window, open_window, site_window, window_path
 from core.agent.platform_collector import new_collector
-from core.agent.policy import load_policy
-from core.agent.program import limit_agent, watch_children_without_threads
 from core.agent.server import AgentServer
 from core.audit import AuditLog
 from core.cli.output import print_json, print_text
@@ -58,10 +57,16 @@ def register(commands: argparse._SubParsersAction[argparse.ArgumentParser], comm
     pairing.add_argument(
         "--site-code", metavar="CODE", help=_("keep pairing open for this site code until its last day")
     )
+    run.add_argument(
+        "--view-only", action="store_true", help=_("show this machine and run nothing: no console may send commands")
+    )
     run.set_defaults(handler=run_agent)
     pair = verbs.add_parser("pair", parents=[common], help=_("let one more console pair, print the code, wait"))
     pair.add_argument(
-        "--level", choices=("view", "run"), default="run", help=_("what that console may do (default run)")
+        "--level",
+        choices=tuple(level.value for level in Level),
+        default="run",
+        help=_("what that console may do (default run)"),
     )
     pair.add_argument(
         "--minutes", type=_minutes, metavar="N", default=DEFAULT_MINUTES, help=_("how long the code holds (default 10)")
@@ -90,6 +95,8 @@ def _run_agent(options: argparse.Namespace) -> int:
     home: Home = options.home
     folder = make_private_folder(home.agent_path)
     listen, max_level = _configured(home)
+    if options.view_only:
+        max_level = Level.VIEW
     host, port = parse_address(options.listen or listen, DEFAULT_PORT)
     lock = Lock(folder / "lock")
     if not lock.take():
@@ -102,15 +109,15 @@ def _run_agent(options: argparse.Namespace) -> int:
     if options.site_code is not None:
         desk.site = _site_window(options.site_code)
     wants_code = options.pair or (not consoles.listed() and options.site_code is None and not _is_pairing_open(folder))
-    policy = load_policy(folder / "policy.toml", platform_name())
     audit = AuditLog(folder / "audit.log")
 
     async def serve() -> None:
         stopped = _stop_signal()
-        watch_children_without_threads()
+        collector = new_collector(time.monotonic())
         server = AgentServer(
-            folder, identity, desk, consoles, policy, new_collector(time.monotonic()), audit, max_level
+            folder, identity, desk, consoles, collector, audit, max_level, is_view_only=options.view_only
         )
+        open_desks(server, folder / "policy.toml")
         address = shown_address(*await server.listen(host, port))
         announcement = folder / "listening"
         try:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from core.agent.consoles import AuthorizedConsole, Consoles
+from core.agent.desks import open_desks
 from core.agent.environment import platform_name
 from core.agent.pairing import PairingDesk, open_window
 from core.agent.platform_collector import new_collector
@@ -38,8 +39,15 @@ class Agent:
         self.desk = PairingDesk(folder, identity, self.consoles, Level.RUN)
         self.audit_path = folder / "audit.log"
         self.commands = commands
+        self.max_level = Level.RUN
+        self.is_view_only = False
         self.server: AgentServer
         self.port = 0
+
+    @property
+    def executor(self) -> Any:
+        """The executor of its desk of commands."""
+        return next(desk.executor for desk in self.server._desks if hasattr(desk, "executor"))
 
     def trust(self, console: Identity, **line: Any) -> None:
         """Write a console's line, as the administrator does."""
@@ -55,10 +63,13 @@ class Agent:
     async def running(self) -> AsyncIterator[Agent]:
         """The agent serves inside."""
         collector = new_collector(time.monotonic())
-        policy = Policy((*self.commands, *DEFAULT_COMMANDS), platform_name())
         self.server = AgentServer(
-            self.folder, self.identity, self.desk, self.consoles, policy, collector, AuditLog(self.audit_path)
-        )
+            self.folder, self.identity, self.desk, self.consoles, collector, AuditLog(self.audit_path),
+            self.max_level, is_view_only=self.is_view_only,
+        )  # fmt: skip
+        has_file = (self.folder / "policy.toml").exists()
+        policy = Policy((*self.commands, *DEFAULT_COMMANDS), platform_name())
+        open_desks(self.server, self.folder / "policy.toml" if has_file else policy)
         _host, self.port = await self.server.listen("127.0.0.1", 0)
         task = asyncio.ensure_future(self.server.serve())
         await asyncio.sleep(0)

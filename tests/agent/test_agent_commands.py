@@ -300,7 +300,7 @@ def test_four_run_sixteen_wait_and_one_more_is_busy(site, who):
             denied = await console.ask("exec.start", ExecStart(exec_id="more", words=("os",), timeout_s=20))
             console.notify("exec.cancel", ExecReference(exec_id="s19"))
             ended = messages.decode_as(ExecExit, (await console.notification("exec.exit")).params)
-            running = site.server.executor._running
+            running = site.executor._running
             await console.close()
             return accepted, denied, ended, running
 
@@ -346,7 +346,7 @@ def test_another_console_cannot_touch_a_command(site, who):
             other.notify("exec.cancel", ExecReference(exec_id="s"))
             other.notify("exec.acknowledge", ExecReference(exec_id="s"))
             await other.ask("subscribe", messages.Subscribe(interval_s=5))
-            execution = site.server.executor.find(who.console1.fingerprint, "s")
+            execution = site.executor.find(who.console1.fingerprint, "s")
             still_runs = execution.exit is None and not execution.is_cancelled
             await one.close()
             await other.close()
@@ -399,7 +399,7 @@ def test_a_revoked_console_loses_its_commands_too(site, who):
             await console.ask("exec.start", ExecStart(exec_id="s", words=("sleeps",), timeout_s=20), ExecAccepted)
             Consoles(site.folder).revoke(who.console1.fingerprint)
             await console.notification("not_trusted")
-            execution = site.server.executor.find(who.console1.fingerprint, "s")
+            execution = site.executor.find(who.console1.fingerprint, "s")
             await asyncio.wait_for(execution.task, 3)
             await console.close()
             return execution.exit
@@ -415,8 +415,8 @@ def test_results_nobody_fetches_are_bounded(site, who, monkeypatch):
             console = await Console.connect(site, who.console1)
             for number in range(6):
                 await console.run("true", exec_id=f"t{number}")
-            site.server.executor.expire(time.monotonic())
-            kept = [site.server.executor.find(who.console1.fingerprint, f"t{number}") for number in range(6)]
+            site.executor.expire(time.monotonic())
+            kept = [site.executor.find(who.console1.fingerprint, f"t{number}") for number in range(6)]
             await console.close()
             return [item is not None for item in kept]
 
@@ -433,7 +433,7 @@ def test_a_command_cancelled_before_its_first_step_gives_its_place_back(site, wh
 
     async def talk():
         async with site.running():
-            executor = site.server.executor
+            executor = site.executor
             console = site.consoles.find(who.console1.fingerprint)
             for number in range(2 * executor_module.RUNNING_AT_ONCE):
                 asked = ExecStart(exec_id=f"c{number}", words=("sleeps",), timeout_s=20.0)

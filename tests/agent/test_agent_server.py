@@ -392,7 +392,7 @@ def test_a_port_in_use_and_an_address_of_others_are_told(agent, who, tmp_path):
 
     async def _listen(made, port, host="127.0.0.1"):
         made_server = server_module.AgentServer(
-            made.folder, made.identity, made.desk, made.consoles, None, _NoCollector(), None
+            made.folder, made.identity, made.desk, made.consoles, _NoCollector(), None
         )
         await made_server.listen(host, port)
 

@@ -1,0 +1,30 @@
+"""The desks of an agent: all that it answers beyond status and processes is opened here, before it listens.
+
+A view-only agent gets no desk of commands, and thereby none of the modules that can start a program: `command_desk`,
+`executor`, `execution`, `output`, `program`, `policy` and `builtins` are imported below and nowhere else.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from core.agent.server import AgentServer
+
+if TYPE_CHECKING:
+    from core.agent.policy import Policy
+
+
+def open_desks(server: AgentServer, policy: Policy | Path | None) -> None:
+    """Open all desks of `server`.
+
+    `policy` is what may be run here, or the file that says so; it is not looked at by a view-only agent. To be called
+    in the running loop. Raises ConfigError where that file means nothing or can be written by others.
+    """
+    if not server.is_view_only:
+        from core.agent.command_desk import CommandDesk
+        from core.agent.program import watch_children_without_threads
+
+        watch_children_without_threads()
+        assert policy is not None
+        server.open_desk(CommandDesk(server.audit, server.collector, server.fresh_status, policy))
