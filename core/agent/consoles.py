@@ -1,9 +1,10 @@
 """The consoles that an agent trusts: `authorized_consoles`, one line each as in ssh's file, and their certificates.
 
-    SHA256:ABCD-EFGH-… level=run from=10.1.0.0/16,192.0.2.7 expires=2027-12-31  # name
+    SHA256:ABCD-EFGH-… level=run from=10.1.0.0/16,192.0.2.7 expires=2027-12-31 by=SHA256:… admit=no  # name
 
-A line that cannot be read trusts nobody: an unknown option never widens what a line allows. The file is the truth and
-is read again whenever it changes; the agent's administrator may edit it by hand.
+`by=` names the console that admitted this one, `admit=no` forbids it to admit others (`core.agent.console_rights` says
+what follows). A line that cannot be read trusts nobody: an unknown option never widens what a line allows. The file is
+the truth and is read again whenever it changes; the agent's administrator may edit it by hand.
 """
 
 from __future__ import annotations
@@ -14,10 +15,8 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from msgspec import Struct
-
+from core.agent.console_rights import AuthorizedConsole, descendants, effective_rights, network_of
 from core.errors import ConfigError
 from core.home import Lock, check_private, make_private_folder, write_private
 from core.language import _
@@ -25,42 +24,12 @@ from core.protocol.messages import plain_text
 from core.records import Level
 from core.transport.identity import fingerprint_octets, fingerprint_of_pem, fingerprint_symbols, same_fingerprint
 
-if TYPE_CHECKING:
-    from ipaddress import IPv4Network, IPv6Network
+__all__ = ["AuthorizedConsole", "Consoles", "parse_line"]
 
 log = logging.getLogger("beffroi.agent")
 
 _LOCK_TIMEOUT_S = 5.0
 _LARGEST_FILE_OCTETS = 1 << 20
-
-
-class AuthorizedConsole(Struct, frozen=True, kw_only=True):
-    """One line: who may come, from where (networks, empty: anywhere), until when (the end of that day, UTC)."""
-
-    fingerprint: str
-    level: Level = Level.VIEW
-    networks: tuple[str, ...] = ()
-    expires: datetime.date | None = None
-    name: str = ""
-
-    def refusal(self, address: str, now_s: float) -> str | None:
-        """Why a console that shows this certificate from `address` is refused now, None where it may come in."""
-        if self.expires is not None:
-            end = datetime.datetime.combine(self.expires, datetime.time(), datetime.UTC) + datetime.timedelta(days=1)
-            if now_s >= end.timestamp():
-                return "expired"
-        if self.networks and not _is_within(address, self.networks):
-            return "address"
-        return None
-
-    def line(self) -> str:
-        """The line of the file."""
-        words = [self.fingerprint, f"level={self.level.value}"]
-        if self.networks:
-            words.append("from=" + ",".join(self.networks))
-        if self.expires is not None:
-            words.append(f"expires={self.expires.isoformat()}")
-        return " ".join(words) + (f"  # {plain_text(self.name)}" if self.name else "")
 
 
 def parse_line(line: str) -> AuthorizedConsole | None:
@@ -70,20 +39,26 @@ def parse_line(line: str) -> AuthorizedConsole | None:
     if not words:
         return None
     fingerprint_octets(words[0])
-    console = {"level": "view", "from": "", "expires": ""}
+    console = {"level": "view", "from": "", "expires": "", "by": "", "admit": "yes"}
     for word in words[1:]:
         option, equals, value = word.partition("=")
         if not equals or not value or option not in console:
-            raise ValueError(f"{word!r} is not one of level=, from=, expires=")
+            raise ValueError(f"{word!r} is not one of level=, from=, expires=, by=, admit=")
         console[option] = value
     networks = tuple(console["from"].split(",")) if console["from"] else ()
     for network in networks:
-        _network(network)
+        network_of(network)
+    if console["by"]:
+        fingerprint_octets(console["by"])
+    if console["admit"] not in ("yes", "no"):
+        raise ValueError("admit= is yes or no")
     return AuthorizedConsole(
         fingerprint=words[0],
         level=Level(console["level"]),
         networks=networks,
         expires=datetime.date.fromisoformat(console["expires"]) if console["expires"] else None,
+        admitted_by=console["by"] or None,
+        may_admit=console["admit"] == "yes",
         name=plain_text(comment.strip()),
     )
 
@@ -96,6 +71,7 @@ class Consoles:
         self.path = folder / "authorized_consoles"
         self._stamp: tuple[int, int, int] | None = None
         self._consoles: tuple[AuthorizedConsole, ...] = ()
+        self._rights: dict[str, AuthorizedConsole] = {}
 
     def refresh(self) -> bool:
         """Read the file again where it has changed; True when it had.
@@ -111,26 +87,34 @@ class Consoles:
             return False
         self._stamp = stamp
         try:
-            self._consoles = self._read()
+            self.read()
         except ConfigError as error:
             log.error("no console is trusted: %s", error)
-            self._consoles = ()
+            self._consoles, self._rights = (), {}
         return True
 
     def read(self) -> None:
         """Read the file now; raises ConfigError where it is open to others or cannot be read."""
         self._consoles = self._read()
+        self._rights = effective_rights(self._consoles)
+        for console in self._consoles:
+            if fingerprint_symbols(console.fingerprint) not in self._rights:
+                log.error("%s trusts %s no more: who admitted it is gone", self.path, console.fingerprint)
 
     def listed(self) -> tuple[AuthorizedConsole, ...]:
-        """All consoles as last read."""
+        """All lines as last read, each as it stands."""
         return self._consoles
 
     def find(self, fingerprint: str) -> AuthorizedConsole | None:
-        """The line of this certificate."""
-        for console in self._consoles:
-            if same_fingerprint(console.fingerprint, fingerprint):
-                return console
-        return None
+        """What this certificate may do here: its line, narrowed by the lines of those who admitted it."""
+        return self._rights.get(fingerprint_symbols(fingerprint))
+
+    def line_of(self, fingerprint: str) -> AuthorizedConsole | None:
+        """The line of this certificate as it stands, of one that is trusted."""
+        symbols = fingerprint_symbols(fingerprint)
+        if symbols not in self._rights:
+            return None
+        return next(line for line in self._consoles if fingerprint_symbols(line.fingerprint) == symbols)
 
     def certificates(self) -> list[str]:
         """Certificates of the consoles listed; one that is missing or is another's is left out and logged."""
@@ -158,17 +142,30 @@ class Consoles:
     def revoke(self, fingerprint: str) -> AuthorizedConsole | None:
         """Trust this certificate no more; the console it was, None where `fingerprint` does not name exactly one.
 
-        It may be shortened to its first symbols, eight at least.
+        It may be shortened to its first symbols, eight at least. All that it admitted go with it, and theirs.
         """
+        found = self.named(fingerprint)
+        if found is None:
+            return None
+        with self._locked():
+            gone = {fingerprint_symbols(found.fingerprint)} | descendants(self._read(), found.fingerprint)
+            self._write([line for line in self._lines() if _symbols_in(line) not in gone])
+        for symbols in gone:
+            self._certificate_path(symbols).unlink(missing_ok=True)
+        return found
+
+    def change(self, console: AuthorizedConsole) -> None:
+        """Put `console` in the place of the line of the same certificate; what it is named and who admitted it stay."""
+        with self._locked():
+            symbols = fingerprint_symbols(console.fingerprint)
+            self._write([console.line() if _symbols_in(line) == symbols else line for line in self._lines()])
+
+    def named(self, fingerprint: str) -> AuthorizedConsole | None:
+        """The line that a whole or shortened fingerprint names, read now; None where it names none or several."""
         self.read()
         symbols = fingerprint_symbols(fingerprint)
         matches = [item for item in self._consoles if fingerprint_symbols(item.fingerprint).startswith(symbols)]
-        if len(symbols) < 8 or len(matches) != 1:
-            return None
-        with self._locked():
-            self._write(self._lines_without(matches[0].fingerprint))
-        self._certificate_path(matches[0].fingerprint).unlink(missing_ok=True)
-        return matches[0]
+        return matches[0] if len(symbols) >= 8 and len(matches) == 1 else None
 
     def _certificate_path(self, fingerprint: str) -> Path:
         return self._folder / "consoles" / f"{fingerprint_symbols(fingerprint)}.pem"
@@ -199,7 +196,7 @@ class Consoles:
 
     def _lines_without(self, fingerprint: str) -> list[str]:
         symbols = fingerprint_symbols(fingerprint)
-        return [line for line in self._lines() if fingerprint_symbols((line.split() or [""])[0]) != symbols]
+        return [line for line in self._lines() if _symbols_in(line) != symbols]
 
     def _write(self, lines: list[str]) -> None:
         write_private(self.path, "".join(line + "\n" for line in lines).encode())
@@ -219,18 +216,6 @@ class Consoles:
             lock.release()
 
 
-def _network(text: str) -> IPv4Network | IPv6Network:
-    import ipaddress  # only where a line says from=
-
-    return ipaddress.ip_network(text, strict=False)
-
-
-def _is_within(address: str, networks: tuple[str, ...]) -> bool:
-    import ipaddress
-
-    try:
-        found = ipaddress.ip_address(address.partition("%")[0])
-    except ValueError:
-        return False
-    mapped = getattr(found, "ipv4_mapped", None)
-    return any((mapped or found) in _network(network) for network in networks)
+def _symbols_in(line: str) -> str:
+    """Symbols of the fingerprint that a line begins with, whatever it is."""
+    return fingerprint_symbols((line.split() or [""])[0])
