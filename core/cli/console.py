@@ -53,6 +53,11 @@ class Console:
         return History.open(database_location(self.config, self.home))
 
     @property
+    def filters(self) -> dict[str, tuple[str, ...]]:
+        """The saved filters of the settings, by their names."""
+        return {saved.name: saved.targets for saved in self.config.filters}
+
+    @property
     def identity(self) -> Identity:
         """Key and certificate of the console, made when first needed."""
         if self._identity is None:

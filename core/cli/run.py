@@ -100,7 +100,7 @@ def _run(options: argparse.Namespace) -> int:
         raise UsageError(_("the command goes after two dashes: run TARGET... -- WORD..."))
     with Console(options) as console:
         known = console.history.machines()
-        machines = choose(known, options.targets)
+        machines = choose(known, options.targets, console.filters)
         if not machines:
             raise UsageError(no_machines_text())
         request = new_request(

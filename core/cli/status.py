@@ -119,7 +119,7 @@ def _limit(text: str) -> int:
 
 def _run_status(options: argparse.Namespace) -> int:
     with Console(options) as console:
-        machines = choose(console.history.machines(), options.targets)
+        machines = choose(console.history.machines(), options.targets, console.filters)
         if not machines:
             print_problem(no_machines_text())
             if options.json and options.watch is None:
@@ -224,7 +224,7 @@ def _print_reports(reports: Sequence[MachineReport]) -> None:
 
 def _run_processes(options: argparse.Namespace) -> int:
     with Console(options) as console:
-        machines = choose(console.history.machines(), [options.machine])
+        machines = choose(console.history.machines(), [options.machine], console.filters)
         if len(machines) != 1:
             raise UsageError(
                 _("{target!r} means {count} machines; name one").format(target=options.machine, count=len(machines))

@@ -1,32 +1,40 @@
-"""Which machines the words of a command mean: a name, a pattern, `@group`, or `all`."""
+"""Which machines the targets of a command line mean, told in its words; `core.targets` has the language."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from fnmatch import fnmatchcase
+from collections.abc import Mapping, Sequence
 
+from core import targets
+from core.cli.output import print_problem
 from core.errors import UsageError
+from core.gather import fold_names
 from core.language import _
-from core.records import Machine
+from core.records import Machine, MachineState
+from core.targets import TargetBook
 
 
-def choose(machines: Sequence[Machine], targets: Sequence[str]) -> list[Machine]:
-    """The machines that `targets` name, each once, in the order they are named; none given means all.
+def choose(
+    machines: Sequence[Machine],
+    wanted: Sequence[str],
+    filters: Mapping[str, tuple[str, ...]] | None = None,
+    states: Mapping[str, MachineState] | None = None,
+) -> list[Machine]:
+    """The machines that `wanted` names, each once, in the order they are named; none given means all.
 
-    Raises UsageError for a target that names no machine, and where there are no machines at all.
+    Raises UsageError for a target that means no machine, and where there are no machines at all. Folded names of which
+    some are no machine's are said, and the others meant.
     """
-    if not machines and targets:
+    if not machines and wanted:
         raise UsageError(no_machines_text())
-    chosen: dict[str, Machine] = {}
-    for target in targets or ["all"]:
-        found = _named(machines, target)
-        if not found and targets:
-            known = ", ".join(machine.name for machine in machines[:8]) + (", …" if len(machines) > 8 else "")
-            raise UsageError(
-                _("no machine is meant by {target!r}; known are: {names}").format(target=target, names=known)
-            )
-        chosen.update((machine.name, machine) for machine in found)
-    return list(chosen.values())
+    if not wanted:
+        return list(machines)
+    book = TargetBook(tuple(machines), filters or {}, states or {})
+    names = targets.choose(wanted, book)
+    missing = targets.missing(wanted, book)
+    if missing:
+        print_problem(_("no machine is called {names}").format(names=fold_names(missing)))
+    by_name = {machine.name: machine for machine in machines}
+    return [by_name[name] for name in names]
 
 
 def no_machines_text() -> str:
@@ -35,16 +43,3 @@ def no_machines_text() -> str:
         "there are no machines yet. On the machine to supervise: beffroi agent run --pair. "
         "Then here, with the code it shows: beffroi machines add NAME HOST --code CODE"
     )
-
-
-def _named(machines: Sequence[Machine], target: str) -> list[Machine]:
-    if target == "all":
-        return list(machines)
-    exact = [machine for machine in machines if machine.name == target]
-    if exact:
-        return exact
-    if target.startswith("@"):
-        return [machine for machine in machines if any(fnmatchcase(group, target[1:]) for group in machine.groups)]
-    if any(letter in target for letter in "*?["):
-        return [machine for machine in machines if fnmatchcase(machine.name, target)]
-    return [machine for machine in machines if machine.name.casefold() == target.casefold()]
