@@ -129,10 +129,13 @@ def _answer_group(group: Sequence[CommandResult], reference: CommandResult | Non
         message=first.message,
         duration_s=max(durations, default=None),
         truncated_bytes=max(result.truncated_bytes for result in group),
-        difference=_difference(_lines(reference), _lines(first), longest)
-        if is_compared and reference is not None
-        else (),
+        difference=difference(reference, first, longest) if is_compared and reference is not None else (),
     )
+
+
+def difference(reference: CommandResult, other: CommandResult, longest: int = LONGEST_DIFFERENCE) -> tuple[str, ...]:
+    """The lines of `other` against those of `reference`, as an AnswerGroup has them."""
+    return _difference(_lines(reference), _lines(other), longest)
 
 
 def _lines(result: CommandResult) -> list[str]:
