@@ -243,6 +243,8 @@ class Recorder:
             elif isinstance(record, (*_AS_IT_IS, ProfilePart)):
                 self._waiting.append(record)
         self._waiting.extend(self._minutes.take(minutes_before_s))
+        self._waiting.extend(self._minutes.take_processes(minutes_before_s))
+        self._waiting.extend(self._minutes.take_systems())
         with self._door:
             while len(self._waiting) > self._limit:
                 self._waiting.pop()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -111,3 +111,13 @@ def meter_roll_up(name: str, time: str) -> Table:
 def check_roll_up(name: str, time: str) -> Table:
     """Buckets of checks: how many failed."""
     return roll_up(name, "checks.check_id", time, CHECK_FIELDS, Column("failures", Integer, nullable=False))
+
+
+def merge_statement(table: Table, key: Sequence[str], changes: dict[str, str]) -> str:
+    """INSERT of all columns, in the table's order; where `key` is there already, `changes` are made instead."""
+    names = [column.name for column in table.columns]
+    updates = ", ".join(f"{name} = {change}" for name, change in changes.items())
+    return (
+        f"INSERT INTO {table.name} ({', '.join(names)}) VALUES ({', '.join('?' * len(names))}) "  # noqa: S608 -- names of our own schema
+        f"ON CONFLICT ({', '.join(key)}) DO UPDATE SET {updates}"
+    )

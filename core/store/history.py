@@ -18,6 +18,7 @@ from sqlalchemy import Connection, func, select
 from sqlalchemy.dialects.sqlite import insert
 
 from core.errors import StoreError
+from core.machine_records import MinuteProcesses
 from core.records import (
     CommandResult,
     CommandRunSummary,
@@ -37,6 +38,7 @@ from core.store import (
     folding,
     happenings,
     movers,
+    processes,
     profiles,
     reading,
     rollups,
@@ -48,11 +50,12 @@ from core.store.connection import reading as one_moment
 from core.store.connection import writing as one_batch
 from core.store.energy import Counted
 from core.store.kinds import KINDS, MACHINE, METER, split_name
+from core.store.machine_rows import machine_row, merged_os
 from core.store.reading import Sample
 from core.store.rollups import Retention
 from core.store.schema import machines, measurements
 from core.store.site_history import SiteHistory
-from core.store.writing import Writer, Written, machine_row, measurement_of_row
+from core.store.writing import Writer, Written, measurement_of_row
 
 
 class History(SiteHistory):
@@ -146,12 +149,17 @@ class History(SiteHistory):
                     reference=row.reference,
                     price_before_tax=row.price_before_tax,
                     vat_rate_percent=row.vat_rate_percent,
+                    tags=tuple(json.loads(row.tags)),
+                    os=row.os,
                 )
                 for row in self._connection.execute(statement)
             ]
 
     def save_machine(self, machine: Machine) -> None:
-        """Add a machine, or change the one of that name."""
+        """Add a machine, or change the one of that name.
+
+        What the agent of that certificate has told of its `os` stays: nobody has to bring it along.
+        """
         self.save_machines([machine])
 
     def save_machines(self, changed: Sequence[Machine]) -> None:
@@ -160,8 +168,9 @@ class History(SiteHistory):
         if rows:
             statement = insert(machines)
             told = {name: statement.excluded[name] for name in rows[0] if name != "name"}
+            changes = {**told, "os": merged_os(told)}
             with one_batch(self._connection):
-                self._connection.execute(statement.on_conflict_do_update(index_elements=["name"], set_=told), rows)
+                self._connection.execute(statement.on_conflict_do_update(index_elements=["name"], set_=changes), rows)
 
     def remove_machine(self, name: str) -> bool:
         """Forget a machine's address and keys, and keep its history; False where there is none of that name."""
@@ -230,6 +239,20 @@ class History(SiteHistory):
         """The same for a machine; fields are those of `core.store.columns.MACHINE_FIELDS`."""
         with one_moment(self._connection):
             return reading.points(self._connection, MACHINE, machine, fields, start_s, end_s, max_points)
+
+    def processes_at(self, machine: str, start_s: float, end_s: float) -> list[MinuteProcesses]:
+        """The processes that used most at any moment from `start_s` to before `end_s`, oldest first.
+
+        A list stands from its minute until the next one, ten minutes at most: the first may be older than `start_s`.
+        The highest shares of its minute are in it; what is on no list used little.
+        """
+        with one_moment(self._connection):
+            number = reading.owner_id(self._connection, MACHINE, machine)
+            cursor = self._connection.connection.cursor()
+            try:
+                return [] if number is None else processes.read(cursor, number, machine, start_s, end_s)
+            finally:
+                cursor.close()
 
     def samples(self, name: str, start_s: float, end_s: float, step_s: float | None = None) -> Iterator[Sample]:
         """Rows of one series, streamed, oldest first; several may be read at a time.

@@ -1,4 +1,7 @@
-"""The samples of a machine gathered into minutes: least, mean and greatest of each quantity. Pure."""
+"""The samples of a machine gathered into minutes: least, mean and greatest of each quantity. Pure.
+
+Beside them what else the history keeps of a status: the processes that used most, and the operating system.
+"""
 
 from __future__ import annotations
 
@@ -7,9 +10,14 @@ from collections.abc import Iterable
 
 from msgspec import Struct
 
+from core.machine_records import MinuteProcesses
 from core.records import MachineReport, Status
+from core.store.processes import ProcessBook
 
 MINUTE_S = 60
+
+SYSTEM_TOLD_EVERY_S = 3600.0
+"""The operating system is told again so often: what the history knows of it may have been removed meanwhile."""
 
 
 class MachineMinute(Struct, frozen=True, kw_only=True):
@@ -19,6 +27,13 @@ class MachineMinute(Struct, frozen=True, kw_only=True):
     minute_s: int
     samples: int
     figures: tuple[float | None, ...]
+
+
+class MachineSystem(Struct, frozen=True, kw_only=True):
+    """What a machine runs, as its agent says: `linux`, `windows`, `darwin` or another word in lower case."""
+
+    machine: str
+    os: str
 
 
 Values = tuple[float | None, ...]
@@ -83,6 +98,9 @@ class MinuteBook:
     def __init__(self) -> None:
         self._tallies: dict[tuple[str, int], _Tally] = {}
         self._last: dict[str, tuple[int, float]] = {}
+        self._processes = ProcessBook()
+        self._systems: dict[str, tuple[str, float]] = {}
+        self._news: list[MachineSystem] = []
 
     def add(self, report: MachineReport) -> None:
         """Count the statuses of a report, each in the minute when it was measured, by the console's clock.
@@ -101,6 +119,19 @@ class MinuteBook:
             self._count(report.machine, late, late.time_s + offset_s)
         if status is not None and self._last.get(report.machine) != (status.number, status.time_s):
             self._count(report.machine, status, status.time_s + offset_s)
+            self._note(report.machine, status, status.time_s + offset_s)
+
+    def _note(self, machine: str, status: Status, time_s: float) -> None:
+        """What a status says beside its figures."""
+        if status.top_processes is not None:
+            self._processes.add(machine, status.top_processes, time_s)
+        if status.system is not None:
+            told, told_s = self._systems.get(machine, ("", -math.inf))
+            if told != status.system.os or not 0 <= time_s - told_s < SYSTEM_TOLD_EVERY_S:
+                self._systems[machine] = (status.system.os, time_s)
+                word = status.system.os.strip().lower()[:32]
+                if word:
+                    self._news.append(MachineSystem(machine=machine, os=word))
 
     def _count(self, machine: str, status: Status, time_s: float) -> None:
         self._last[machine] = (status.number, status.time_s)
@@ -122,13 +153,27 @@ class MinuteBook:
             rows.append(MachineMinute(machine=key[0], minute_s=key[1], samples=tally.samples, figures=tally.figures()))
         return rows
 
+    def take_processes(self, before_s: float = math.inf) -> list[MinuteProcesses]:
+        """Take out the processes of the minutes that are over, where they are worth a row."""
+        return self._processes.take(before_s)
+
+    def take_systems(self) -> list[MachineSystem]:
+        """Take out the operating systems that were told for the first time, that changed, or that are told again."""
+        taken, self._news = self._news, []
+        return taken
+
     def __len__(self) -> int:
         return len(self._tallies)
 
 
-def minutes_of(reports: Iterable[MachineReport]) -> list[MachineMinute]:
-    """Rows for a handful of reports, such as those of one command line."""
+def book_of(reports: Iterable[MachineReport]) -> MinuteBook:
+    """A handful of reports, such as those of one command line."""
     book = MinuteBook()
     for report in reports:
         book.add(report)
-    return book.take()
+    return book
+
+
+def minutes_of(reports: Iterable[MachineReport]) -> list[MachineMinute]:
+    """Rows for a handful of reports."""
+    return book_of(reports).take()

@@ -65,6 +65,7 @@ def retention_steps(connection: Connection, retention: Retention, now_s: float) 
         kept = accumulate((days[level.number] for level in kind.ladder), max)
         for place, kept_days in enumerate(kept):
             yield from _remove(connection, kind, place, now_s - kept_days * DAY_S)
+    yield from _remove_processes(connection, now_s - max(retention.raw_days, retention.minute_days) * DAY_S)
     profile_rows = schema.profile_rows  # known for as long as anything that they were made part of
     ends = [(profile_rows, profile_rows.c.time_s < now_s - max(days) * DAY_S)]
     for table, is_over in [*ends, *_ends(now_s - max(retention.quarter_days, retention.raw_days) * DAY_S)]:
@@ -121,6 +122,21 @@ def _remove_some(cursor: Any, kind: Kind, place: int, owner: int, limit_s: int) 
         if kind is SENSOR and place == 0:
             cursor.execute("UPDATE sensor_series SET samples = samples - ? WHERE id = ?", (removed, owner))
     return removed
+
+
+def _remove_processes(connection: Connection, before_s: float) -> Iterator[int]:
+    """Which processes used most is known as long as the minutes themselves."""
+    table = schema.minute_processes
+    with reading(connection):
+        numbers = list(connection.execute(select(schema.machines.c.id)).scalars())
+    while numbers:
+        removed = 0
+        until_s = time.monotonic() + STEP_S
+        with writing(connection):
+            while numbers and time.monotonic() < until_s:
+                is_over = (table.c.machine_id == numbers.pop()) & (table.c.minute_s < before_s)
+                removed += connection.execute(delete(table).where(is_over)).rowcount
+        yield removed
 
 
 def _ends(before_s: float) -> Iterator[tuple[Table, ColumnElement[bool]]]:

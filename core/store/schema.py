@@ -56,8 +56,14 @@ machines = Table(
     Column("reference", Text, nullable=False, server_default=""),
     Column("price_before_tax", Text),
     Column("vat_rate_percent", Text),
+    Column("tags", Text, nullable=False, server_default="[]"),
+    Column("os", Text, nullable=False, server_default=""),
 )
-"""Rows stay when a machine is removed (`is_configured` false), as long as its history does; prices are decimal text."""
+"""Rows stay when a machine is removed (`is_configured` false), as long as its history does; prices are decimal text.
+
+`groups` and `tags` are JSON lists; `os` is `linux`, `windows`, `darwin` or another word in lower case, "" before the
+agent has told it.
+"""
 
 machine_minutes = Table(
     "machine_minutes",
@@ -73,6 +79,17 @@ machine_minutes = Table(
 machine_quarters = roll_up("machine_quarters", "machines.machine_id", "quarter_s", MACHINE_FIELDS)
 machine_hours = roll_up("machine_hours", "machines.machine_id", "hour_s", MACHINE_FIELDS)
 machine_days = roll_up("machine_days", "machines.machine_id", "day_s", MACHINE_FIELDS)
+
+minute_processes = Table(
+    "minute_processes",
+    metadata,
+    Column("machine_id", Integer, ForeignKey("machines.id"), nullable=False),
+    Column("minute_s", Integer, nullable=False),
+    Column("processes", Text, nullable=False),
+    PrimaryKeyConstraint("machine_id", "minute_s"),
+    sqlite_with_rowid=False,
+)
+"""`processes` is a JSON list of lists, see `core.store.processes`."""
 
 meters = Table(
     "meters",

@@ -12,15 +12,15 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, Table, func, select
+from sqlalchemy import Connection, func, select
 from sqlalchemy.dialects.sqlite import insert
 
+from core.machine_records import MinuteProcesses
 from core.meter_records import ProfilePart
 from core.records import (
     CommandProgress,
     CommandRequest,
     Event,
-    Machine,
     MachineReport,
     Measurement,
     MeterIdentity,
@@ -30,9 +30,10 @@ from core.records import (
 )
 from core.site_records import Alarm, ChatLine, CheckResult, Maintenance, Record
 from core.store import alarms, chat, checks, profiles, schema, stale
-from core.store.columns import FIGURES, MACHINE_FIELDS, METER_FIELDS
-from core.store.kinds import MACHINE, METER
-from core.store.minutes import MachineMinute, minutes_of
+from core.store.columns import METER_FIELDS, merge_statement
+from core.store.kinds import METER
+from core.store.machine_rows import MachineWriter
+from core.store.minutes import MachineMinute, MachineSystem, book_of
 from core.store.registers import RegisterWriter
 
 QUALITIES = (Quality.GOOD, Quality.WARNING, Quality.ERROR)
@@ -43,17 +44,7 @@ _MAPPED_QUANTITIES = {*METER_FIELDS, *(field.rpartition("_")[0] for field, unit 
 _NOTHING_MEASURED = (None,) * len(METER_FIELDS)
 
 
-def _merge(table: Table, key: Sequence[str], changes: dict[str, str]) -> str:
-    """INSERT of all columns, in the table's order; where `key` is there already, `changes` are made instead."""
-    names = [column.name for column in table.columns]
-    updates = ", ".join(f"{name} = {change}" for name, change in changes.items())
-    return (
-        f"INSERT INTO {table.name} ({', '.join(names)}) VALUES ({', '.join('?' * len(names))}) "  # noqa: S608 -- names of our own schema
-        f"ON CONFLICT ({', '.join(key)}) DO UPDATE SET {updates}"
-    )
-
-
-_INSERT_MEASUREMENT = _merge(
+_INSERT_MEASUREMENT = merge_statement(
     schema.measurements,
     ("meter_id", "time_s"),
     {
@@ -64,21 +55,6 @@ _INSERT_MEASUREMENT = _merge(
 )
 
 
-def _merged_figures() -> dict[str, str]:
-    changes = {"samples": "samples + excluded.samples"}
-    for field in MACHINE_FIELDS:
-        low, mean, high = (f"{field}_{figure}" for figure in FIGURES)
-        changes[low] = f"min(coalesce({low}, excluded.{low}), coalesce(excluded.{low}, {low}))"
-        changes[high] = f"max(coalesce({high}, excluded.{high}), coalesce(excluded.{high}, {high}))"
-        changes[mean] = (
-            f"(coalesce({mean}, excluded.{mean}) * samples + coalesce(excluded.{mean}, {mean}) * excluded.samples)"
-            " / (samples + excluded.samples)"
-        )
-    return changes
-
-
-_INSERT_MINUTE = _merge(schema.machine_minutes, ("machine_id", "minute_s"), _merged_figures())
-
 _RESULT_FIELDS = ("state", "exit_status", "stdout", "stderr", "duration_s", "truncated_bytes", "message")
 _INSERT_RESULT = (
     f"INSERT INTO {schema.command_results.name} (command_id, machine, {', '.join(_RESULT_FIELDS)})"  # noqa: S608 -- as above
@@ -86,7 +62,7 @@ _INSERT_RESULT = (
     f" DO UPDATE SET {', '.join(f'{name} = excluded.{name}' for name in _RESULT_FIELDS)}"
 )
 
-Written = Record | MachineMinute | ProfilePart
+Written = Record | MachineMinute | MachineSystem | ProfilePart
 
 
 class Writer:
@@ -95,14 +71,14 @@ class Writer:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
         self._meters: dict[str, tuple[int, tuple[object, ...]]] = {}
-        self._machines: dict[str, int] = {}
+        self._machines = MachineWriter(connection)
         self._operators: dict[str, int] = {}
         self._registers = RegisterWriter()
 
     def forget(self) -> None:
         """Look all numbers up again: a transaction was undone, or another process removed rows."""
         self._meters.clear()
-        self._machines.clear()
+        self._machines.forget()
         self._operators.clear()
         self._registers.forget()
 
@@ -115,9 +91,12 @@ class Writer:
         requests: list[CommandRequest] = kinds.get(CommandRequest, [])
         results: list[CommandProgress] = kinds.get(CommandProgress, [])
         events: list[Event] = kinds.get(Event, [])
-        minutes = [*kinds.get(MachineMinute, ()), *minutes_of(kinds.get(MachineReport, ()))]
+        book = book_of(kinds.get(MachineReport, ()))
+        minutes = [*kinds.get(MachineMinute, ()), *book.take()]
         count = self._write_readings(readings)
-        self._write_minutes(minutes)
+        self._machines.write_minutes(minutes)
+        self._machines.write_systems([*kinds.get(MachineSystem, ()), *book.take_systems()])
+        count += self._machines.write_processes(kinds.get(MinuteProcesses, ()))
         for request in requests:
             self._write_command(request)
         for event in events:
@@ -217,30 +196,6 @@ class Writer:
         number: int = self._connection.execute(select(table.c.id).where(table.c.name == name)).scalar_one()
         self._meters[name] = (number, known)
         return number
-
-    def _write_minutes(self, minutes: Sequence[MachineMinute]) -> None:
-        rows = [(self._machine_id(row.machine), row.minute_s, row.samples, *row.figures) for row in minutes]
-        if rows:
-            self._many(_INSERT_MINUTE, rows)
-            cursor = self._connection.connection.cursor()
-            try:
-                times = [(self._machine_id(row.machine), float(row.minute_s)) for row in minutes]
-                stale.note_times(cursor, MACHINE, times)
-            finally:
-                cursor.close()
-
-    def _machine_id(self, name: str) -> int:
-        if name not in self._machines:
-            table = schema.machines
-            known = select(table.c.name, table.c.id)
-            self._machines = {row.name: row.id for row in self._connection.execute(known)}  # all at once: 2,000 of them
-            if name not in self._machines:
-                row = machine_row(Machine(name=name, host=""), is_configured=False)
-                self._connection.execute(insert(table).values(row))
-                self._machines[name] = self._connection.execute(
-                    select(table.c.id).where(table.c.name == name)
-                ).scalar_one()
-        return self._machines[name]
 
     def operator_id(self, name: str) -> int:
         """Number of an operator, added where there is none of that name; inside the caller's transaction."""
@@ -353,25 +308,6 @@ def others_json(readings: Sequence[Reading]) -> str | None:
         for reading in unmapped(readings)
     ]
     return msgspec.json.encode(found).decode() if found else None
-
-
-def machine_row(machine: Machine, *, is_configured: bool = True) -> dict[str, Any]:
-    """Columns of a machine."""
-    return {
-        "name": machine.name,
-        "is_configured": is_configured,
-        "host": machine.host,
-        "port": machine.port,
-        "groups": json.dumps(machine.groups),
-        "notes": machine.notes,
-        "fingerprint": machine.fingerprint,
-        "certificate_pem": machine.certificate_pem,
-        "level": machine.level.value if machine.level else None,
-        "is_local": machine.is_local,
-        "reference": machine.reference,
-        "price_before_tax": machine.price_before_tax,
-        "vat_rate_percent": machine.vat_rate_percent,
-    }
 
 
 def measurement_of_row(values: Sequence[Any], quality: int) -> Measurement:
