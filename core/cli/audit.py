@@ -3,11 +3,21 @@
 from __future__ import annotations
 
 import argparse
+import heapq
 import json
+import re
+import time
+from collections import deque
+from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 from core import audit
-from core.cli.output import print_json, print_text
+from core.audit import AuditFilter
+from core.audit_entries import all_lines, newest_lines
+from core.audit_head import head_path
+from core.cli.moments import moment
+from core.cli.output import print_json, print_json_array, print_text
 from core.home import Home
 from core.language import _, ngettext
 from core.protocol.messages import plain_text
@@ -23,34 +33,78 @@ def register(commands: argparse._SubParsersAction[argparse.ArgumentParser], comm
     """Add the group `audit`."""
     group = commands.add_parser("audit", parents=[common], help=_("show or verify the record of all commands"))
     verbs = group.add_subparsers(metavar=_("VERB"), required=True, parser_class=type(group))
-    show = verbs.add_parser("show", parents=[common], help=_("print every entry, oldest first"))
+    show = verbs.add_parser("show", parents=[common], help=_("print the entries, oldest first"))
+    show.add_argument("--log", choices=("agent", "console"), help=_("of this log alone"))
+    show.add_argument("--machine", default="", metavar="NAME", help=_("of this machine, or a pattern such as web-*"))
+    show.add_argument("--operator", default="", metavar="NAME", help=_("of this operator, or a pattern"))
+    show.add_argument("--event", default="", metavar="EVENT", help=_("of this kind, such as command, result, pairing"))
+    show.add_argument("--decision", default="", metavar="WORD", help=_("decided so, such as allowed, refused, send"))
+    show.add_argument("--state", default="", metavar="STATE", help=_("of results that ended so, such as ok or failed"))
+    times = _("a time such as 2026-01-31T08:00, or -7d")
+    show.add_argument("--since", default=None, metavar="T", help=_("from then on: {times}").format(times=times))
+    show.add_argument("--until", default=None, metavar="T", help=_("before then: {times}").format(times=times))
+    show.add_argument("--text", default="", metavar="TEXT", help=_("that hold this text anywhere, in whatever case"))
+    show.add_argument("--limit", type=_count, default=None, metavar="N", help=_("the newest N alone"))
+    show._negative_number_matcher = re.compile(r"^-\d+[smhdw]?$")  # `--since -1h` is no option
     show.set_defaults(handler=show_logs, empty_document=[])
     verify = verbs.add_parser("verify", parents=[common], help=_("check that no line was changed or removed"))
     verify.set_defaults(handler=verify_logs, empty_document=[])
 
 
 def show_logs(options: argparse.Namespace) -> int:
-    """Print all entries of the logs of this home."""
-    entries = [
-        dict.fromkeys(_KEYS) | {"log": name} | entry for name, path in _logs(options.home) for entry in audit.read(path)
-    ]
-    entries.sort(key=lambda entry: str(entry["time"] or ""))
+    """Print the entries wanted of the logs of this home; they are printed as they are read."""
+    found = _wanted_entries(options)
     if options.json:
-        print_json(entries)
+        print_json_array(found)
         return 0
-    for entry in entries:
-        words = [str(entry["time"] or "?"), str(entry["log"]), str(entry["event"] or "?")]
-        words += [
-            f"{key}={_shown(value)}"
-            for key, value in entry.items()
-            if value not in (None, "") and key not in ("time", "log", "event", "previous", "sha256")
-        ]
-        print_text(" ".join(words))
+    for entry in found:
+        print_text(_line(entry))
     return 0
 
 
+def _wanted_entries(options: argparse.Namespace) -> Iterator[dict[str, Any]]:
+    """Of all logs, oldest first; within a log its own order stands."""
+    now_s = time.time()
+    wanted = AuditFilter(
+        machine=options.machine,
+        operator=options.operator,
+        event=options.event,
+        decision=options.decision,
+        state=options.state,
+        since_s=moment(options.since, now_s) if options.since else None,
+        until_s=moment(options.until, now_s) if options.until else None,
+        text=options.text,
+    )
+    logs = [(name, path) for name, path in _logs(options.home) if options.log in (None, name)]
+    if options.limit is None:
+        return _merged((name, all_lines(path, wanted)) for name, path in logs)
+    newest = _merged((name, newest_lines(path, wanted, options.limit)) for name, path in logs)
+    return iter(deque(newest, options.limit))
+
+
+def _merged(logs: Iterable[tuple[str, Iterable[dict[str, Any]]]]) -> Iterator[dict[str, Any]]:
+    """The entries of all logs by their time; within a log its own order stands."""
+
+    def documents(name: str, entries: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+        for entry in entries:
+            entry.pop("entry", None)  # its number, which is the head's matter
+            yield dict.fromkeys(_KEYS) | {"log": name} | entry
+
+    return heapq.merge(*(documents(*log) for log in logs), key=lambda entry: str(entry["time"] or ""))
+
+
+def _line(entry: dict[str, Any]) -> str:
+    words = [str(entry["time"] or "?"), str(entry["log"]), str(entry["event"] or "?")]
+    words += [
+        f"{key}={_shown(value)}"
+        for key, value in entry.items()
+        if value not in (None, "") and key not in ("time", "log", "event", "previous", "sha256")
+    ]
+    return " ".join(plain_text(word, 1400) for word in words)
+
+
 def verify_logs(options: argparse.Namespace) -> int:
-    """Check the chain of every log of this home: 1 where one is broken."""
+    """Check every log of this home: 1 where one is not what was written."""
     rows = []
     is_whole = True
     for name, path in _logs(options.home):
@@ -66,17 +120,8 @@ def verify_logs(options: argparse.Namespace) -> int:
                 "last_hash": verdict.last_hash,
             }
         )
-        if options.json:
-            continue
-        if verdict.is_whole:
-            text = ngettext(
-                "{path}: whole, {count} line, ends with {hash}",
-                "{path}: whole, {count} lines, ends with {hash}",
-                verdict.lines,
-            )
-        else:
-            text = _("{path}: BROKEN at line {line}: it does not follow from the line before it")
-        print_text(text.format(path=path, count=verdict.lines, hash=verdict.last_hash[:16], line=verdict.broken_line))
+        if not options.json:
+            print_text(f"{path}: {verdict_text(verdict)}")
     if options.json:
         print_json(rows)
     elif not rows:
@@ -84,10 +129,41 @@ def verify_logs(options: argparse.Namespace) -> int:
     return 0 if is_whole else 1
 
 
+def verdict_text(verdict: audit.Verdict) -> str:
+    """What a verdict means, for people."""
+    line = verdict.broken_line
+    if verdict.is_whole:
+        text = ngettext(
+            "whole, {count} line, ends with {hash}", "whole, {count} lines, ends with {hash}", verdict.lines
+        ).format(count=verdict.lines, hash=verdict.last_hash[:16])
+        if verdict.uncovered:
+            text += "; " + ngettext(
+                "the last {count} of them could be changed unseen, until the next entry is written",
+                "the last {count} of them could be changed unseen, until the next entry is written",
+                verdict.uncovered,
+            ).format(count=verdict.uncovered)
+        return text
+    return {
+        "chain": _("BROKEN at line {line}: it does not follow from the line before it"),
+        "end": _("BROKEN at line {line}: it is not the line that was written last"),
+        "cut": _("BROKEN at line {line}: this line and what came after it was cut off"),
+        "head_lost": _("BROKEN at line {line}: the head of the log, which knew its last line, is gone"),
+        "head_changed": _("BROKEN at line {line}: the head of the log, which knew its last line, was changed"),
+        "told": _("BROKEN at line {line}: it tells that the log was changed before it was written"),
+    }[verdict.reason].format(line=line)
+
+
+def _count(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(_("a number above 0 is needed"))
+    return number
+
+
 def _logs(home: Home) -> list[tuple[str, Path]]:
     """Name and path of every log that is there."""
     candidates = (("agent", home.agent_path / "audit.log"), ("console", home.console_path / "audit.log"))
-    return [(name, path) for name, path in candidates if path.exists()]
+    return [(name, path) for name, path in candidates if path.exists() or head_path(path).exists()]
 
 
 def _shown(value: object) -> str:

@@ -7,7 +7,7 @@ control characters taken out, since much of it comes from other machines.
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 import msgspec
@@ -35,6 +35,25 @@ def print_json(document: object) -> None:
         sys.stdout.write(encoded.decode() + "\n")
     else:
         stream.write(encoded + b"\n")
+    sys.stdout.flush()
+
+
+def print_json_array(items: Iterable[object]) -> None:
+    """One JSON array on one line of stdout, item by item: a long one is never held in memory."""
+    sys.stdout.flush()
+    stream = getattr(sys.stdout, "buffer", None)
+    before = "["
+    for item in items:
+        try:
+            encoded = msgspec.json.encode(item)
+        except UnicodeEncodeError:
+            encoded = msgspec.json.encode(_without_surrogates(msgspec.to_builtins(item)))
+        if stream is None:
+            sys.stdout.write(before + encoded.decode())
+        else:
+            stream.write(before.encode() + encoded)
+        before = ","
+    sys.stdout.write(("[]" if before == "[" else "]") + "\n")
     sys.stdout.flush()
 
 
