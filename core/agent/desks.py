@@ -9,18 +9,21 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from core.agent.console_desk import ConsoleDesk
 from core.agent.server import AgentServer
 
 if TYPE_CHECKING:
     from core.agent.policy import Policy
 
 
-def open_desks(server: AgentServer, policy: Policy | Path | None) -> None:
+def open_desks(server: AgentServer, policy: Policy | Path | None, *, may_admit: bool = True) -> None:
     """Open all desks of `server`.
 
-    `policy` is what may be run here, or the file that says so; it is not looked at by a view-only agent. To be called
-    in the running loop. Raises ConfigError where that file means nothing or can be written by others.
+    `policy` is what may be run here, or the file that says so; it is not looked at by a view-only agent. With
+    `may_admit` a console that may run commands may let another one in. To be called in the running loop. Raises
+    ConfigError where that file means nothing or can be written by others.
     """
+    server.open_desk(ConsoleDesk(server, may_admit=may_admit))
     if not server.is_view_only:
         from core.agent.command_desk import CommandDesk
         from core.agent.program import watch_children_without_threads

@@ -33,7 +33,7 @@ from core.errors import ConfigError
 from core.protocol.messages import Hello, PairBegin, PairProof
 from core.records import Level, Process, Status
 from core.transport.address import shown_address
-from core.transport.identity import Identity, fingerprint_of_pem
+from core.transport.identity import Identity, fingerprint_of_pem, fingerprint_symbols
 from core.transport.listener import open_listener
 from core.transport.tls import agent_context, trust
 
@@ -212,7 +212,7 @@ class AgentServer:
 
     def admit(self, fingerprint: str, address: str) -> tuple[AuthorizedConsole | None, str]:
         """The console of this certificate as listed now; else None and the reason."""
-        self._refresh_consoles()
+        self.refresh_consoles()
         console = self.consoles.find(fingerprint)
         if console is None:
             return None, "removed"
@@ -222,6 +222,11 @@ class AgentServer:
     def capped(self, console: AuthorizedConsole) -> AuthorizedConsole:
         """The console with the level it has here: never above `max_level`."""
         return replace(console, level=min(console.level, self._max_level, key=lambda level: level.rank))
+
+    def online_consoles(self) -> set[str]:
+        """Symbols of the fingerprints of all consoles that have a link after its hello."""
+        at_work = [link.console for link in self._links if link.phase is Phase.WORK and link.console is not None]
+        return {fingerprint_symbols(console.fingerprint) for console in at_work}
 
     def welcome(self, link: AgentLink) -> bool:
         """False where this console has too many links already."""
@@ -294,10 +299,10 @@ class AgentServer:
             raise
         self.audit.append([{**entry, "decision": "paired", "rule": f"level {console.level.value}"}])
         log.info("paired with %s %s at level %s", console.name, console.fingerprint, console.level.value)
-        self._refresh_consoles()
+        self.refresh_consoles()
         return answer
 
-    def _refresh_consoles(self) -> None:
+    def refresh_consoles(self) -> None:
         """Take a changed list over, whoever notices it first: its new certificates are pinned with it."""
         if self.consoles.refresh():
             for pem in self.consoles.certificates():
@@ -350,7 +355,7 @@ class AgentServer:
         while True:
             await asyncio.sleep(WATCH_PERIOD_S)
             self._desk.refresh()
-            self._refresh_consoles()
+            self.refresh_consoles()
             now_s = time.time()
             for link in list(self._links):
                 if link.console is not None and link.phase is not Phase.CLOSED:

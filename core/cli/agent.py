@@ -94,7 +94,7 @@ def run_agent(options: argparse.Namespace) -> int:
 def _run_agent(options: argparse.Namespace) -> int:
     home: Home = options.home
     folder = make_private_folder(home.agent_path)
-    listen, max_level = _configured(home)
+    listen, max_level, may_admit = _configured(home)
     if options.view_only:
         max_level = Level.VIEW
     host, port = parse_address(options.listen or listen, DEFAULT_PORT)
@@ -117,7 +117,7 @@ def _run_agent(options: argparse.Namespace) -> int:
         server = AgentServer(
             folder, identity, desk, consoles, collector, audit, max_level, is_view_only=options.view_only
         )
-        open_desks(server, folder / "policy.toml")
+        open_desks(server, folder / "policy.toml", may_admit=may_admit)
         address = shown_address(*await server.listen(host, port))
         announcement = folder / "listening"
         try:
@@ -143,7 +143,7 @@ def pair_console(options: argparse.Namespace) -> int:
     """Open pairing, print the code, wait: 0 once a console has paired, 1 at the end of the time."""
     home: Home = options.home
     folder = make_private_folder(home.agent_path)
-    level, (_listen, max_level) = Level(options.level), _configured(home)
+    level, (_listen, max_level, _admit) = Level(options.level), _configured(home)
     if level.rank > max_level.rank:
         raise RefusedError(
             _("level {level} is above max_level of this agent ({max_level}), see [agent] in {path}").format(
@@ -237,16 +237,16 @@ async def _serve_until(stopped: asyncio.Event, server: AgentServer) -> None:
         task.result()
 
 
-def _configured(home: Home) -> tuple[str, Level]:
-    """Where to listen and the highest level, as configured; the configuration is read only where there is one."""
+def _configured(home: Home) -> tuple[str, Level, bool]:
+    """Where to listen, the highest level, and whether consoles may admit others; read only where there is a file."""
     if not home.config_path.exists():
-        return DEFAULT_LISTEN, Level.RUN
+        return DEFAULT_LISTEN, Level.RUN, True
     from core.config import load_config  # an agent without a config.toml stays smaller
 
     config, warnings = load_config(home)
     for warning in warnings:
         _tell(warning)
-    return config.agent.listen or DEFAULT_LISTEN, Level(config.agent.max_level)
+    return config.agent.listen or DEFAULT_LISTEN, Level(config.agent.max_level), config.agent.admit
 
 
 def _site_window(code: str) -> Window:

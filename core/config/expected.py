@@ -33,6 +33,8 @@ EXPECTED: Mapping[str, str] = {
     "retention.day_days": _DAYS,
     "agent.listen": N_('an address such as "0.0.0.0:17450"'),
     "agent.max_level": N_('"view", "run", "manage" or "raw"'),
+    "agent.admit": _YES_NO,
+    "console.passphrase": N_('"ask", "keyring:NAME", or a file in quotes'),
     "machines.max": N_("a whole number from 1 to 100000"),
     "meter": N_("a list of tables, each under [[meter]]"),
     "meter.name": _NAME,

@@ -41,10 +41,17 @@ class Retention(Struct, frozen=True, kw_only=True):
 
 
 class AgentSettings(Struct, frozen=True, kw_only=True):
-    """The agent of this home: where it listens, and the most that it lets a console do."""
+    """The agent of this home: where it listens, the most that it lets a console do, whether consoles admit others."""
 
     listen: ListenAddress = "0.0.0.0:17450"
     max_level: Level = Level.RUN
+    admit: bool = True
+
+
+class ConsoleSettings(Struct, frozen=True, kw_only=True):
+    """The console's own key: `passphrase` is `ask`, `keyring:NAME` or a file relative to the home, None for no such."""
+
+    passphrase: Annotated[str, Meta(min_length=1, max_length=1024)] | None = None
 
 
 class MachinesSettings(Struct, frozen=True, kw_only=True):
@@ -186,6 +193,7 @@ class Config(Struct, frozen=True, kw_only=True, rename=_TABLES):
     polling: Polling = Polling()
     retention: Retention = Retention()
     agent: AgentSettings = AgentSettings()
+    console: ConsoleSettings = ConsoleSettings()
     machines: MachinesSettings = MachinesSettings()
     sensors: SensorsSettings = SensorsSettings()
     room: RoomSettings = RoomSettings()

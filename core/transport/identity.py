@@ -43,7 +43,12 @@ def fingerprint_of(der: bytes) -> str:
 
     Check value: fingerprint_of(b"abc") begins with "SHA256:XJ4B-NP4P-AHH6".
     """
-    symbols = base64.b32encode(hashlib.sha256(der).digest()).decode().rstrip("=")
+    return shown_fingerprint(hashlib.sha256(der).digest())
+
+
+def shown_fingerprint(octets: bytes) -> str:
+    """The 32 octets of a fingerprint as they are written."""
+    symbols = base64.b32encode(octets).decode().rstrip("=")
     return _PREFIX + "-".join(symbols[start : start + 4] for start in range(0, len(symbols), 4))
 
 

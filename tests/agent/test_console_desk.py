@@ -1,0 +1,251 @@
+"""One console admits, restricts and revokes another over a real link; the agent says no where it must."""
+
+from __future__ import annotations
+
+import asyncio
+import datetime
+import time
+
+import psutil
+import pytest
+from agent_site import Console
+
+from core import audit
+from core.agent.consoles import Consoles
+from core.agent.policy import Command, Parameter
+from core.errors import ConfigError
+from core.protocol import messages
+from core.protocol.trust_messages import (
+    ConsoleAdmit,
+    ConsoleChange,
+    ConsolePage,
+    ConsoleQuery,
+    ConsoleRevoke,
+    ConsolesChanged,
+)
+from core.records import Level
+
+SOON = datetime.date(2090, 1, 1)
+SECONDS = "577"
+
+
+def sleepers():
+    """How many of our commands run."""
+    return sum(child.as_dict(["cmdline"])["cmdline"] == ["sleep", SECONDS] for child in psutil.Process().children())
+
+
+def admission(who, level=Level.RUN, **more):
+    return ConsoleAdmit(
+        certificate_pem=who.certificate_pem, fingerprint=who.fingerprint, name=who.name, level=level, **more
+    )
+
+
+async def refusal(console, method, params):
+    answer = await console.ask(method, params)
+    assert answer.error is not None
+    return answer.error.message
+
+
+def entries(agent):
+    return [entry for entry in audit.read(agent.audit_path) if entry["event"] == "consoles"]
+
+
+def test_a_second_console_is_admitted_and_works_at_once(agent, who):
+    async def scenario():
+        async with agent.running():
+            first = await Console.connect(agent, who.console1)
+            assert "consoles" in first.hello.capabilities
+            asked = admission(who.console2, operator="Ada\x1b[2J", expires="2090-01-01")
+            done = await first.ask("consoles.admit", asked, ConsolesChanged)
+            assert done.fingerprints == (who.console2.fingerprint,)
+            second = await Console.connect(agent, who.console2)
+            assert second.hello.level is Level.RUN
+            ended = await second.run("os")
+            assert ended.state == "ok"
+            page = await second.ask("consoles.list", ConsoleQuery(), ConsolePage)
+            await first.close()
+            await second.close()
+            return page
+
+    page = asyncio.run(scenario())
+    one, two = page.consoles
+    assert page.may_admit
+    assert page.is_last
+    assert (one.is_own, one.may_change, one.is_online, one.admitted_by) == (False, False, True, None)
+    assert (two.is_own, two.may_change, two.is_online) == (True, True, True)
+    assert (two.admitted_by, two.expires, two.level) == (who.console1.fingerprint, "2090-01-01", Level.RUN)
+    written = entries(agent)
+    assert [entry["decision"] for entry in written] == ["allowed"]
+    assert written[0]["argv"][:2] == ["consoles.admit", who.console2.fingerprint]
+    assert written[0]["console"] == who.console1.fingerprint
+    assert written[0]["operator"] == "Ada [2J"
+    assert f"by={who.console1.fingerprint}" in (agent.folder / "authorized_consoles").read_text()
+
+
+def test_what_is_not_allowed_is_refused_and_written_down(agent, who):
+    agent.trust(who.console1, expires=SOON)
+
+    async def scenario():
+        async with agent.running():
+            console = await Console.connect(agent, who.console1)
+            said = [
+                await refusal(console, "consoles.admit", admission(who.console2, Level.MANAGE)),
+                await refusal(console, "consoles.admit", admission(who.console2, expires="2091-01-01")),
+                await refusal(console, "consoles.admit", admission(who.console1)),
+                await refusal(console, "consoles.admit", admission(who.console2, expires="2001-01-01")),
+                await refusal(console, "consoles.revoke", ConsoleRevoke(fingerprint=who.console3.fingerprint)),
+                await refusal(
+                    console, "consoles.change", ConsoleChange(fingerprint=who.console1.fingerprint, level=Level.RAW)
+                ),
+            ]
+            await console.close()
+            return said
+
+    said = asyncio.run(scenario())
+    assert "above" in said[0]
+    assert "outlast" in said[1]
+    assert "already" in said[2]
+    assert "over" in said[3]
+    assert "no console" in said[4]
+    assert "itself" in said[5]
+    assert [entry["rule"] for entry in entries(agent)] == said
+    assert len(agent.consoles.listed()) == 1
+
+
+@pytest.mark.parametrize(
+    "pem",
+    ["", "no certificate", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n", "another"],
+)
+def test_only_a_certificate_of_our_form_and_that_fingerprint_comes_in(agent, who, pem):
+    asked = ConsoleAdmit(
+        certificate_pem=who.console3.certificate_pem if pem == "another" else pem,
+        fingerprint=who.console2.fingerprint,
+        level=Level.RUN,
+    )
+
+    async def scenario():
+        async with agent.running():
+            console = await Console.connect(agent, who.console1)
+            said = await refusal(console, "consoles.admit", asked)
+            await console.close()
+            return said
+
+    assert "admitted" in asyncio.run(scenario()) or pem == "another"
+    assert len(agent.consoles.listed()) == 1
+
+
+@pytest.mark.parametrize(("line", "level"), [({"level": Level.VIEW}, "view"), ({"may_admit": False}, "run")])
+def test_a_console_that_may_not_admit_is_told_so(agent, who, line, level):
+    agent.trust(who.console1, **line)
+    agent.trust(who.console3)
+
+    async def scenario():
+        async with agent.running():
+            console = await Console.connect(agent, who.console1)
+            said = await refusal(console, "consoles.admit", admission(who.console2, Level.VIEW))
+            page = await console.ask("consoles.list", ConsoleQuery(), ConsolePage)
+            await console.close()
+            return said, page
+
+    said, page = asyncio.run(scenario())
+    assert "level run" in said if level == "view" else "admit=no" in said
+    assert not page.may_admit
+    assert len(page.consoles) == (1 if level == "view" else 2)
+
+
+def test_lowering_a_console_lowers_those_it_admitted_within_a_second(agent, who):
+    async def scenario():
+        async with agent.running():
+            first = await Console.connect(agent, who.console1)
+            await first.ask("consoles.admit", admission(who.console2), ConsolesChanged)
+            second = await Console.connect(agent, who.console2)
+            begun_s = time.monotonic()
+            change = ConsoleChange(fingerprint=who.console1.fingerprint, level=Level.VIEW)
+            done = await first.ask("consoles.change", change, ConsolesChanged)
+            assert set(done.fingerprints) == {who.console1.fingerprint, who.console2.fingerprint}
+            await asyncio.gather(first.ends(), second.ends())
+            took_s = time.monotonic() - begun_s
+            again = await Console.connect(agent, who.console2)
+            level = again.hello.level
+            await again.close()
+            return took_s, level
+
+    took_s, level = asyncio.run(scenario())
+    assert took_s < 1.0
+    assert level is Level.VIEW
+
+
+def test_revoking_in_mid_command_kills_it_and_takes_the_admitted_along(tmp_path, agent, who):
+    parameters = {"seconds": Parameter(type="int", minimum=0, maximum=600)}
+    agent.commands = (Command(id="wait", argv=("sleep", "{seconds}"), parameters=parameters),)
+
+    async def scenario():
+        async with agent.running():
+            first = await Console.connect(agent, who.console1)
+            await first.ask("consoles.admit", admission(who.console2), ConsolesChanged)
+            await first.ask("consoles.admit", admission(who.console3), ConsolesChanged)
+            second, third = await Console.connect(agent, who.console2), await Console.connect(agent, who.console3)
+            for console in (second, third):
+                start = messages.ExecStart(exec_id="e1", words=("sleep", SECONDS), timeout_s=60)
+                await console.ask("exec.start", start, messages.ExecAccepted)
+            async with asyncio.timeout(5):
+                while (running := sleepers()) < 2:  # noqa: ASYNC110 -- processes tell nobody that they are there
+                    await asyncio.sleep(0.02)
+            begun_s = time.monotonic()
+            await first.ask("consoles.revoke", ConsoleRevoke(fingerprint=who.console2.fingerprint), ConsolesChanged)
+            told = await second.notification("not_trusted")
+            await second.ends()
+            while sleepers() > 1:
+                await asyncio.sleep(0.02)
+                assert time.monotonic() - begun_s < 4
+            took_s = time.monotonic() - begun_s
+            await first.ask("consoles.revoke", ConsoleRevoke(fingerprint=who.console1.fingerprint), ConsolesChanged)
+            await asyncio.gather(first.ends(), third.ends())
+            while sleepers():
+                await asyncio.sleep(0.02)
+                assert time.monotonic() - begun_s < 8
+            return running, messages.decode_as(messages.NotTrusted, told.params).reason, took_s
+
+    count, reason, took_s = asyncio.run(scenario())
+    assert (count, reason) == (2, "removed")
+    assert took_s < 3.0
+    assert Consoles(agent.folder).listed() == ()
+    assert (agent.folder / "authorized_consoles").read_text() == ""
+
+
+def test_what_cannot_be_written_down_is_not_done(agent, who, monkeypatch):
+    async def scenario():
+        async with agent.running():
+            console = await Console.connect(agent, who.console1)
+
+            def fail(_entries):
+                raise ConfigError("the disk is full")
+
+            monkeypatch.setattr(agent.server.audit, "append", fail)
+            said = await refusal(console, "consoles.admit", admission(who.console2))
+            monkeypatch.undo()
+            await console.close()
+            return said
+
+    assert "the disk is full" in asyncio.run(scenario())
+    assert len(agent.consoles.listed()) == 1
+
+
+def test_a_name_from_afar_is_one_clean_line(agent, who):
+    asked = ConsoleAdmit(
+        certificate_pem=who.console2.certificate_pem,
+        fingerprint=who.console2.fingerprint.lower().replace("sha256:", "").replace("-", " "),
+        name="evil\n" + f"{who.console3.fingerprint} level=raw" + "x" * 150,
+        level=Level.RUN,
+    )
+
+    async def scenario():
+        async with agent.running():
+            console = await Console.connect(agent, who.console1)
+            await console.ask("consoles.admit", asked, ConsolesChanged)
+            await console.close()
+
+    asyncio.run(scenario())
+    agent.consoles.read()
+    assert len(agent.consoles.listed()) == 2
+    assert len(agent.consoles.listed()[1].name) <= 64
