@@ -28,7 +28,7 @@ from core.audit_entries import lines, said_by
 from core.audit_head import NO_LINE as NO_LINE
 from core.audit_head import Head, UnreadableHeadError, read_head, write_head
 from core.errors import ConfigError
-from core.language import _
+from core.language import _, ngettext
 
 CHANGED = "log_changed"
 """Event of the entry that tells that the log was not as its head says when the next entry came."""
@@ -140,6 +140,30 @@ def verify(path: Path) -> Verdict:
     except FileNotFoundError:
         head, is_head_changed = _head_of(path)
     return _Check(head, is_head_changed).verdict(lines(path, size), size)
+
+
+def verdict_text(verdict: Verdict) -> str:
+    """What a verdict means, for people."""
+    line = verdict.broken_line
+    if verdict.is_whole:
+        text = ngettext(
+            "whole, {count} line, ends with {hash}", "whole, {count} lines, ends with {hash}", verdict.lines
+        ).format(count=verdict.lines, hash=verdict.last_hash[:16])
+        if verdict.uncovered:
+            text += "; " + ngettext(
+                "the last {count} of them could be changed unseen, until the next entry is written",
+                "the last {count} of them could be changed unseen, until the next entry is written",
+                verdict.uncovered,
+            ).format(count=verdict.uncovered)
+        return text
+    return {
+        "chain": _("BROKEN at line {line}: it does not follow from the line before it"),
+        "end": _("BROKEN at line {line}: it is not the line that was written last"),
+        "cut": _("BROKEN at line {line}: this line and what came after it was cut off"),
+        "head_lost": _("BROKEN at line {line}: the head of the log, which knew its last line, is gone"),
+        "head_changed": _("BROKEN at line {line}: the head of the log, which knew its last line, was changed"),
+        "told": _("BROKEN at line {line}: it tells that the log was changed before it was written"),
+    }[verdict.reason].format(line=line)
 
 
 class _Link(Struct, frozen=True):

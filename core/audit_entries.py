@@ -122,6 +122,11 @@ def all_lines(path: Path, wanted: AuditFilter | None = None) -> Iterator[dict[st
             yield known
 
 
+def all_entries(path: Path, wanted: AuditFilter | None = None, *, log: str = "") -> Iterator[AuditEntry]:
+    """All entries that are wanted, oldest first, one by one."""
+    return (_entry(known, log) for known in all_lines(path, wanted))
+
+
 def said_by(line: bytes) -> dict[str, Any] | None:
     """What a line says, None where it is no entry."""
     try:

@@ -68,6 +68,7 @@ class MenuWindow(QMainWindow):
     files_wanted = pyqtSignal()
     shortcuts_wanted = pyqtSignal()
     about_wanted = pyqtSignal()
+    audit_log_wanted = pyqtSignal()
     mute_wanted = pyqtSignal(list)
     say_wanted = pyqtSignal(str)
     """Say something in the room about what this link leads to, such as `machine/m1` or `alarm/12`."""
@@ -172,6 +173,8 @@ class MenuWindow(QMainWindow):
             self._entry(menu, _(title), lambda _checked=False, line=line: self._want_command(line))
         menu.addSeparator()
         self._entry(menu, _("&Custom…"), lambda: self._want_command(""))
+        menu.addSeparator()
+        self._entry(menu, _("&Audit log…"), self.audit_log_wanted.emit)
 
     def _build_view(self, menu: QMenu) -> None:
         for number, (key, title) in enumerate(PAGES, start=1):

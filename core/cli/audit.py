@@ -19,7 +19,7 @@ from core.audit_head import head_path
 from core.cli.moments import moment
 from core.cli.output import print_json, print_json_array, print_text
 from core.home import Home
-from core.language import _, ngettext
+from core.language import _
 from core.protocol.messages import plain_text
 
 _KEYS = (
@@ -121,36 +121,12 @@ def verify_logs(options: argparse.Namespace) -> int:
             }
         )
         if not options.json:
-            print_text(f"{path}: {verdict_text(verdict)}")
+            print_text(f"{path}: {audit.verdict_text(verdict)}")
     if options.json:
         print_json(rows)
     elif not rows:
         print_text(_("nothing was recorded yet"))
     return 0 if is_whole else 1
-
-
-def verdict_text(verdict: audit.Verdict) -> str:
-    """What a verdict means, for people."""
-    line = verdict.broken_line
-    if verdict.is_whole:
-        text = ngettext(
-            "whole, {count} line, ends with {hash}", "whole, {count} lines, ends with {hash}", verdict.lines
-        ).format(count=verdict.lines, hash=verdict.last_hash[:16])
-        if verdict.uncovered:
-            text += "; " + ngettext(
-                "the last {count} of them could be changed unseen, until the next entry is written",
-                "the last {count} of them could be changed unseen, until the next entry is written",
-                verdict.uncovered,
-            ).format(count=verdict.uncovered)
-        return text
-    return {
-        "chain": _("BROKEN at line {line}: it does not follow from the line before it"),
-        "end": _("BROKEN at line {line}: it is not the line that was written last"),
-        "cut": _("BROKEN at line {line}: this line and what came after it was cut off"),
-        "head_lost": _("BROKEN at line {line}: the head of the log, which knew its last line, is gone"),
-        "head_changed": _("BROKEN at line {line}: the head of the log, which knew its last line, was changed"),
-        "told": _("BROKEN at line {line}: it tells that the log was changed before it was written"),
-    }[verdict.reason].format(line=line)
 
 
 def _count(text: str) -> int:

@@ -42,6 +42,7 @@ from gui.plain_text import one_line
 from gui.runtime.mailbox import Delivery
 from gui.runtime.services import Services
 from gui.wiring.alarms import AlarmDesk
+from gui.wiring.audit import AuditDesk
 from gui.wiring.checks import CheckDesk
 from gui.wiring.commands import CommandDesk
 from gui.wiring.demonstration import MadeUpPast
@@ -79,6 +80,7 @@ class Console(QObject):
         self.meters = MeterDesk(home, self.services, self.book, self)
         self.commands = CommandDesk(self.services, self)
         self.details = MachineDetailDesk(self.services, self.book, self)
+        self.audit = AuditDesk(self.services, self)
         self.preferences = PreferencesDesk(self.services, self)
         self.preferences.changed.connect(self._on_settings_changed)
         self.preferences.theme_wanted.connect(self.theme_wanted)
@@ -133,6 +135,7 @@ class Console(QObject):
         self.history.attach(window, history)
         alarms.say_wanted.connect(window.say_wanted)
         window.page_changed.connect(self._on_page_changed)
+        self.audit.attach(window)
         self.preferences.attach(window)
         window.files_wanted.connect(self.open_files)
         window.shortcuts_wanted.connect(self.open_shortcuts)
