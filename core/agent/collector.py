@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from collections.abc import Iterable
+from heapq import nlargest
+from typing import NamedTuple, Protocol
 
 from core.records import Process, Status, System
 
@@ -13,6 +15,9 @@ SHORTEST_RATE_S = 0.5
 """A rate over less than this says more about the clock's ticks than about the process."""
 
 LONGEST_COMMAND_LINE = 4096
+
+MOST_CPU, MOST_MEMORY = 5, 5
+"""How many of the processes that used most CPU, and of those that hold most memory, a status tells."""
 
 
 class Collector(Protocol):
@@ -31,7 +36,23 @@ class Collector(Protocol):
         """Network interfaces with an address each, loopback left out; one of two addresses comes twice."""
 
 
-def busiest_first(rates: list[tuple[float, int, str]]) -> tuple[float, int, str] | None:
-    """The (percent, pid, name) of most CPU, None where no process has used any."""
-    best = max(rates, default=None)
-    return best if best is not None and best[0] > 0 else None
+class Use(NamedTuple):
+    """What one process uses: percent of one core, and octets of memory."""
+
+    cpu_percent: float
+    memory_bytes: int
+    pid: int
+    place: int
+    """Where the rest of it is found, in the pass that it comes from."""
+
+
+def busiest_first(uses: Iterable[Use]) -> list[Use]:
+    """Those of most CPU, where they used any, and those of most memory, each once; most CPU first."""
+    uses = list(uses)
+    busy = [use for use in nlargest(MOST_CPU, uses) if use.cpu_percent > 0]
+    large = [use for use in nlargest(MOST_MEMORY, uses, _by_memory) if use.memory_bytes > 0]
+    return sorted({*busy, *large}, reverse=True)
+
+
+def _by_memory(use: Use) -> tuple[int, int]:
+    return use.memory_bytes, use.pid

@@ -12,8 +12,10 @@ import sys
 import time
 
 from core.agent.addresses import interface_addresses
-from core.agent.collector import LONGEST_COMMAND_LINE, SHORTEST_RATE_S, TOP_PROCESS_PERIOD_S, busiest_first
+from core.agent.collector import LONGEST_COMMAND_LINE, SHORTEST_RATE_S, TOP_PROCESS_PERIOD_S, Use, busiest_first
 from core.agent.proc_files import ProcFile, StatFiles, mounts, os_version
+from core.agent.temperatures import TemperatureFiles
+from core.machine_records import ProcessUse, Temperature
 from core.protocol.messages import plain_text
 from core.records import Cpu, Disk, DiskIo, Memory, Network, Process, Status, Swap, System, TopProcess
 
@@ -22,6 +24,7 @@ _TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 _SECTOR_OCTETS = 512
 _SLOW_PERIOD_S = 60.0
 _DETAILS_PERIOD_S = 30.0
+_CLOCK_STEP_S = 0.5
 _STATES = {
     b"R": "running",
     b"S": "sleeping",
@@ -59,13 +62,18 @@ class LinuxCollector:
         self._stats = StatFiles(self._proc)
         self._slow_s = -_SLOW_PERIOD_S
         self._read_slow(now_s)
+        self._celsius: tuple[Temperature, ...] | None = None
         self._cpu_before = self._cpu_times()
         self._counters_before = (now_s, *self._counters())
         self._users: dict[int, str] = {}
         self._details: dict[int, _Details] = {}
         self._ticks_before: dict[int, tuple[bytes, int]] = {}
         self._ticks_s = now_s
+        self._temperatures = TemperatureFiles()
+        self._boot_s = time.time() - time.clock_gettime(time.CLOCK_BOOTTIME)
         self._top: TopProcess | None = None
+        self._uses: tuple[ProcessUse, ...] | None = None
+        self._top_users: dict[int, tuple[bytes, str]] = {}
         self._top_s = now_s - TOP_PROCESS_PERIOD_S
         self._ticks_before = {pid: (fields[19], int(fields[11]) + int(fields[12])) for pid, _n, fields in self._pass()}
 
@@ -79,6 +87,7 @@ class LinuxCollector:
             self._read_slow(now_s)
         if now_s - self._top_s >= TOP_PROCESS_PERIOD_S and now_s - self._ticks_s >= SHORTEST_RATE_S:
             self._refresh_top(now_s)
+            self._celsius = self._temperatures.read(now_s)
         memory, swap = self._memory_now()
         disk_io, network = self._rates(now_s)
         return Status(
@@ -93,6 +102,8 @@ class LinuxCollector:
             network=network,
             process_count=sum(name[0].isdigit() for name in os.listdir(self._proc)),
             top_process=self._top,
+            top_processes=self._uses,
+            temperatures=self._celsius,
         )
 
     def system(self) -> System:
@@ -115,7 +126,7 @@ class LinuxCollector:
     def processes(self, now_s: float) -> tuple[Process, ...]:
         """See Collector."""
         uptime_s = time.clock_gettime(time.CLOCK_BOOTTIME)
-        boot_s = time.time() - uptime_s
+        boot_s = self._boot_time_s()
         elapsed_s = now_s - self._ticks_s
         before = self._ticks_before
         ticks: dict[int, tuple[bytes, int]] = {}
@@ -133,7 +144,7 @@ class LinuxCollector:
                     cpu_percent=_percent(fields[19], used, before.get(pid), elapsed_s, uptime_s),
                     memory_bytes=int(fields[21]) * _PAGE_OCTETS,
                     status=_STATES.get(fields[0], "unknown"),
-                    started_s=round(boot_s + int(fields[19]) / _TICKS_PER_S, 2),
+                    started_s=_started_s(boot_s, fields),
                     command_line=details.command_line,
                 )
             )
@@ -157,20 +168,49 @@ class LinuxCollector:
             self._ticks_before, self._ticks_s = ticks, now_s
 
     def _refresh_top(self, now_s: float) -> None:
-        elapsed_s = now_s - self._ticks_s
+        """Which processes used most since the pass before; one that began after it has used all it did since then."""
+        share = 100 / _TICKS_PER_S / (now_s - self._ticks_s)
+        before = self._ticks_before
         ticks: dict[int, tuple[bytes, int]] = {}
-        rates = []
-        for pid, name, fields in self._pass():
-            used = int(fields[11]) + int(fields[12])
-            ticks[pid] = (fields[19], used)
-            earlier = self._ticks_before.get(pid)
-            if earlier is not None and earlier[0] == fields[19] and used > earlier[1]:
-                percent = (used - earlier[1]) / _TICKS_PER_S / elapsed_s * 100
-                rates.append((percent, pid, plain_text(name.decode(errors="replace"))))
-        best = busiest_first(rates)
-        self._top = None if best is None else TopProcess(name=best[2], pid=best[1], cpu_percent=round(best[0], 1))
+        uses = []
+        found = self._pass()
+        for place, (pid, _name, fields) in enumerate(found):
+            started, used = fields[19], int(fields[11]) + int(fields[12])
+            ticks[pid] = (started, used)
+            earlier = before.get(pid)
+            if earlier is not None and earlier[0] == started:
+                used = max(0, used - earlier[1])
+            uses.append(Use(round(used * share, 1), int(fields[21]) * _PAGE_OCTETS, pid, place))
+        boot_s = self._boot_time_s()
+        top, users = [], {}
+        for use in busiest_first(uses):
+            pid, name, fields = found[use.place]
+            known = self._top_users.get(pid)
+            if known is None or known[0] != fields[19]:
+                known = (fields[19], self._user_of(pid))
+            users[pid] = known
+            top.append(
+                ProcessUse(
+                    pid=pid,
+                    name=plain_text(name.decode(errors="replace")),
+                    user=known[1],
+                    cpu_percent=use.cpu_percent,
+                    memory_bytes=use.memory_bytes,
+                    started_s=_started_s(boot_s, fields),
+                )
+            )
+        self._uses, self._top_users = tuple(top), users
+        best = top[0] if top and top[0].cpu_percent > 0 else None
+        self._top = None if best is None else TopProcess(name=best.name, pid=best.pid, cpu_percent=best.cpu_percent)
         self._top_s = now_s
         self._keep_ticks(ticks, now_s)
+
+    def _boot_time_s(self) -> float:
+        """When the machine started; the same from pass to pass, until the clock is set."""
+        boot_s = time.time() - time.clock_gettime(time.CLOCK_BOOTTIME)
+        if abs(boot_s - self._boot_s) > _CLOCK_STEP_S:
+            self._boot_s = boot_s
+        return self._boot_s
 
     def _details_of(self, pid: int, name: bytes, started: bytes, now_s: float) -> _Details:
         known = self._details.get(pid)
@@ -327,6 +367,11 @@ class LinuxCollector:
             DiskIo(read_bytes_per_s=read, written_bytes_per_s=written),
             Network(received_bytes_per_s=received, sent_bytes_per_s=sent),
         )
+
+
+def _started_s(boot_s: float, fields: list[bytes]) -> float:
+    """When a process began: two of one pid differ in it, and it stays the same from pass to pass."""
+    return round(boot_s + int(fields[19]) / _TICKS_PER_S, 2)
 
 
 def _percent(started: bytes, used: int, earlier: tuple[bytes, int] | None, elapsed_s: float, uptime_s: float) -> float:

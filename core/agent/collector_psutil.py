@@ -9,7 +9,8 @@ import time
 
 import psutil
 
-from core.agent.collector import LONGEST_COMMAND_LINE, SHORTEST_RATE_S, TOP_PROCESS_PERIOD_S, busiest_first
+from core.agent.collector import LONGEST_COMMAND_LINE, SHORTEST_RATE_S, TOP_PROCESS_PERIOD_S, Use, busiest_first
+from core.machine_records import ProcessUse, Temperature
 from core.protocol.messages import plain_text
 from core.records import Cpu, Disk, DiskIo, Memory, Network, Process, Status, Swap, System, TopProcess
 
@@ -27,6 +28,8 @@ class PsutilCollector:
         self._used_before: dict[tuple[int, float], float] = {}
         self._used_s = now_s
         self._top: TopProcess | None = None
+        self._uses: tuple[ProcessUse, ...] | None = None
+        self._temperatures: tuple[Temperature, ...] | None = None
         self._top_s = now_s - TOP_PROCESS_PERIOD_S
         self._slow_s = -_SLOW_PERIOD_S
         self._read_slow(now_s)
@@ -61,6 +64,8 @@ class PsutilCollector:
             network=network,
             process_count=len(psutil.pids()),
             top_process=self._top,
+            top_processes=self._uses,
+            temperatures=self._temperatures,
         )
 
     def system(self) -> System:
@@ -124,10 +129,29 @@ class PsutilCollector:
         return round(used_s / max(time.time() - started_s, 1.0) * 100, 1)
 
     def _refresh_top(self, now_s: float) -> None:
-        rates = [(process.cpu_percent, process.pid, process.name) for process in self.processes(now_s) if process.pid]
-        best = busiest_first(rates)
-        self._top = None if best is None else TopProcess(name=best[2], pid=best[1], cpu_percent=best[0])
+        table = self.processes(now_s)
+        uses = [
+            Use(process.cpu_percent, process.memory_bytes, process.pid, place)
+            for place, process in enumerate(table)
+            if process.pid
+        ]
+        self._uses = tuple(
+            ProcessUse(
+                pid=process.pid,
+                name=process.name,
+                user=process.user,
+                cpu_percent=process.cpu_percent,
+                memory_bytes=process.memory_bytes,
+                started_s=process.started_s,
+            )
+            for process in (table[use.place] for use in busiest_first(uses))
+        )
+        best = self._uses[0] if self._uses and self._uses[0].cpu_percent > 0 else None
+        self._top = None if best is None else TopProcess(name=best.name, pid=best.pid, cpu_percent=best.cpu_percent)
         self._top_s = now_s
+        temperatures = _temperatures()
+        if temperatures != self._temperatures:  # the same object where nothing has changed, as on Linux
+            self._temperatures = temperatures
 
     def _read_slow(self, now_s: float) -> None:
         self._slow_s = now_s
@@ -168,3 +192,24 @@ class PsutilCollector:
             DiskIo(read_bytes_per_s=read, written_bytes_per_s=written),
             Network(received_bytes_per_s=received, sent_bytes_per_s=sent),
         )
+
+
+def _temperatures() -> tuple[Temperature, ...] | None:
+    """What psutil finds, on the systems where it has any; None elsewhere."""
+    read = getattr(psutil, "sensors_temperatures", None)
+    if read is None:
+        return None
+    try:
+        found = read()
+    except (OSError, ValueError):
+        return ()
+    return tuple(
+        Temperature(
+            name=plain_text(f"{chip} {sensor.label or (number if number > 1 else '')}".strip(), 64),
+            celsius=round(sensor.current, 1),
+            high_celsius=sensor.high or sensor.critical or None,
+        )
+        for chip, sensors in found.items()
+        for number, sensor in enumerate(sensors, 1)
+        if sensor.current is not None and -100 <= sensor.current <= 200
+    )[:64]

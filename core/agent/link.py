@@ -24,6 +24,7 @@ from core.errors import RemoteProtocolError
 from core.protocol import messages
 from core.protocol.frames import JSON_FRAME, LIMIT_AFTER_HELLO, FrameReader, encode_frame
 from core.protocol.messages import Envelope
+from core.records import Status
 from core.transport.tls import peer_fingerprint
 
 log = logging.getLogger("beffroi.agent")
@@ -62,6 +63,7 @@ class AgentLink(asyncio.Protocol):
         self._is_paused = False
         self._sections: frozenset[str] | None = None
         self._sent_number = 0
+        self._told: Status | None = None
         self._is_behind = False
         self._streams = 0
         self._attempt: Attempt | None = None
@@ -157,7 +159,8 @@ class AgentLink(asyncio.Protocol):
             return
         if status.number != self._sent_number:
             self._sent_number = status.number
-            self.send(self._server.status_frame(status, self._sections))
+            self.send(self._server.status_frame(status, self._sections, self._told))
+            self._told = status
 
     def tell_not_trusted(self, reason: str) -> None:
         """Say that this console is not trusted, and close."""
@@ -275,6 +278,7 @@ class AgentLink(asyncio.Protocol):
         asked = messages.decode_as(messages.Subscribe, params)
         self._sections = None if asked.sections is None else frozenset(asked.sections) & SECTIONS
         self.interval_s = asked.interval_s
+        self._told = None
         self._answer(number, {})
         now_s = self._server.now_s()
         if asked.after is not None and asked.run_id == self._server.run_id:

@@ -61,8 +61,8 @@ class LinkHost(Protocol):
     def fresh_status(self) -> Status:
         """A status of this moment."""
 
-    def status_frame(self, status: Status, sections: frozenset[str] | None) -> bytes:
-        """The frame of a status."""
+    def status_frame(self, status: Status, sections: frozenset[str] | None, told: Status | None) -> bytes:
+        """The frame of a status, for a link that was told another one before."""
 
     def status_after(self, number: int, sections: frozenset[str] | None) -> tuple[int, bytes] | None:
         """The oldest status kept above `number`, and its frame."""

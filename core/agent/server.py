@@ -257,9 +257,9 @@ class AgentServer:
         """A status of this moment."""
         return self._statuses.fresh(time.time(), time.monotonic())
 
-    def status_frame(self, status: Status, sections: frozenset[str] | None) -> bytes:
-        """The frame of a status."""
-        return self._statuses.frame(status, sections)
+    def status_frame(self, status: Status, sections: frozenset[str] | None, told: Status | None) -> bytes:
+        """The frame of a status, for a link that was told another one before."""
+        return self._statuses.frame(status, sections, told)
 
     def status_after(self, number: int, sections: frozenset[str] | None) -> tuple[int, bytes] | None:
         """The oldest status kept above `number`, and its frame."""

@@ -1,5 +1,8 @@
 """The statuses of an agent: measured once for all consoles, numbered, and kept for an hour in at most 2 MiB.
 
+What is refreshed seldom (`REFRESHED`) is sent to a link when it is not what that link was told last, and is not kept:
+a console shows it as it was told, and the history needs it of the present alone.
+
 Kept ones are compressed against the first one, which they resemble: a tenth of their size, for 10 µs each. Their
 numbers follow each other, so that one object a status is enough: its time and its octets. An hour of statuses a second
 costs half a megabyte.
@@ -22,7 +25,18 @@ from core.records import Status
 SHORTEST_INTERVAL_S = 0.2
 KEPT_S = 3600.0
 KEPT_OCTETS = 2 * 1024 * 1024
-SECTIONS = frozenset({"system", "cpu", "memory", "swap", "disks", "disk_io", "network", "process_count", "top_process"})
+REFRESHED = frozenset({"top_processes", "temperatures"})
+SECTIONS = REFRESHED | {
+    "system",
+    "cpu",
+    "memory",
+    "swap",
+    "disks",
+    "disk_io",
+    "network",
+    "process_count",
+    "top_process",
+}
 
 _TIME = Struct("<d")
 _encoder = Encoder()
@@ -52,7 +66,7 @@ class Statuses:
             return self._latest
         status = self._latest = self._collector.status(self.last_number + 1, time_s, now_s)
         self._latest_s = now_s
-        encoded = self._latest_encoded = _encoder.encode(status)
+        encoded = self._latest_encoded = _encoder.encode(_without(status, REFRESHED))
         self._first = self._first or encoded
         kept = _TIME.pack(now_s) + _compressed(encoded, self._first)
         self._kept.append(kept)
@@ -61,11 +75,17 @@ class Statuses:
             self._octets -= len(self._kept.popleft())
         return status
 
-    def frame(self, status: Status, sections: frozenset[str] | None) -> bytes:
-        """The frame of `status` with the sections asked for, all of them for None."""
-        if sections is None and status is self._latest:
+    def frame(self, status: Status, sections: frozenset[str] | None, told: Status | None = None) -> bytes:
+        """The frame of `status` with the sections asked for, all of them for None.
+
+        Of those that are refreshed seldom the ones that were in `told` already, the status sent before, are left out.
+        """
+        left_out = SECTIONS - sections if sections is not None else frozenset()
+        if told is not None:
+            left_out |= {name for name in REFRESHED if getattr(status, name) is getattr(told, name)}
+        if status is self._latest and left_out == REFRESHED:
             return _frame(self._latest_encoded, is_missed=False)
-        return _frame(_encoder.encode(_cut(status, sections)), is_missed=False)
+        return _frame(_encoder.encode(_without(status, left_out)), is_missed=False)
 
     def next_after(self, number: int, sections: frozenset[str] | None) -> tuple[int, bytes] | None:
         """Number and frame of the oldest kept status above `number`, None where there is none."""
@@ -75,7 +95,7 @@ class Statuses:
         found = max(number + 1, first_number)
         encoded = _decompressed(self._kept[found - first_number][_TIME.size :], self._first)
         if sections is not None:
-            encoded = _encoder.encode(_cut(_decoder.decode(encoded), sections))
+            encoded = _encoder.encode(_without(_decoder.decode(encoded), SECTIONS - sections))
         return found, _frame(encoded, is_missed=True)
 
 
@@ -94,7 +114,5 @@ def _frame(encoded: bytes, *, is_missed: bool) -> bytes:
     return encode_frame(JSON_FRAME, encode_notification("status", params))
 
 
-def _cut(status: Status, sections: frozenset[str] | None) -> Status:
-    if sections is None:
-        return status
-    return structs.replace(status, **dict.fromkeys(SECTIONS - sections))
+def _without(status: Status, sections: frozenset[str]) -> Status:
+    return structs.replace(status, **dict.fromkeys(sections)) if sections else status

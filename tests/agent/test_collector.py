@@ -16,6 +16,8 @@ import pytest
 from core.agent.addresses import interface_addresses
 from core.agent.platform_collector import new_collector
 from core.agent.statuses import KEPT_OCTETS, Statuses
+from core.agent.temperatures import TemperatureFiles
+from core.machine_records import ProcessUse, Temperature
 from core.protocol import messages
 from core.records import Status
 
@@ -92,6 +94,138 @@ def test_the_busiest_process_is_found_at_most_every_ten_seconds(collector):
     finally:
         child.kill()
         child.wait()
+
+
+def test_the_processes_of_most_cpu_and_most_memory_are_told_with_when_they_began(collector):
+    """One that begins after the pass before, and lives on, has used all that it did since then."""
+    spin = [sys.executable, "-c", "while True: pass"]
+    hold = [sys.executable, "-c", "held = bytearray(200 << 20); import time; time.sleep(9)"]
+    before_s = time.monotonic()
+    collector.processes(before_s)
+    children = [subprocess.Popen(spin), subprocess.Popen(hold)]
+    try:
+        deadline_s = time.monotonic() + 5
+        while psutil.Process(children[1].pid).memory_info().rss < 200 << 20:
+            assert time.monotonic() < deadline_s
+            time.sleep(0.02)
+        time.sleep(max(0.0, before_s + 0.7 - time.monotonic()))
+        now_s = time.monotonic()
+        status = collector.status(1, 0, now_s + 20.0)
+        status = collector.status(2, 0, now_s + 30.2)
+        found = {use.pid: use for use in status.top_processes}
+        assert len(found) == len(status.top_processes) <= 10
+        for child in children:
+            process = psutil.Process(child.pid)
+            assert (found[child.pid].name, found[child.pid].user) == (process.name(), process.username())
+            assert abs(found[child.pid].started_s - process.create_time()) < 2
+        assert found[children[1].pid].memory_bytes >= 200 << 20
+        shares = [use.cpu_percent for use in status.top_processes]
+        assert shares == sorted(shares, reverse=True)
+        assert status.top_process.pid == status.top_processes[0].pid
+        table = {process.pid: process.started_s for process in collector.processes(now_s + 31.0)}
+        assert all(table[pid] == use.started_s for pid, use in found.items() if pid in table)
+    finally:
+        for child in children:
+            child.kill()
+            child.wait()
+
+
+def test_a_clock_that_is_set_moves_the_times_at_which_processes_began(monkeypatch):
+    collector = new_collector(100.0, "linux")
+
+    def first_s():
+        return min(process.started_s for process in collector.processes(101.0))
+
+    began_s, real = first_s(), time.time
+    monkeypatch.setattr(time, "time", lambda: real() + 0.2)
+    assert first_s() == began_s
+    monkeypatch.setattr(time, "time", lambda: real() + 3600)
+    assert abs(first_s() - began_s - 3600) < 0.1
+
+
+def test_what_is_refreshed_seldom_is_sent_to_a_link_when_it_is_new():
+    class Refreshing:
+        """A collector whose list and temperatures change every third status."""
+
+        def __init__(self):
+            self.uses, self.temperatures = (), ()
+
+        def status(self, number, time_s, now_s):
+            if number % 3 == 1:
+                self.uses = (use(number),)
+                self.temperatures = (Temperature(name="t", celsius=40.0 + number),)
+            return Status(number=number, time_s=time_s, top_processes=self.uses, temperatures=self.temperatures)
+
+    def use(number):
+        return ProcessUse(pid=number, name="p", user="u", cpu_percent=1.0, memory_bytes=1, started_s=1.0)
+
+    def told_of(frame):
+        envelope = messages.decode_envelope(frame[5:])
+        return messages.decode_as(messages.StatusMessage, envelope.params).status
+
+    statuses = Statuses(Refreshing())
+    seen, seldom, told, seldom_told = [], [], None, None
+    for number in range(1, 10):
+        status = statuses.fresh(float(number), 100.0 + number)
+        seen.append(told_of(statuses.frame(status, None, told)))
+        told = status
+        if number in (3, 6, 9):
+            seldom.append(told_of(statuses.frame(status, None, seldom_told)))
+            seldom_told = status
+    assert [one.number for one in seen if one.top_processes is not None] == [1, 4, 7]
+    assert [one.number for one in seen if one.temperatures is not None] == [1, 4, 7]
+    assert [one.top_processes[0].pid for one in seldom] == [1, 4, 7]
+    cut = told_of(statuses.frame(told, frozenset({"temperatures"})))
+    assert (cut.top_processes, cut.temperatures) == (None, told.temperatures)
+
+
+def test_temperatures_are_read_with_labels_and_limits(tmp_path):
+    chip = tmp_path / "hwmon" / "hwmon10"
+    other = tmp_path / "hwmon" / "hwmon2"
+    for folder, files in (
+        (chip, {"name": "coretemp", "temp1_input": "54000", "temp1_label": "Package id 0", "temp1_max": "80000"}),
+        (chip, {"temp2_input": "51500", "temp2_label": "Core\x1b 0", "temp2_crit": "100000", "temp2_max": "0"}),
+        (chip, {"temp10_input": "-999000", "temp3_input": "x", "temp4_input": "", "fan1_input": "900"}),
+        (other, {"name": "nvme", "temp1_input": "31850", "temp1_max": "65261850"}),
+    ):
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, text in files.items():
+            (folder / name).write_text(text + "\n")
+    files = TemperatureFiles(str(tmp_path))
+    found = files.read(1.0)
+    assert [(one.name, one.celsius, one.high_celsius) for one in found] == [
+        ("nvme", 31.9, None),
+        ("coretemp Package id 0", 54.0, 80.0),
+        ("coretemp Core  0", 51.5, 100.0),
+    ]
+    assert files.read(2.0) is found
+    (other / "temp1_input").unlink()
+    assert len(files.read(3.0)) == 2
+
+
+def test_thermal_zones_answer_where_no_driver_does_and_two_of_a_name_are_told_apart(tmp_path):
+    for number in range(2):
+        zone = tmp_path / "thermal" / f"thermal_zone{number}"
+        zone.mkdir(parents=True)
+        for name, text in (("type", "acpitz"), ("temp", "27800"), ("trip_point_0_type", "critical")):
+            (zone / name).write_text(text)
+        (zone / "trip_point_0_temp").write_text("105000")
+    found = TemperatureFiles(str(tmp_path)).read(1.0)
+    assert [(one.name, one.celsius, one.high_celsius) for one in found] == [
+        ("acpitz", 27.8, 105.0),
+        ("acpitz 2", 27.8, 105.0),
+    ]
+    assert TemperatureFiles(str(tmp_path / "none")).read(1.0) == ()
+
+
+def test_a_sensor_that_keeps_the_agent_waiting_is_not_asked_again(tmp_path, monkeypatch):
+    zone = tmp_path / "thermal" / "thermal_zone0"
+    zone.mkdir(parents=True)
+    (zone / "temp").write_text("27800")
+    monkeypatch.setattr("core.agent.temperatures.SLOWEST_S", -1.0)
+    files = TemperatureFiles(str(tmp_path))
+    assert len(files.read(1.0)) == 1
+    assert files.read(2.0) == ()
 
 
 def open_proc_files():
@@ -183,7 +317,7 @@ def test_kept_statuses_come_back_as_they_were_measured():
         message = messages.decode_as(messages.StatusMessage, messages.decode_envelope(frame[5:]).params)
         assert number == status.number
         assert message.is_missed
-        assert message.status == status
+        assert message.status == msgspec.structs.replace(status, top_processes=None, temperatures=None)
     assert statuses._octets < 20 * 400
 
 
