@@ -14,11 +14,12 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 from types import FrameType
 
 import msgspec
+from msgspec.structs import replace
 
 from core.agent.consoles import Consoles
 from core.agent.desks import open_desks
@@ -80,6 +81,11 @@ def register(commands: argparse._SubParsersAction[argparse.ArgumentParser], comm
     revoke = actions.add_parser("revoke", parents=[common], help=_("trust a console no more, from now on"))
     revoke.add_argument("fingerprint", metavar="FINGERPRINT", help=_("as listed, or its first eight symbols or more"))
     revoke.set_defaults(handler=revoke_console, empty_document=[])
+    change = actions.add_parser("change", parents=[common], help=_("give a console another level or another last day"))
+    change.add_argument("fingerprint", metavar="FINGERPRINT", help=_("as listed, or its first eight symbols or more"))
+    change.add_argument("--level", choices=tuple(level.value for level in Level), help=_("what it may do from now on"))
+    change.add_argument("--expires", metavar="DATE", help=_("its last day, such as 2027-12-31, or never"))
+    change.set_defaults(handler=change_console, empty_document=[])
 
 
 def run_agent(options: argparse.Namespace) -> int:
@@ -199,11 +205,7 @@ def revoke_console(options: argparse.Namespace) -> int:
     consoles = Consoles(options.home.agent_path)
     revoked = consoles.revoke(options.fingerprint)
     if revoked is None:
-        raise BeffroiError(
-            _(
-                "{fingerprint} names no console that is trusted here, or more than one; see: beffroi agent consoles"
-            ).format(fingerprint=plain_text(options.fingerprint, 100))
-        )
+        raise _no_such_console(options.fingerprint)
     AuditLog(options.home.agent_path / "audit.log").append(
         [{"event": "revocation", "console": revoked.fingerprint, "operator": _user_name()}]
     )
@@ -211,6 +213,46 @@ def revoke_console(options: argparse.Namespace) -> int:
         return list_consoles(options)
     _tell(_("revoked"))
     return 0
+
+
+def change_console(options: argparse.Namespace) -> int:
+    """Give a console another level or last day; a running agent works by it within a second."""
+    consoles = Consoles(options.home.agent_path)
+    found = consoles.named(options.fingerprint)
+    if found is None:
+        raise _no_such_console(options.fingerprint)
+    if options.level is None and options.expires is None:
+        raise UsageError(_("say what is to change: --level or --expires"))
+    if options.level is not None:
+        found = replace(found, level=Level(options.level))
+    if options.expires is not None:
+        found = replace(found, expires=None if options.expires == "never" else _day(options.expires))
+    words = ["consoles.change", found.fingerprint, f"level={found.level.value}", f"expires={found.expires or 'never'}"]
+    AuditLog(options.home.agent_path / "audit.log").append(
+        [{"event": "consoles", "operator": _user_name(), "argv": words, "decision": "allowed", "rule": "administrator"}]
+    )
+    consoles.change(found)
+    if options.json:
+        return list_consoles(options)
+    _tell(_("changed"))
+    return 0
+
+
+def _no_such_console(fingerprint: str) -> BeffroiError:
+    return BeffroiError(
+        _("{fingerprint} names no console that is trusted here, or more than one; see: beffroi agent consoles").format(
+            fingerprint=plain_text(fingerprint, 100)
+        )
+    )
+
+
+def _day(text: str) -> date:
+    try:
+        return date.fromisoformat(text)
+    except ValueError as error:
+        raise UsageError(
+            _("{text} is not a day; write such as 2027-12-31").format(text=plain_text(text, 40))
+        ) from error
 
 
 def _stop_signal() -> asyncio.Event:

@@ -26,6 +26,7 @@ from core.log_file import BoundedLogHandler
 GROUPS = {
     "agent": "core.cli.agent",
     "machines": "core.cli.machines",
+    "consoles": "core.cli.consoles",
     "status": "core.cli.status",
     "processes": "core.cli.status",
     "run": "core.cli.run",
