@@ -23,7 +23,7 @@ from core.records import Event, Level, Machine, MachineReport, MachineState, Sev
 from core.services.agent_link import AgentLink
 from core.services.link_opening import open_link
 from core.services.machine_commands import MachineCommands
-from core.services.peer_records import plain_status
+from core.services.peer_records import carried_on, plain_status
 from core.site_records import Record
 
 LATE_AFTER, OFFLINE_AFTER = 3, 6
@@ -87,7 +87,7 @@ class MachineWatch:
         self._number: int | None = None
         self._late: list[Status] = []
         self._wake = asyncio.Event()
-        self._was_seen = self._is_gone = False
+        self._was_seen = self._is_gone = self._has_status = False
         self._second_s = 0.0
         self._in_second = 0
 
@@ -187,11 +187,15 @@ class MachineWatch:
                 status = plain_status(message.status, None)
                 # Without what no history keeps: a false agent could send an hour of it, 256 KiB each.
                 cpu = structs.replace(status.cpu, per_core_percent=(), load_average=()) if status.cpu else None
-                self._late.append(structs.replace(status, system=None, disks=None, top_process=None, cpu=cpu))
+                less = structs.replace(status, top_processes=None, temperatures=None, top_process=None)
+                self._late.append(structs.replace(less, system=None, disks=None, cpu=cpu))
             return
         self._heard_s = asyncio.get_running_loop().time()
         self._count_status(self._heard_s)
-        self.status = plain_status(message.status, self.status)
+        status = plain_status(message.status, self.status)
+        if self.status is not None and self._has_status:
+            status = carried_on(status, self.status)
+        self.status, self._has_status = status, True
         self._time_s = time.time()
         if self._state is not MachineState.ONLINE:
             self._state, self._error, self._since_s = MachineState.ONLINE, None, self._time_s
@@ -214,6 +218,7 @@ class MachineWatch:
     def _on_up(self, link: AgentLink) -> None:
         hello = link.hello
         self.link = link
+        self._has_status = False  # an agent begins a link with all that it tells
         self.level = hello.level or self.level
         self._shard.unreachable.discard(self.machine.name)
         if hello.run_id != self._run_id:

@@ -10,6 +10,7 @@ import math
 
 from msgspec import structs
 
+from core.machine_records import Port, ProcessUse, Service, Session, Temperature
 from core.protocol.messages import plain_text
 from core.records import Cpu, Disk, DiskIo, Memory, Network, Process, Status, Swap, System, TopProcess
 
@@ -18,6 +19,14 @@ _MOST_ADDRESSES = 64
 _MOST_DISKS = 256
 _MOST_CORES = 4096
 _LONGEST_COMMAND_LINE = 4096
+_MOST_USES = 16
+_MOST_TEMPERATURES = 128
+_LATEST_S = 1e11
+_LARGEST_PID = 2**32 - 1
+_COLDEST_CELSIUS, _HOTTEST_CELSIUS = -273.15, 2000.0
+_STATES = frozenset({"running", "stopped", "failed", "starting", "stopping", "unknown"})
+_START_MODES = frozenset({"automatic", "manual", "disabled", "unknown"})
+_PROTOCOLS = frozenset({"tcp", "tcp6", "udp", "udp6"})
 
 
 def plain_status(status: Status, previous: Status | None) -> Status:
@@ -53,9 +62,68 @@ def plain_status(status: Status, previous: Status | None) -> Status:
             Disk(mount=plain_text(disk.mount), total_bytes=_count(disk.total_bytes), used_bytes=_count(disk.used_bytes))
             for disk in status.disks[:_MOST_DISKS]
         )
+    if status.top_processes is not None and not _are_uses(status.top_processes):
+        changes["top_processes"] = tuple(map(_plain_use, status.top_processes[:_MOST_USES]))
+    if status.temperatures is not None and not _are_temperatures(status.temperatures):
+        changes["temperatures"] = tuple(
+            structs.replace(one, name=plain_text(one.name), high_celsius=_celsius(one.high_celsius))
+            for one in status.temperatures[:_MOST_TEMPERATURES]
+            if _celsius(one.celsius) is not None
+        )
     if not math.isfinite(status.time_s):
         changes["time_s"] = 0.0
     return structs.replace(status, **changes) if changes else status
+
+
+def carried_on(status: Status, previous: Status) -> Status:
+    """`status` with what an agent tells only when it has changed, from the status before on the same link."""
+    processes, temperatures = status.top_processes, status.temperatures
+    if processes is None:
+        processes = previous.top_processes
+    if temperatures is None:
+        temperatures = previous.temperatures
+    if processes is status.top_processes and temperatures is status.temperatures:
+        return status
+    return structs.replace(status, top_processes=processes, temperatures=temperatures)
+
+
+def plain_service(service: Service) -> Service:
+    """`service` with plain texts, and with no state, start mode or pid that none can have."""
+    return Service(
+        name=plain_text(service.name),
+        description=plain_text(service.description),
+        state=service.state if service.state in _STATES else "unknown",
+        start_mode=service.start_mode if service.start_mode in _START_MODES else "unknown",
+        pid=_pid(service.pid),
+    )
+
+
+def plain_session(session: Session) -> Session:
+    """`session` with plain texts."""
+    return Session(
+        user=plain_text(session.user),
+        terminal=plain_text(session.terminal, 64),
+        host=plain_text(session.host),
+        since_s=_time(session.since_s),
+    )
+
+
+def plain_port(port: Port) -> Port | None:
+    """`port` with plain texts; None for one that there cannot be."""
+    if port.protocol not in _PROTOCOLS or not 0 <= port.port <= 65535:
+        return None
+    return Port(
+        protocol=port.protocol,
+        address=plain_text(port.address, 64),
+        port=port.port,
+        pid=_pid(port.pid),
+        process=plain_text(port.process, 64),
+    )
+
+
+def plain_time(time_s: float) -> float:
+    """A moment that a calendar can show; 0 for another one."""
+    return _time(time_s) or 0.0
 
 
 def plain_process(process: Process) -> Process:
@@ -66,6 +134,11 @@ def plain_process(process: Process) -> Process:
         and process.status.isprintable()
         and process.command_line.isprintable()
         and len(process.name) <= 256
+        and len(process.user) <= 256
+        and len(process.status) <= 256
+        and 0 <= process.pid <= _LARGEST_PID
+        and 0 <= process.parent_pid <= _LARGEST_PID
+        and 0 <= process.cpu_percent < math.inf
         and len(process.command_line) <= _LONGEST_COMMAND_LINE
         and 0 <= process.memory_bytes <= _MOST
         and math.isfinite(process.started_s)
@@ -73,6 +146,9 @@ def plain_process(process: Process) -> Process:
         return process
     return structs.replace(
         process,
+        pid=_pid(process.pid) or 0,
+        parent_pid=_pid(process.parent_pid) or 0,
+        cpu_percent=process.cpu_percent if 0 <= process.cpu_percent < math.inf else 0.0,
         name=plain_text(process.name),
         user=plain_text(process.user),
         status=plain_text(process.status),
@@ -156,6 +232,57 @@ def _is_network(network: Network) -> bool:
 
 def _is_rate(rate: float | None) -> bool:
     return rate is None or 0 <= rate < math.inf
+
+
+def _are_uses(uses: tuple[ProcessUse, ...]) -> bool:
+    return len(uses) <= _MOST_USES and all(map(_is_use, uses))
+
+
+def _is_use(use: ProcessUse) -> bool:
+    return (
+        0 <= use.pid <= _LARGEST_PID
+        and 0 <= use.cpu_percent < math.inf
+        and 0 <= use.memory_bytes <= _MOST
+        and math.isfinite(use.started_s)
+        and len(use.name) <= 256
+        and len(use.user) <= 256
+        and use.name.isprintable()
+        and use.user.isprintable()
+    )
+
+
+def _plain_use(use: ProcessUse) -> ProcessUse:
+    return ProcessUse(
+        pid=_pid(use.pid) or 0,
+        name=plain_text(use.name),
+        user=plain_text(use.user),
+        cpu_percent=use.cpu_percent if 0 <= use.cpu_percent < math.inf else 0.0,
+        memory_bytes=_count(use.memory_bytes),
+        started_s=_time(use.started_s) or 0.0,
+    )
+
+
+def _are_temperatures(temperatures: tuple[Temperature, ...]) -> bool:
+    return len(temperatures) <= _MOST_TEMPERATURES and all(
+        len(one.name) <= 256
+        and one.name.isprintable()
+        and _celsius(one.celsius) is not None
+        and _celsius(one.high_celsius) == one.high_celsius
+        for one in temperatures
+    )
+
+
+def _celsius(degrees: float | None) -> float | None:
+    return degrees if degrees is not None and _COLDEST_CELSIUS <= degrees <= _HOTTEST_CELSIUS else None
+
+
+def _pid(number: int | None) -> int | None:
+    return number if number is not None and 0 <= number <= _LARGEST_PID else None
+
+
+def _time(time_s: float | None) -> float | None:
+    """A moment that a calendar can show, None for another one."""
+    return time_s if time_s is not None and 0 <= time_s < _LATEST_S else None
 
 
 def _count(number: int) -> int:
