@@ -27,8 +27,19 @@ from core.errors import (
 from core.language import _
 from core.protocol import messages
 from core.protocol.frames import JSON_FRAME, LIMIT_AFTER_HELLO, FrameReader, decode_output, encode_frame
-from core.protocol.messages import Envelope, ExecExit, ExecOpened, Hello, ProcessPage, StatusMessage
+from core.protocol.messages import (
+    Envelope,
+    ExecCredit,
+    ExecExit,
+    ExecOpened,
+    ExecReference,
+    ExecStart,
+    Hello,
+    ProcessPage,
+    StatusMessage,
+)
 from core.records import Machine, Process
+from core.services.link_guard import MOST_ANSWER_OCTETS, MOST_UNANSWERED, MOST_UNSENT_OCTETS, LinkGuard
 from core.transport.tls import peer_fingerprint
 
 HELLO_TIMEOUT_S = 4.0
@@ -65,11 +76,11 @@ class AgentLink(asyncio.Protocol):
         "_answers",
         "_commands",
         "_count",
+        "_guard",
         "_is_greeted",
         "_machine",
         "_on_status",
         "_reader",
-        "_streams",
         "_transport",
         "hello",
         "lost",
@@ -84,7 +95,7 @@ class AgentLink(asyncio.Protocol):
         self._reader = FrameReader()
         self._transport: asyncio.Transport | None = None
         self._answers: dict[int, _Answer] = {}
-        self._streams: dict[int, str] = {}
+        self._guard = LinkGuard()
         self._count = 0
         self._is_greeted = False
 
@@ -96,19 +107,24 @@ class AgentLink(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         """Called by asyncio with what has come."""
         try:
+            now_s = asyncio.get_running_loop().time()
             self._reader.receive_data(data)
             while (frame := self._reader.next_frame()) is not None and not self.lost.done():
                 kind, payload = frame
                 if kind == JSON_FRAME:
+                    self._guard.on_frame(len(payload), now_s)
                     self._on_message(messages.decode_envelope(payload))
                 else:
                     stream, fd, content = decode_output(payload)
-                    exec_id = self._streams.get(stream)
+                    exec_id = self._guard.on_output(stream, len(content), now_s)
                     if exec_id is not None:
                         self._commands.on_output(exec_id, fd, content)
         except RemoteProtocolError as error:
             log.warning("%s (%s) is left: %s", self._machine.name, self._machine.address, error)
             self.end(error)
+        except Exception:
+            log.exception("a message of %s (%s) could not be taken", self._machine.name, self._machine.address)
+            self.end(RemoteProtocolError(_("an error that should not happen; the log has its details")))
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Called by asyncio at the end of the link."""
@@ -138,15 +154,42 @@ class AgentLink(asyncio.Protocol):
 
     def notify(self, method: str, params: object) -> None:
         """Send a notification; nothing happens on a lost link."""
-        if self._transport is not None:
-            self._transport.write(encode_frame(JSON_FRAME, messages.encode_notification(method, params)))
+        if isinstance(params, ExecCredit):
+            self._guard.on_credit(params.exec_id, params.octets)
+        self._send(messages.encode_notification(method, params))
 
     def request(self, method: str, params: object, on_answer: _Answer) -> None:
         """Send a request; `on_answer` gets its answers, until it returns True or the link is lost."""
-        if self._transport is not None:
-            self._count += 1
-            self._answers[self._count] = on_answer
-            self._transport.write(encode_frame(JSON_FRAME, messages.encode_request(self._count, method, params)))
+        if self._transport is None:
+            return
+        if len(self._answers) >= MOST_UNANSWERED:
+            self.end(self._takes_nothing())
+            return
+        self._count += 1
+        self._answers[self._count] = on_answer
+        if isinstance(params, ExecStart) or (method == "exec.fetch" and isinstance(params, ExecReference)):
+            self._guard.on_asked(params.exec_id)
+            self._answers[self._count] = self._followed(params.exec_id, on_answer)
+        self._send(messages.encode_request(self._count, method, params))
+
+    def _followed(self, exec_id: str, on_answer: _Answer) -> _Answer:
+        """`on_answer`, and before it the count of commands that may be opened."""
+
+        def followed(envelope: Envelope) -> bool:
+            if envelope.error is not None:
+                self._guard.on_refused(exec_id)
+            return on_answer(envelope)
+
+        return followed
+
+    def _send(self, payload: bytes) -> None:
+        """Send a message, unless the agent has not read those before."""
+        if self._transport is None:
+            return
+        if self._transport.get_write_buffer_size() > MOST_UNSENT_OCTETS:
+            self.end(self._takes_nothing())
+        else:
+            self._transport.write(encode_frame(JSON_FRAME, payload))
 
     async def greet(self, hello: Hello) -> None:
         """Say hello and wait for the agent's; raises NotTrustedError and RemoteProtocolError."""
@@ -185,10 +228,19 @@ class AgentLink(asyncio.Protocol):
         of `take` ends the link.
         """
         finished: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        octets = 0
 
         def on_answer(envelope: Envelope) -> bool:
+            nonlocal octets
             if finished.done():
                 return True
+            octets += len(bytes(envelope.result))
+            if octets > MOST_ANSWER_OCTETS:
+                raise RemoteProtocolError(
+                    _("its agent answers {request} with more than {size} MiB").format(
+                        request=method, size=MOST_ANSWER_OCTETS >> 20
+                    )
+                )
             if envelope.error is not None:
                 finished.set_exception(self._refused(envelope.error))
                 return True
@@ -239,23 +291,22 @@ class AgentLink(asyncio.Protocol):
             answer = self._answers.get(envelope.id) if envelope.id is not None else None
             if answer is not None and answer(envelope):
                 self._answers.pop(envelope.id, None)  # type: ignore[arg-type]  # an answer was found under it
+        elif not self._is_greeted and method in ("status", "exec.opened", "exec.exit"):
+            raise RemoteProtocolError(_("its agent begins to work before its hello"))
         elif method == "status":
             self._on_status(messages.decode_as(StatusMessage, envelope.params))
         elif method == "exec.opened":
             opened = messages.decode_as(ExecOpened, envelope.params)
-            if len(self._streams) > 256:
-                raise RemoteProtocolError("more than 256 commands of this console are open")
-            self._streams[opened.stream] = opened.exec_id
+            self._guard.on_opened(opened.exec_id, opened.stream)
             self._commands.on_exec_opened(opened.exec_id)
         elif method == "exec.exit":
             ended = messages.decode_as(ExecExit, envelope.params)
-            self._streams = {stream: known for stream, known in self._streams.items() if known != ended.exec_id}
+            self._guard.on_exit(ended.exec_id)
             self._commands.on_exec_exit(ended)
         elif method in ("not_trusted", "pairing_closed"):
             self.end(self._not_trusted())
-        elif envelope.id is not None and self._transport is not None:
-            refusal = messages.encode_error(envelope.id, messages.NOT_FOUND, "unknown method")
-            self._transport.write(encode_frame(JSON_FRAME, refusal))
+        elif envelope.id is not None:
+            self._send(messages.encode_error(envelope.id, messages.NOT_FOUND, "unknown method"))
 
     def _reason(self, exc: Exception | None) -> BeffroiError:
         """Why the link ended, in words."""
@@ -294,6 +345,13 @@ class AgentLink(asyncio.Protocol):
     def _not_trusted(self) -> NotTrustedError:
         return NotTrustedError(
             _("the agent at {address} does not trust this console; pair them again").format(
+                address=self._machine.address
+            )
+        )
+
+    def _takes_nothing(self) -> TransportError:
+        return TransportError(
+            _("{address} does not take what is sent to it; its agent hangs, or it means harm").format(
                 address=self._machine.address
             )
         )

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 
 from msgspec import structs
 
-from core.errors import BeffroiError, NoRouteError, NotTrustedError, RemoteProtocolError
+from core.errors import BeffroiError, NoRouteError, NotAnAgentError, NotTrustedError, RemoteProtocolError
 from core.language import _
 from core.protocol.messages import Hello, StatusMessage, Subscribe
 from core.records import Event, Level, Machine, MachineReport, MachineState, Severity, Status
@@ -34,6 +34,8 @@ SWEEP_S = 0.2
 
 _BACK_OFF_CAP_S = 4.0
 _NOT_TRUSTED_CAP_S = 10.0
+_NONSENSE_CAP_S = 30.0
+"""An agent that sends what nobody asked for costs its console a second or two each time: it is met seldom."""
 _STEADY_S = 5.0
 """A link that held as long has earned a quick reconnect."""
 _MOST_LATE_STATUSES = 4000
@@ -57,9 +59,13 @@ class Shard:
     slots: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(16))
     unreachable: set[str] = field(default_factory=set)
 
-    def back_off_s(self, attempt: int, is_trusted: bool) -> float:
+    def back_off_s(self, attempt: int, reason: BeffroiError | None) -> float:
         """Pause before attempt number `attempt`: exponential, full jitter; longer when many machines are away."""
-        cap = _BACK_OFF_CAP_S * max(1.0, len(self.unreachable) / 100) if is_trusted else _NOT_TRUSTED_CAP_S
+        cap = _BACK_OFF_CAP_S * max(1.0, len(self.unreachable) / 100)
+        if isinstance(reason, NotTrustedError):
+            cap = _NOT_TRUSTED_CAP_S
+        elif _is_nonsense(reason):
+            cap = max(cap, _NONSENSE_CAP_S)
         return random.uniform(0, min(cap, 0.5 * 2 ** min(attempt, 10)))  # noqa: S311 -- spreads load, hides nothing
 
 
@@ -127,12 +133,12 @@ class MachineWatch:
         attempt = 0
         while True:
             began_s = loop.time()
-            is_trusted = True
+            reason: BeffroiError | None = None
             try:
                 hello = structs.replace(shard.hello, time_s=time.time())
                 link = await open_link(self.machine, shard.context, shard.slots, self.on_status, self.commands, hello)
             except BeffroiError as error:
-                is_trusted = not isinstance(error, NotTrustedError)
+                reason = error
                 self._on_down(error)
             except Exception:
                 log.exception("linking %s failed", self.machine.name)
@@ -145,12 +151,12 @@ class MachineWatch:
                     self.link = None
                     link.close()
                 reason = link.lost.result()
-                is_trusted = not isinstance(reason, NotTrustedError)
-                attempt = 0 if loop.time() - began_s > _STEADY_S else attempt
+                is_steady = loop.time() - began_s > _STEADY_S and not _is_nonsense(reason)
+                attempt = 0 if is_steady else attempt
                 began_s = loop.time()
                 self._on_down(reason)
             attempt += 1
-            await self._pause(began_s + shard.back_off_s(attempt, is_trusted) - loop.time())
+            await self._pause(began_s + shard.back_off_s(attempt, reason) - loop.time())
 
     def poll_now(self) -> None:
         """Ask for a status at once, or try to reach the machine at once."""
@@ -283,3 +289,8 @@ class MachineWatch:
             interval_s=self._interval_s, sections=self._shard.sections, run_id=self._run_id, after=self._number
         )
         link.request("subscribe", subscription, lambda envelope: True)
+
+
+def _is_nonsense(reason: BeffroiError | None) -> bool:
+    """True where an agent itself sent what it should not."""
+    return isinstance(reason, RemoteProtocolError) and not isinstance(reason, NotAnAgentError)

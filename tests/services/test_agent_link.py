@@ -34,6 +34,9 @@ class FakeTransport(asyncio.Transport):
     def write(self, data: bytes) -> None:  # type: ignore[override]  # what links write is bytes
         self.written.append(data)
 
+    def get_write_buffer_size(self) -> int:
+        return 0
+
     def abort(self) -> None:
         self.is_aborted = True
 
