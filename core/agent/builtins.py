@@ -1,6 +1,7 @@
 """The words of `run` that an agent answers itself, in the same way on every machine, without starting a program.
 
     os  ram  cpu  ip  uptime      ls|dir [-al] [PATH]      ps|Get-Process      python|python3 [--version]
+    process-end PID STARTED      process-kill PID STARTED      service-restart NAME      (level manage)
 
 Other forms of these words (`ls -l`) are not built-ins and go on to the policy. The text is never translated: answers of
 many machines are compared with each other.
@@ -22,12 +23,20 @@ from msgspec import Struct
 
 from core.agent.collector import Collector
 from core.agent.environment import command_environment, command_path
-from core.records import Status
+from core.records import Level, Status
 
 _MOST_ENTRIES = 10_000
 _MOST_PYTHONS = 16
 _PYTHON_TIMEOUT_S = 5.0
 _PYTHON_NAME = re.compile(r"python(3(\.[0-9]+)?)?(\.exe)?\Z")
+_MANAGE_USAGE = {
+    "process-end": "process-end PID STARTED: two numbers, as a process table shows them",
+    "process-kill": "process-kill PID STARTED: two numbers, as a process table shows them",
+    "service-restart": "service-restart NAME: letters, digits and @ . : _ - alone",
+}
+_PID = re.compile(r"[1-9][0-9]{0,9}\Z")
+_STARTED = re.compile(r"[0-9]{1,12}(\.[0-9]{1,6})?\Z")
+_SERVICE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_@.:-]{0,199}\Z")
 _T = TypeVar("_T")
 
 
@@ -52,9 +61,30 @@ def is_builtin(words: tuple[str, ...]) -> bool:
     return False
 
 
+def level_of(words: tuple[str, ...]) -> Level | None:
+    """The level that these words need where they are a built-in, None where they are none."""
+    first, rest = words[0], words[1:]
+    if first not in _MANAGE_USAGE:
+        return Level.RUN if is_builtin(words) else None
+    if first == "service-restart":
+        is_covered = len(rest) == 1 and _SERVICE.match(rest[0]) is not None
+    else:
+        is_covered = len(rest) == 2 and _PID.match(rest[0]) is not None and _STARTED.match(rest[1]) is not None
+    return Level.MANAGE if is_covered else None
+
+
+def misuse(words: tuple[str, ...]) -> str:
+    """How a built-in of level manage is written, where these words begin as one and are none; else empty."""
+    return _MANAGE_USAGE.get(words[0], "")
+
+
 async def answer(words: tuple[str, ...], collector: Collector, status: Status) -> Answer:
-    """Answer words for which `is_builtin` is true; `status` is a recent one. Cancelled, it leaves nothing behind."""
+    """Answer words of a built-in; `status` is a recent one. Cancelled, it leaves nothing behind."""
     first = words[0]
+    if first in _MANAGE_USAGE:
+        from core.agent import manage  # an agent that nobody manages stays smaller
+
+        return await manage.answer(words)
     if first in ("ls", "dir"):
         is_long = words[1:2] in (("-al",), ("-la",))
         path = (words[2:] if is_long else words[1:]) or ("/" if os.name == "posix" else os.getcwd(),)

@@ -1,29 +1,34 @@
 """Decides on every command a console asks for, writes it down, runs it, and keeps its result until it is fetched.
 
 Owned by the agent's loop. Four commands run at a time and sixteen wait. The id that a console gives a command is a key:
-the same id never runs twice, not even after its result was fetched.
+the same id never runs twice, not even after its result was fetched, and one of which a console was told that it was
+never run here will not be run later either, however late its request comes.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-import shlex
+import os
 import time
 from collections import OrderedDict, deque
 from collections.abc import Callable
+from typing import NamedTuple
 
 from core.agent import builtins
 from core.agent.collector import Collector
 from core.agent.consoles import AuthorizedConsole
+from core.agent.decisions import decide
 from core.agent.environment import find_program
 from core.agent.execution import Execution, OutputLink
-from core.agent.policy import Decision, Policy, script_refusal
+from core.agent.past_commands import Settled, past_of
+from core.agent.pinned import PinError, open_pinned
+from core.agent.policy import Decision, Policy
 from core.agent.program import Program
 from core.audit import AuditLog
 from core.errors import ConfigError
 from core.protocol.messages import ExecDenied, ExecExit, ExecStart, plain_text
-from core.records import Level, Status
+from core.records import Status
 
 log = logging.getLogger("beffroi.agent")
 
@@ -32,10 +37,16 @@ WAITING_AT_MOST = 16
 KEPT_S = 3600.0
 _KEPT_OCTETS = 8 * 1024 * 1024
 _KEPT_RESULTS = 256
-_IDS_REMEMBERED = 4096
-_PREFIXES = {"linux:": ("linux", "linux"), "dos:": ("dos", "windows"), "powershell:": ("powershell", "windows")}
-_SHELL_SYSTEMS = dict(_PREFIXES.values())
-_SYSTEM_NAMES = {"linux": "Linux", "windows": "Windows", "darwin": "macOS"}
+
+
+class _Waiting(NamedTuple):
+    """A command that waits its turn; decided anew where the policy has changed when it comes."""
+
+    execution: Execution
+    console: AuthorizedConsole
+    request: ExecStart
+    decision: Decision
+    policy: Policy
 
 
 class Executor:
@@ -44,14 +55,14 @@ class Executor:
     def __init__(
         self, policy: Policy, platform: str, collector: Collector, fresh_status: Callable[[], Status], audit: AuditLog
     ) -> None:
-        self._policy = policy
+        self.policy = policy
         self._platform = platform
         self._collector = collector
         self._fresh_status = fresh_status
         self._audit = audit
         self._executions: OrderedDict[tuple[str, str], Execution] = OrderedDict()
-        self._fetched: OrderedDict[tuple[str, str], None] = OrderedDict()
-        self._waiting: deque[tuple[Execution, Decision, tuple[str, ...]]] = deque()
+        self._settled = Settled()
+        self._waiting: deque[_Waiting] = deque()
         self._running = 0
         self._is_stopping = False
 
@@ -64,9 +75,10 @@ class Executor:
         known = self._executions.get(key)
         if known is not None:
             return known
-        if key in self._fetched:
-            return ExecDenied(reason="done", rule="this command has ended and its result is no longer kept")
-        words, decision = self._decide(request, console.level)
+        settled = self._settled.get(key)
+        if settled is not None:
+            return settled
+        words, decision = decide(request, console.level, self.policy, self._platform)
         if decision.is_allowed and len(self._waiting) >= WAITING_AT_MOST:
             decision = Decision(reason="busy", rule=f"{RUNNING_AT_ONCE} commands run and {WAITING_AT_MOST} wait")
         try:
@@ -81,9 +93,23 @@ class Executor:
         timeout_s = min(request.timeout_s, decision.command.timeout_s if decision.command else request.timeout_s)
         execution = Execution(console.fingerprint, request.exec_id, timeout_s, now_s)
         self._executions[key] = execution
-        self._waiting.append((execution, decision, words))
+        self._waiting.append(_Waiting(execution, console, request, decision, self.policy))
         asyncio.get_running_loop().call_soon(self._start_waiting)
         return execution
+
+    def fetch(self, fingerprint: str, exec_id: str) -> Execution | ExecDenied:
+        """A command that this console has asked for, or why there is none: `unknown`, `done` or `lost`.
+
+        One that is told as unknown is never run afterwards, even where the request for it is still on its way.
+        """
+        known = self.find(fingerprint, exec_id)
+        if known is not None:
+            return known
+        settled = self._settled.get((fingerprint, exec_id))
+        if settled is None:
+            settled = past_of(self._audit.path, fingerprint, exec_id)
+            self._settled.put((fingerprint, exec_id), settled)
+        return settled
 
     def find(self, fingerprint: str, exec_id: str) -> Execution | None:
         """A command of this console."""
@@ -99,7 +125,7 @@ class Executor:
             # In the loop's next turn: a task that is cancelled before its first step never reaches its end.
             asyncio.get_running_loop().call_soon(execution.task.cancel)
         else:
-            self._waiting = deque(item for item in self._waiting if item[0] is not execution)
+            self._waiting = deque(item for item in self._waiting if item.execution is not execution)
             execution.open()
             self._end(execution, "cancelled", None, "", 0.0)
 
@@ -140,43 +166,37 @@ class Executor:
         if tasks:
             await asyncio.wait(tasks, timeout=5.0)
 
-    def _decide(self, request: ExecStart, level: Level) -> tuple[tuple[str, ...], Decision]:
-        """The words without their prefix, and what may be done with them."""
-        words = request.words
-        try:
-            shell, words = split_prefix(words)
-        except ValueError as error:
-            return words, Decision(reason="parameter", rule=f"the line cannot be split into words: {error}")
-        system = _SHELL_SYSTEMS.get(request.shell or shell or "", self._platform)
-        if system != self._platform:
-            here, asked = (_SYSTEM_NAMES.get(name, name) for name in (self._platform, system))
-            return words, Decision(reason="wrong_os", rule=f"this machine runs {here}, the command is for {asked}")
-        if level.rank < Level.RUN.rank:
-            rule = f"commands need level run, this console has {level.value}"
-            return words, Decision(reason="level", rule=rule)
-        if not words or not words[0]:
-            return words, Decision(reason="parameter", rule="there is no command")
-        if any("\0" in word for word in words):
-            return words, Decision(reason="parameter", rule="an argument holds the character NUL")
-        if builtins.is_builtin(words):
-            return words, Decision(argv=words)
-        return words, self._policy.decide(words, level)
-
     def _start_waiting(self) -> None:
         while self._waiting and self._running < RUNNING_AT_ONCE and not self._is_stopping:
-            execution, decision, words = self._waiting.popleft()
-            self._running += 1
+            waiting = self._waiting.popleft()
+            execution, decision = waiting.execution, self._decided_now(waiting)
             execution.open()
-            execution.task = asyncio.get_running_loop().create_task(self._run(execution, decision, words))
+            if not decision.is_allowed:
+                self._end(execution, "failed", 126, f"no longer allowed: {decision.rule}", 0.0)
+                continue
+            self._running += 1
+            execution.task = asyncio.get_running_loop().create_task(self._run(execution, decision))
 
-    async def _run(self, execution: Execution, decision: Decision, words: tuple[str, ...]) -> None:
+    def _decided_now(self, waiting: _Waiting) -> Decision:
+        """What the policy of this moment says, and written down where it says something else."""
+        if waiting.policy is self.policy:
+            return waiting.decision
+        words, decision = decide(waiting.request, waiting.console.level, self.policy, self._platform)
+        if decision != waiting.decision:
+            try:
+                self._audit.append([_audited(waiting.console, waiting.request, words, decision)])
+            except ConfigError as error:
+                return Decision(reason="policy", rule=str(error))
+        return decision
+
+    async def _run(self, execution: Execution, decision: Decision) -> None:
         """Run one command to its end, whatever that is."""
         begin_s = time.monotonic()
         state, exit_status, message = "failed", None, ""
         try:
-            if decision.command is None:
+            if decision.command is None and not decision.is_raw:
                 async with asyncio.timeout(execution.timeout_s):
-                    exit_status, message = await self._run_builtin(execution, words)
+                    exit_status, message = await self._run_builtin(execution, decision.argv)
                 state = "ok" if exit_status == 0 else "failed"
             else:
                 state, exit_status, message = await self._run_program(execution, decision)
@@ -201,23 +221,25 @@ class Executor:
 
     async def _run_program(self, execution: Execution, decision: Decision) -> tuple[str, int | None, str]:
         """State, exit status and message of a program."""
-        assert decision.command is not None
         name = decision.argv[0]
-        path = find_program(name)
+        path, command, pinned = find_program(name), decision.command, None
         if path is None:
-            message = f"{name}: no such program on this machine"
-            execution.put(2, (message + "\n").encode(errors="replace"))
-            return "failed", 127, message
-        refusal = script_refusal(decision.command, path)
-        if refusal is not None:
-            execution.put(2, (refusal + "\n").encode(errors="replace"))
-            return "failed", 126, refusal
+            return _not_started(execution, 127, f"{name}: no such program on this machine")
         try:
-            program = await Program.start(path, decision.argv, execution.put)
-        except OSError as error:
-            message = f"{name}: {error.strerror or error}"
-            execution.put(2, (message + "\n").encode(errors="replace"))
-            return "failed", 126, message
+            if command is not None and command.sha256:
+                pinned = open_pinned(path, command.sha256)
+            leaves_daemons = command is not None and command.leaves_daemons
+            program = await Program.start(
+                path, decision.argv, execution.put, leaves_daemons=leaves_daemons, descriptor=pinned
+            )
+        except PinError as refusal:
+            return _not_started(execution, 126, str(refusal))
+        except (OSError, ValueError) as error:
+            reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+            return _not_started(execution, 126, f"{name}: {reason}")
+        finally:
+            if pinned is not None:
+                os.close(pinned)
         state = message = ""
         try:
             async with asyncio.timeout(execution.timeout_s):
@@ -261,24 +283,13 @@ class Executor:
 
     def _forget(self, key: tuple[str, str]) -> None:
         del self._executions[key]
-        self._fetched[key] = None
-        while len(self._fetched) > _IDS_REMEMBERED:
-            self._fetched.popitem(last=False)
+        denied = ExecDenied(reason="done", rule="this command has ended and its result is no longer kept")
+        self._settled.put(key, denied)
 
 
-def split_prefix(words: tuple[str, ...]) -> tuple[str | None, tuple[str, ...]]:
-    """The shell that a prefix names (`Linux:`, `DOS:`, `Powershell:`), and the words without it.
-
-    `Linux: ls`, `Linux:ls -al` in two words and the same in one word mean the same; raises ValueError where that one
-    word has an open quote.
-    """
-    for prefix, (shell, _system) in _PREFIXES.items():
-        if words[0].lower().startswith(prefix):
-            first = words[0][len(prefix) :].strip()
-            if len(words) == 1:
-                return shell, tuple(shlex.split(first))
-            return shell, ((first, *words[1:]) if first else words[1:])
-    return None, words
+def _not_started(execution: Execution, exit_status: int, message: str) -> tuple[str, int, str]:
+    execution.put(2, (message + "\n").encode(errors="replace"))
+    return "failed", exit_status, message
 
 
 def _audited(
@@ -292,5 +303,7 @@ def _audited(
         "exec_id": request.exec_id,
         "argv": list(words if not decision.argv else decision.argv),
         "decision": "allowed" if decision.is_allowed else "refused",
-        "rule": decision.command.id if decision.command else decision.rule or "built-in",
+        "rule": decision.command.id
+        if decision.command
+        else decision.rule or ("raw" if decision.is_raw else "built-in"),
     }

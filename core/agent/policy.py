@@ -3,7 +3,7 @@
     defaults = true
     [commands]
     restart = { argv = ["systemctl", "restart", "{unit}"], level = "manage", timeout_s = 60,
-                parameters = { unit = { type = "enum", values = ["cups", "nginx"] } } }
+                description = "restart a service", parameters = { unit = { type = "enum", values = ["cups"] } } }
 
 (in TOML each on one line). A command is called by its argv as typed, or by its id followed by its parameters in their
 order. A placeholder fills exactly one argument: `{x}` once, `{x?}` at most once, `{x*}` any number of times. Nothing is
@@ -12,26 +12,19 @@ ever joined, split, globbed or given to a shell; a value is checked by its type 
 
 from __future__ import annotations
 
-import hashlib
 import os
 import re
-import stat
-from pathlib import Path
-from typing import Any
 
 from msgspec import Struct
 
-from core.errors import ConfigError
-from core.language import _
 from core.records import Level
 
 LONGEST_TIMEOUT_S = 600.0
 _MOST_REPEATED = 16
-_PLACEHOLDER = re.compile(r"\{([a-z_][a-z0-9_]*)([?*]?)\}")
+PLACEHOLDER = re.compile(r"\{([a-z_][a-z0-9_]*)([?*]?)\}")
 _WORD = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.:@%+=,-]{0,255}\Z")
 _LABEL = re.compile(r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?\Z")
 _IPV6 = re.compile(r"[0-9A-Fa-f:.]{2,45}\Z")
-_TYPES = frozenset({"enum", "int", "word", "path", "host", "pid", "flags"})
 
 
 class Parameter(Struct, frozen=True, kw_only=True):
@@ -88,7 +81,7 @@ class Parameter(Struct, frozen=True, kw_only=True):
 
 
 class Command(Struct, frozen=True, kw_only=True):
-    """A command that may be run."""
+    """A command that may be run; what it leaves behind is killed with it, unless `leaves_daemons`."""
 
     id: str
     argv: tuple[str, ...]
@@ -97,6 +90,8 @@ class Command(Struct, frozen=True, kw_only=True):
     level: Level = Level.RUN
     timeout_s: float = LONGEST_TIMEOUT_S
     sha256: str = ""
+    description: str = ""
+    leaves_daemons: bool = False
 
     def match(self, words: tuple[str, ...]) -> tuple[str, ...] | str | None:
         """The arguments to run, why a value does not fit, or None where these are other words."""
@@ -105,14 +100,14 @@ class Command(Struct, frozen=True, kw_only=True):
             return tuple(argument for group in found for argument in group)
         if words[0] != self.id or self.argv[0] == self.id:
             return found
-        holders = tuple(match.group(0) for word in self.argv if (match := _PLACEHOLDER.search(word)))
+        holders = tuple(match.group(0) for word in self.argv if (match := PLACEHOLDER.search(word)))
         values = self._groups(holders, words[1:])
         if not isinstance(values, list):
             return values
         waiting = iter(values)
         arguments: list[str] = []
         for word in self.argv:
-            holder = _PLACEHOLDER.search(word)
+            holder = PLACEHOLDER.search(word)
             if holder is None:
                 arguments.append(word)
             else:
@@ -125,7 +120,7 @@ class Command(Struct, frozen=True, kw_only=True):
         refused: str | None = None
         position = 0
         for expected in pattern:
-            holder = _PLACEHOLDER.search(expected)
+            holder = PLACEHOLDER.search(expected)
             if holder is None:
                 if position >= len(words) or words[position] != expected:
                     return refused
@@ -154,10 +149,14 @@ class Command(Struct, frozen=True, kw_only=True):
 
 
 class Decision(Struct, frozen=True, kw_only=True):
-    """What the policy says of some words: the arguments to run, or why not."""
+    """What may be done with some words: the arguments to run, or why not.
+
+    Without a `command` they are a built-in's, or, where `is_raw`, a program that no policy names.
+    """
 
     argv: tuple[str, ...] = ()
     command: Command | None = None
+    is_raw: bool = False
     reason: str = ""
     rule: str = ""
     policy_line: str = ""
@@ -220,14 +219,31 @@ DEFAULT_COMMANDS = (
 
 
 class Policy:
-    """The commands of an agent, the administrator's before the default ones."""
+    """The commands of an agent, the administrator's before the default ones.
 
-    def __init__(self, commands: tuple[Command, ...] = DEFAULT_COMMANDS, platform: str = "linux") -> None:
+    One with a `problem`, a file that cannot be used, allows nothing and says why.
+    """
+
+    def __init__(
+        self, commands: tuple[Command, ...] = DEFAULT_COMMANDS, platform: str = "linux", problem: str = ""
+    ) -> None:
         self.commands = commands
+        self.problem = problem
         self._platform = platform
+
+    def allowed(self, level: Level) -> tuple[Command, ...]:
+        """The commands of this platform that `level` may run."""
+        return tuple(
+            command
+            for command in self.commands
+            if command.level.rank <= level.rank and (not command.os or self._platform in command.os)
+        )
 
     def decide(self, words: tuple[str, ...], level: Level) -> Decision:
         """What of `words` may be run at `level`."""
+        if self.problem:
+            rule = f"the policy cannot be used, only built-ins are answered until it is mended: {self.problem}"
+            return Decision(reason="policy", rule=rule)
         refused: Decision | None = None
         for command in self.commands:
             if command.os and self._platform not in command.os:
@@ -240,14 +256,21 @@ class Policy:
                 line = "" if is_called_by_id else policy_line(words)
                 refused = refused or Decision(reason="parameter", rule=f"{command.id}: {matched}", policy_line=line)
             elif level.rank < command.level.rank:
-                rule = f"{command.id} needs level {command.level.value}, this console has {level.value}"
-                return Decision(reason="level", rule=rule)
+                return Decision(reason="level", rule=level_rule(command.id, command.level, level))
             else:
                 return Decision(argv=matched, command=command)
         if refused is not None:
             return refused
         rule = f"no command of the policy is {shown_words(words)}"
         return Decision(reason="policy", rule=rule, policy_line=policy_line(words))
+
+
+def level_rule(what: str, needed: Level, held: Level) -> str:
+    """Why a console below the level of `what` may not run it, and where its administrator can say otherwise."""
+    return (
+        f"{what} needs level {needed.value}, this console has {held.value}; "
+        f"level={needed.value} in authorized_consoles and max_level in config.toml would allow it"
+    )
 
 
 def shown_words(words: tuple[str, ...]) -> str:
@@ -259,7 +282,7 @@ def shown_words(words: tuple[str, ...]) -> str:
 
 def policy_line(words: tuple[str, ...]) -> str:
     """The line that allows exactly `words`, to be added below `[commands]` in policy.toml; empty where none can."""
-    if any(_PLACEHOLDER.search(word) for word in words) or "" in words:
+    if any(PLACEHOLDER.search(word) for word in words) or "" in words:
         return ""
     name = re.sub(r"[^a-z0-9]+", "-", " ".join(words).lower()).strip("-")[:40] or "command"
     quoted = ", ".join(_toml_string(word) for word in words)
@@ -273,114 +296,3 @@ def _toml_string(text: str) -> str:
         for symbol in text.replace("\\", "\\\\").replace('"', '\\"')
     )
     return f'"{escaped}"'
-
-
-def script_refusal(command: Command, program: str) -> str | None:
-    """Why a pinned script may not run: its content is not the one whose SHA-256 the policy names."""
-    if not command.sha256:
-        return None
-    try:
-        found = hashlib.sha256(Path(program).read_bytes()).hexdigest()
-    except OSError as error:
-        return f"{program} cannot be read: {error.strerror}"
-    return None if found == command.sha256.lower() else f"{program} has SHA-256 {found}, not the one of the policy"
-
-
-def load_policy(path: Path, platform: str) -> Policy:
-    """The policy in `path`, the default one where there is no such file.
-
-    Raises ConfigError, with file and command, where the file can be written by others or says what means nothing: an
-    agent does not start with half a policy.
-    """
-    if not path.exists():
-        return Policy(platform=platform)
-    import tomllib
-
-    try:
-        found = path.stat()
-        content = path.read_bytes()
-    except OSError as error:
-        raise ConfigError(_("{path} cannot be read: {reason}").format(path=path, reason=error.strerror)) from error
-    if os.name == "posix" and (stat.S_IMODE(found.st_mode) & 0o022 or found.st_uid not in (0, os.getuid())):
-        raise ConfigError(
-            _("{path} can be written by other users of this machine; try: chmod go-w {path}").format(path=path)
-        )
-    try:
-        document = tomllib.loads(content.decode())
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise ConfigError(_("{path}: {reason}").format(path=path, reason=error)) from error
-    commands = []
-    for key in document:
-        if key not in ("defaults", "commands"):
-            raise ConfigError(_("{path}: unknown key {key}").format(path=path, key=key))
-    table, with_defaults = document.get("commands", {}), document.get("defaults", True)
-    for key, value, kind in (("commands", table, dict), ("defaults", with_defaults, bool)):
-        if not isinstance(value, kind):
-            raise ConfigError(_("{path}: {key} is of the wrong type").format(path=path, key=key))
-    for name, body in table.items():
-        try:
-            commands.append(_command(name, body))
-        except (AttributeError, KeyError, TypeError, ValueError) as error:
-            raise ConfigError(
-                _("{path}: command {name}: {reason}").format(path=path, name=name, reason=error)
-            ) from error
-    return Policy((*commands, *(DEFAULT_COMMANDS if with_defaults else ())), platform)
-
-
-def _command(name: str, body: Any) -> Command:
-    if not isinstance(body, dict) or not isinstance(body.get("parameters", {}), dict):
-        raise ValueError(_("it is written as {example}").format(example='x = { argv = ["program", "{p}"], … }'))
-    unknown = set(body) - {"argv", "parameters", "os", "level", "timeout_s", "sha256"}
-    if unknown:
-        raise ValueError(_("unknown key {key}").format(key=min(unknown)))
-    argv = _texts(body.get("argv"), "argv")
-    parameters = {key: _parameter(key, value) for key, value in body.get("parameters", {}).items()}
-    for index, word in enumerate(argv):
-        holders = _PLACEHOLDER.findall(word)
-        if holders and (index == 0 or len(holders) > 1):
-            raise ValueError(_("{word!r}: one placeholder an argument, and none for the program").format(word=word))
-        for holder, _repeat in holders:
-            if holder not in parameters:
-                raise ValueError(_("parameter {name} has no type").format(name=holder))
-    timeout_s = body.get("timeout_s", LONGEST_TIMEOUT_S)
-    if isinstance(timeout_s, bool) or not isinstance(timeout_s, int | float) or not 0 < timeout_s <= LONGEST_TIMEOUT_S:
-        raise ValueError(
-            _("timeout_s is {value}; 0 to {most:.0f} are allowed").format(value=timeout_s, most=LONGEST_TIMEOUT_S)
-        )
-    sha256 = str(body.get("sha256", ""))
-    if sha256 and (not re.fullmatch(r"[0-9a-fA-F]{64}", sha256) or not os.path.isabs(argv[0])):
-        raise ValueError(_("sha256 has 64 hexadecimal digits and pins an absolute path"))
-    systems = tuple(text.lower() for text in _texts(body["os"], "os")) if "os" in body else ()
-    level = body.get("level", "run")
-    if level not in {item.value for item in Level}:
-        known = ", ".join(item.value for item in Level)
-        raise ValueError(_("level {level} is not one of {known}").format(level=level, known=known))
-    return Command(
-        id=name, argv=argv, parameters=parameters, os=systems, level=Level(level), timeout_s=timeout_s, sha256=sha256
-    )
-
-
-def _texts(value: Any, key: str) -> tuple[str, ...]:
-    if not isinstance(value, list) or not value or not all(isinstance(item, str) and item for item in value):
-        raise ValueError(_("{key} is not a list of words").format(key=key))
-    return tuple(value)
-
-
-def _parameter(name: str, body: Any) -> Parameter:
-    kind = body.get("type") if isinstance(body, dict) else None
-    if kind not in _TYPES:
-        known = ", ".join(sorted(_TYPES))
-        raise ValueError(
-            _("parameter {name}: type {kind} is not one of {known}").format(name=name, kind=kind, known=known)
-        )
-    unknown = set(body) - {"type", "values", "min", "max", "roots", "letters"}
-    if unknown:
-        raise ValueError(_("parameter {name}: unknown key {key}").format(name=name, key=min(unknown)))
-    values = _texts(body.get("values"), "values") if kind == "enum" else ()
-    roots = tuple(os.path.realpath(root) for root in _texts(body.get("roots"), "roots")) if kind == "path" else ()
-    letters, least, most = body.get("letters", ""), body.get("min", 0), body.get("max", 2**31 - 1)
-    if not (isinstance(letters, str) and isinstance(least, int) and isinstance(most, int)) or (
-        kind == "flags" and not letters
-    ):
-        raise ValueError(_("parameter {name}: min and max are whole numbers, letters is a text").format(name=name))
-    return Parameter(type=kind, values=values, minimum=least, maximum=most, roots=roots, letters=letters)

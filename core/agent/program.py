@@ -1,8 +1,7 @@
 """Runs one program: no shell, nothing on its stdin, a session of its own, ended as a whole when its time is up.
 
 What it leaves behind is killed with it: its process group, and, on Linux, all its descendants, those too that have
-made a session of their own while their parents lived. A daemon that was orphaned on purpose is left to the limits of
-the service (resources/beffroi-agent.service).
+made a session of their own, and those that were orphaned on purpose (`core.agent.leftovers`).
 """
 
 from __future__ import annotations
@@ -16,6 +15,7 @@ from collections.abc import Callable
 from typing import Any, cast
 
 from core.agent.environment import command_environment
+from core.agent.leftovers import LEFTOVERS, processes
 
 TERM_GRACE_S = 2.0
 _LEFTOVER_GRACE_S = 0.5
@@ -26,23 +26,37 @@ _KILL_ROUNDS = 20
 class Program(asyncio.SubprocessProtocol):
     """A running program. `ended` is done once it and all that held its output have gone."""
 
-    def __init__(self, put: Callable[[int, bytes], None]) -> None:
+    def __init__(self, put: Callable[[int, bytes], None], *, leaves_daemons: bool = False) -> None:
         self._put = put
+        self._leaves_daemons = leaves_daemons
         self._transport: asyncio.SubprocessTransport | None = None
         self._timer: asyncio.TimerHandle | None = None
         self.ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     @classmethod
-    async def start(cls, path: str, argv: tuple[str, ...], put: Callable[[int, bytes], None]) -> Program:
-        """Start the program at `path` under the name `argv[0]`; raises OSError where it cannot be."""
+    async def start(
+        cls,
+        path: str,
+        argv: tuple[str, ...],
+        put: Callable[[int, bytes], None],
+        *,
+        leaves_daemons: bool = False,
+        descriptor: int | None = None,
+    ) -> Program:
+        """Start the program at `path` under the name `argv[0]`; raises OSError where it cannot be.
+
+        A `descriptor` is what is started in place of the path: the program keeps it open.
+        """
         loop = asyncio.get_running_loop()
+        LEFTOVERS.before_first()
         flags: dict[str, Any] = (
             {"start_new_session": True, "umask": 0o077} if os.name == "posix" else {"creationflags": 0x200}
         )
         _transport, program = await loop.subprocess_exec(
-            lambda: cls(put),
+            lambda: cls(put, leaves_daemons=leaves_daemons),
             *argv,
-            executable=path,
+            executable=path if descriptor is None else f"/proc/self/fd/{descriptor}",
+            pass_fds=() if descriptor is None else (descriptor,),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -78,7 +92,9 @@ class Program(asyncio.SubprocessProtocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """The program runs."""
         self._transport = cast(asyncio.SubprocessTransport, transport)
-        _limit_cpu_time(self._transport.get_pid())
+        LEFTOVERS.began(self._transport.get_pid(), leaves_daemons=self._leaves_daemons)
+        if not self._leaves_daemons:
+            _limit_cpu_time(self._transport.get_pid())
 
     def pipe_data_received(self, fd: int, data: bytes) -> None:
         """The program has written; always drained, so that it is never held up by its reader."""
@@ -86,15 +102,18 @@ class Program(asyncio.SubprocessProtocol):
 
     def process_exited(self) -> None:
         """The program has ended; children that still hold its output have a moment to end too."""
-        self._later(_LEFTOVER_GRACE_S, self._kill, _KILL_ROUNDS)
+        self._later(_LEFTOVER_GRACE_S, self._let_go if self._leaves_daemons else self._kill, _KILL_ROUNDS)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The program has ended and its output is closed."""
         if self._timer is not None:
             self._timer.cancel()
         if self._transport is not None:
-            _signal_group(self._transport.get_pid(), _KILL)
+            pid = self._transport.get_pid()
+            if not self._leaves_daemons:
+                _signal_group(pid, _KILL)
             self._transport.close()
+            LEFTOVERS.ended(pid)
         if not self.ended.done():
             self.ended.set_result(None)
 
@@ -108,7 +127,12 @@ class Program(asyncio.SubprocessProtocol):
         self._signal_all(_KILL)
         if rounds > 0:
             self._later(_KILL_PERIOD_S, self._kill, rounds - 1)
-        elif self._transport is not None:
+        else:
+            self._let_go(0)
+
+    def _let_go(self, _rounds: int) -> None:
+        """Read no more of the output, whoever holds it."""
+        if self._transport is not None:
             self._transport.close()
 
     def _signal_all(self, number: int) -> None:
@@ -165,18 +189,11 @@ def _limit_cpu_time(pid: int) -> None:
 
 def descendants(pid: int) -> tuple[int, ...]:
     """Children of `pid`, their children, and so on, itself left out; empty where there is no /proc."""
-    if not sys.platform.startswith("linux"):
+    if sys.platform != "linux":
         return ()
     children: dict[int, list[int]] = {}
-    for entry in os.listdir("/proc"):
-        if not entry.isdigit():
-            continue
-        try:
-            with open(f"/proc/{entry}/stat", "rb") as stream:
-                parent = int(stream.read(1024).rpartition(b")")[2].split()[1])
-        except (OSError, ValueError, IndexError):
-            continue
-        children.setdefault(parent, []).append(int(entry))
+    for entry in processes():
+        children.setdefault(entry.parent, []).append(entry.pid)
     found: list[int] = []
     waiting = children.get(pid, [])
     while waiting:

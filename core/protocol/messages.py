@@ -11,12 +11,17 @@
                                  <-  result: ExecAccepted, or error with ExecDenied
                                  <-  output (frames of kind 1), exec.exit (notification)
     exec.credit, exec.cancel, exec.acknowledge (notifications)  ->
+    exec.fetch (request)         ->
+                                 <-  as exec.start of a command that is known; ExecDenied(reason="unknown") otherwise
+    policy (request)             ->
+                                 <-  result: PolicyPage (core.protocol.policy_messages), several until `is_last`
 
 The life of a command: `exec.start` is answered; then come `exec.opened`, frames of output as far as the credit goes,
 and `exec.exit` after the last of them, which the console acknowledges. After a broken link the console sends the same
 `exec.start` again: the command is not run twice, its output comes once more from its first octet, after a new
-`exec.opened`, with a fresh credit. A notification `not_trusted` tells a console whose line is gone, has expired or
-does not cover its address; then the agent closes.
+`exec.opened`, with a fresh credit. A console that was itself started anew asks by `exec.fetch` for the ids it had
+written down: an agent that says `unknown` has not run the command, and never will. A notification `not_trusted` tells a
+console whose line is gone, has expired or does not cover its address; then the agent closes.
 
 A peer without a certificate speaks only:
 
@@ -122,13 +127,17 @@ class ProcessPage(Struct, frozen=True, kw_only=True):
 
 
 class ExecStart(Struct, frozen=True, kw_only=True):
-    """Run `words` (a built-in, or a command of the policy); `exec_id` is the idempotency key of the command here."""
+    """Run `words` (a built-in, or a command of the policy); `exec_id` is the idempotency key of the command here.
+
+    `shell` is the prefix that was typed and `line` the text after it, which a shell gets at level raw.
+    """
 
     exec_id: Identifier
     words: Annotated[tuple[Line, ...], Meta(min_length=1, max_length=256)]
     timeout_s: Annotated[float, Meta(gt=0, le=600)]
     operator: Short = ""
     shell: Literal["linux", "dos", "powershell"] | None = None
+    line: Annotated[str, Meta(max_length=65536)] = ""
 
 
 class ExecAccepted(Struct, frozen=True, kw_only=True):
@@ -141,7 +150,9 @@ class ExecAccepted(Struct, frozen=True, kw_only=True):
 class ExecDenied(Struct, frozen=True, kw_only=True):
     """Why a command may not run: `reason` is `level`, `policy`, `wrong_os`, `parameter` or `busy`.
 
-    `rule` names the rule that decided, `policy_line` what the agent's administrator can add to allow it.
+    Of a command that is fetched: `unknown`, it was not run here and never will be; `done`, it has ended and its result
+    is no longer kept; `lost`, the agent was started anew while it ran or waited, and nobody knows how it ended. `rule`
+    names the rule that decided, `policy_line` what the agent's administrator can add to allow it.
     """
 
     reason: Short
@@ -157,7 +168,7 @@ class ExecCredit(Struct, frozen=True, kw_only=True):
 
 
 class ExecReference(Struct, frozen=True, kw_only=True):
-    """`exec.cancel` and `exec.acknowledge`."""
+    """`exec.cancel`, `exec.acknowledge` and `exec.fetch`."""
 
     exec_id: Identifier
 

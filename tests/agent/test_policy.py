@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+import os
+from pathlib import Path
 
 import pytest
 
-from core.agent.policy import Command, Parameter, Policy, load_policy, policy_line, script_refusal
+from core.agent.pinned import PinError, open_pinned
+from core.agent.policy import Command, Parameter, Policy, policy_line
+from core.agent.policy_file import PolicyFile, load_policy
 from core.errors import ConfigError
 from core.records import Level
 
@@ -197,14 +201,64 @@ def test_a_policy_that_means_nothing_is_refused_and_named(tmp_path, text, named)
     assert named in str(caught.value)
 
 
-def test_a_pinned_script_runs_only_as_it_was(tmp_path):
+def test_a_pinned_script_is_opened_only_as_it_was(tmp_path):
     script = tmp_path / "script"
     script.write_text("#!/bin/sh\n")
-    command = Command(id="x", argv=(str(script),), sha256=hashlib.sha256(script.read_bytes()).hexdigest())
-    assert script_refusal(command, str(script)) is None
+    pin = hashlib.sha256(script.read_bytes()).hexdigest()
+    descriptor = open_pinned(str(script), pin)
     script.write_text("#!/bin/sh\nevil\n")
-    assert "not the one of the policy" in script_refusal(command, str(script))
-    assert "cannot be read" in script_refusal(command, str(tmp_path / "none"))
+    with os.fdopen(descriptor, "rb") as opened:
+        assert opened.read() == b"#!/bin/sh\n"
+        with pytest.raises(PermissionError):
+            Path(f"/proc/self/fd/{opened.fileno()}").write_bytes(b"evil")
+    with pytest.raises(PinError, match="not the one of the policy"):
+        open_pinned(str(script), pin)
+    with pytest.raises(PinError, match="cannot be read"):
+        open_pinned(str(tmp_path / "none"), pin)
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(PinError, match="no file"):
+        open_pinned(str(tmp_path / "pipe"), pin)
+
+
+def _changed(path, text, mode=0o600):
+    before = path.stat().st_mtime_ns if path.exists() else 0
+    path.write_text(text)
+    path.chmod(mode)
+    os.utime(path, ns=(before + 1_000_000, before + 1_000_000))
+
+
+def test_a_policy_that_changes_counts_at_once_and_a_bad_one_allows_nothing(tmp_path):
+    path = tmp_path / "policy.toml"
+    held = PolicyFile(path, "linux")
+    assert held.policy.decide(("true",), Level.RUN).is_allowed
+    assert not held.refresh()
+    _changed(path, "defaults = false\n[commands]\nmark = { argv = ['echo', 'mark'], description = 'says mark' }\n")
+    assert held.refresh()
+    assert held.policy.decide(("mark",), Level.RUN).command.description == "says mark"
+    assert not held.policy.decide(("true",), Level.RUN).is_allowed
+    for text, mode, why in (("[commands", 0o600, "Expected"), ("defaults = true\n", 0o666, "other users")):
+        _changed(path, text, mode)
+        assert held.refresh()
+        refused = held.policy.decide(("true",), Level.RAW)
+        assert refused.reason == "policy"
+        assert why in refused.rule
+    path.chmod(0o600)
+    assert held.refresh()
+    assert held.policy.decide(("true",), Level.RUN).is_allowed
+
+
+def test_a_policy_that_others_could_replace_is_refused(tmp_path):
+    real = tmp_path / "open" / "policy.toml"
+    real.parent.mkdir()
+    real.write_text("defaults = true\n")
+    real.chmod(0o600)
+    real.parent.chmod(0o777)
+    (tmp_path / "policy.toml").symlink_to(real)
+    with pytest.raises(ConfigError, match="can be replaced"):
+        load_policy(tmp_path / "policy.toml", "linux")
+    real.unlink()
+    with pytest.raises(ConfigError, match="leads nowhere"):
+        load_policy(tmp_path / "policy.toml", "linux")
 
 
 def test_a_refused_value_of_a_command_called_by_its_id_names_no_line_that_would_run_nothing():
