@@ -19,7 +19,8 @@
     ├── RefusedError           not trusted or not allowed                      exit 3
     │   ├── WrongCodeError          pairing code wrong, used or expired
     │   ├── NotTrustedError         a certificate that is not the pinned one
-    │   └── WrongPasswordError      the meter refuses the password
+    │   ├── WrongPasswordError      the meter refuses the password
+    │   └── WrongPassphraseError    what does not open the key of this console
     ├── StoreError             the history cannot be read or written           exit 1
     │   ├── StoreLockedError  StoreFullError  StoreReadOnlyError
     │   └── StoreNewerError         written by a newer version of the program
@@ -119,6 +120,10 @@ class NotTrustedError(RefusedError):
 
 class WrongPasswordError(RefusedError):
     """A meter that refuses the password."""
+
+
+class WrongPassphraseError(RefusedError):
+    """A passphrase that does not open the key of this console, or none where it needs one."""
 
 
 class StoreError(BeffroiError):

@@ -24,10 +24,10 @@ from core.home import Home, Lock
 from core.language import _, ngettext
 from core.records import MachineReport, MachineState, StoreReport
 from core.services.collector import Collector
+from core.services.console_key import open_identity
 from core.site_records import IntakeReport, ListenerState, Record, RoomReport
 from core.store.history import History
 from core.times import iso_time
-from core.transport.identity import ensure_identity
 
 STATUS_S = 5.0
 
@@ -65,7 +65,7 @@ def run_collect(options: argparse.Namespace) -> int:
     try:
         _note_pid(lock)
         _check_history(config, home)
-        identity = ensure_identity(home.console_path, f"{config.operator}@{platform.node() or 'console'}")
+        identity = open_identity(home, config, f"{config.operator}@{platform.node() or 'console'}")
         news = _News(options.json)
         collector = Collector(home, config, identity, news)
         return run_until_signalled(lambda stopped: _run(collector, news, stopped))

@@ -7,6 +7,7 @@ import asyncio
 import contextlib
 import platform
 import signal
+import sys
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Sequence
 from types import TracebackType
@@ -17,8 +18,10 @@ from core.cli.output import print_problem
 from core.config import database_location, load_config
 from core.errors import StoreError
 from core.home import Home
+from core.language import _
 from core.records import Machine
 from core.services.agent_poller import AgentPoller
+from core.services.console_key import open_identity
 from core.site_records import Record
 from core.store.history import History
 from core.transport.identity import Identity, ensure_identity
@@ -59,11 +62,20 @@ class Console:
 
     @property
     def identity(self) -> Identity:
-        """Key and certificate of the console, made when first needed."""
+        """Key and certificate of the console, made when first needed; who sits here is asked for a passphrase."""
         if self._identity is None:
-            name = f"{self.config.operator}@{platform.node() or 'console'}"
-            self._identity = ensure_identity(self.home.console_path, name)
+            self._identity = open_identity(self.home, self.config, self.name, ask_on_terminal)
         return self._identity
+
+    @property
+    def name(self) -> str:
+        """How this console is called by others."""
+        return f"{self.config.operator}@{platform.node() or 'console'}"
+
+    @property
+    def public_identity(self) -> Identity:
+        """Name and certificate of the console, for what needs no key."""
+        return self._identity or ensure_identity(self.home.console_path, self.name)
 
     def record(self, records: Sequence[Record]) -> bool:
         """Write what was learned into the history; False, and said once, where it cannot be written."""
@@ -130,6 +142,17 @@ def exit_status(failures: Iterable[bool]) -> int:
     if not found:
         return DONE
     return REFUSED if all(found) else FAILED
+
+
+def ask_on_terminal(wrong: int) -> str | None:
+    """The passphrase of the console's key as typed on a terminal, None without one."""
+    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+        return None
+    import getpass
+
+    if wrong:
+        print_problem(_("that passphrase does not open the key"))
+    return getpass.getpass(_("passphrase of this console's key: "), sys.stderr)
 
 
 def now_s() -> float:

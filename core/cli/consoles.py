@@ -25,6 +25,7 @@ from core.protocol.messages import plain_text
 from core.records import Event, Level, Machine, Severity
 from core.services import console_cards, console_trust
 from core.services.agent_poller import AgentPoller
+from core.services.console_key import ASK, FILE_VARIABLE
 from core.services.console_trust import Acting
 from core.services.waiting import first_of
 from core.transport.identity import fingerprint_symbols, same_fingerprint
@@ -71,10 +72,32 @@ def register(commands: Any, common: argparse.ArgumentParser) -> None:
     take.add_argument("--check", metavar="WORDS", help=_("the words that its maker reads; otherwise you are asked"))
     take.set_defaults(handler=_take, empty_document={"words": None, "taken": [], "same": [], "refused": []})
 
+    passphrase = verbs.add_parser(
+        "passphrase",
+        parents=[common],
+        help=_("protect the key of this console by a passphrase, or change it"),
+        description=_(
+            "Asks on the terminal. A script gives the present one by the file that {variable} names, the new one by "
+            "--new-file; both must be open to their user alone."
+        ).format(variable=FILE_VARIABLE),
+    )
+    passphrase.add_argument("--remove", action="store_true", help=_("take the passphrase away"))
+    passphrase.add_argument("--new-file", metavar="FILE", help=_("the new one stands on the first line of this file"))
+    passphrase.add_argument(
+        "--store", metavar="PLACE", default=ASK, help=_("where it is kept: ask (default), keyring:NAME, or a file")
+    )
+    passphrase.set_defaults(handler=_passphrase, empty_document={"protected": None, "passphrase": None})
+
+
+def _passphrase(options: argparse.Namespace) -> int:
+    from core.cli.console_passphrase import change
+
+    return change(options)
+
 
 def _card(options: argparse.Namespace) -> int:
     with Console(options) as console:
-        card = console_cards.card_of(console.identity)
+        card = console_cards.card_of(console.public_identity)
     text = console_cards.card_text(card)
     if options.output:
         path = Path(options.output)
@@ -166,7 +189,7 @@ def _change(options: argparse.Namespace) -> int:
 def _site(options: argparse.Namespace) -> int:
     path = Path(options.output)
     with Console(options) as console:
-        words, count = console_cards.write_site(path, console.history.machines(), console.identity.name, now_s())
+        words, count = console_cards.write_site(path, console.history.machines(), console.name, now_s())
     if options.json:
         print_json({"file": str(path), "machines": count, "words": words})
     else:

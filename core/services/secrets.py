@@ -9,8 +9,9 @@ never part of a message, a log or a repr.
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Callable
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from core.config import read_secret, secret_path
 from core.errors import ConfigError
@@ -64,7 +65,7 @@ def with_secrets(source: MeterSource) -> MeterSource:
     """`source` with what the keyring keeps for it; raises ConfigError. May wait for the user of the desktop."""
     if not source.keyring:
         return source
-    found = {field: octets_of_secret(field, _from_keyring(name), KEYRING + name) for field, name in source.keyring}
+    found = {field: octets_of_secret(field, keyring_secret(name), KEYRING + name) for field, name in source.keyring}
     return replace(
         source,
         keyring=(),
@@ -74,7 +75,24 @@ def with_secrets(source: MeterSource) -> MeterSource:
     )
 
 
-def _from_keyring(name: str) -> str:
+def set_keyring_secret(name: str, secret: str) -> None:
+    """Have the keyring keep `secret` under `name`; raises ConfigError. May wait for the user of the desktop."""
+    _with_keyring(name, lambda keyring: keyring.set_password(SERVICE, name, secret))
+
+
+def keyring_secret(name: str) -> str:
+    """What the keyring keeps under `name`; raises ConfigError. May wait for the user of the desktop."""
+    secret: str | None = _with_keyring(name, lambda keyring: keyring.get_password(SERVICE, name))
+    if not secret:
+        raise ConfigError(
+            _("the keyring knows no “{name}” of Beffroi; try: {line}").format(
+                name=name, line=f"python -m keyring set {SERVICE} {name}"
+            )
+        )
+    return secret.strip()
+
+
+def _with_keyring(name: str, work: Callable[[Any], Any]) -> Any:
     try:
         import keyring  # whoever keeps no secret there needs not have it
         from keyring.errors import KeyringError
@@ -85,17 +103,10 @@ def _from_keyring(name: str) -> str:
             )
         ) from error
     try:
-        secret: str | None = keyring.get_password(SERVICE, name)
+        return work(keyring)
     except KeyringError as error:
         raise ConfigError(
             _("the keyring of this desktop cannot be read ({reason}); unlock it, or use a file instead").format(
                 reason=error or type(error).__name__
             )
         ) from error
-    if not secret:
-        raise ConfigError(
-            _("the keyring knows no “{name}” of Beffroi; try: {line}").format(
-                name=name, line=f"python -m keyring set {SERVICE} {name}"
-            )
-        )
-    return secret.strip()

@@ -18,24 +18,125 @@ import time
 from pathlib import Path
 
 from msgspec import Struct
+from msgspec.json import encode
+from msgspec.structs import replace
 
-from core.errors import ConfigError
+from core.errors import ConfigError, WrongPassphraseError
 from core.home import Lock, check_private, make_private_folder
 from core.language import _
 
 _PREFIX = "SHA256:"
 _KEY_MAKER = Path(__file__).with_name("key_maker.py")
 _KEY_MAKER_TIMEOUT_S = 30.0
+_WRONG_PASSPHRASE = 3
+"""Of the key maker: WRONG_PASSPHRASE there."""
+
+
+class Passphrase:
+    """A passphrase in memory; neither its repr nor its text shows it."""
+
+    __slots__ = ("_text",)
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    def reveal(self) -> str:
+        """The passphrase itself, for the one place that needs it."""
+        return self._text
+
+    def __repr__(self) -> str:
+        return "Passphrase(…)"
 
 
 class Identity(Struct, frozen=True):
-    """Our own name, certificate and key; `certificate_pem` is what others pin."""
+    """Our own name, certificate and key; `certificate_pem` is what others pin.
+
+    `passphrase` opens a key that is protected by one; without it such a key is of no use (`unlocked`).
+    """
 
     name: str
     fingerprint: str
     certificate_path: Path
     key_path: Path
     certificate_pem: str
+    passphrase: Passphrase | None = None
+
+    @property
+    def is_protected(self) -> bool:
+        """True where the key lies under a passphrase."""
+        return is_key_protected(self.key_path)
+
+    def load_into(self, context: ssl.SSLContext) -> None:
+        """Give our certificate and key to a TLS context.
+
+        Raises WrongPassphraseError where the key is protected and this passphrase, or none, does not open it. The key
+        goes from its file into OpenSSL and nowhere else. Takes some tenths of a second where it is protected.
+        """
+        given = self.passphrase
+
+        def password() -> str:
+            if given is None:  # without this function OpenSSL would ask on the terminal
+                raise WrongPassphraseError(_("the key {path} is protected by a passphrase").format(path=self.key_path))
+            return given.reveal()
+
+        try:
+            context.load_cert_chain(self.certificate_path, self.key_path, password=password)
+        except ssl.SSLError as error:
+            if not self.is_protected:
+                raise
+            raise WrongPassphraseError(
+                _("the passphrase does not open the key {path}").format(path=self.key_path)
+            ) from error
+
+
+def is_key_protected(path: Path) -> bool:
+    """True where a key file lies under a passphrase."""
+    try:
+        with path.open("rb") as stream:
+            return b"ENCRYPTED PRIVATE KEY" in stream.readline(128)
+    except OSError:
+        return False
+
+
+def unlocked(identity: Identity, passphrase: Passphrase | None) -> Identity:
+    """`identity` with the passphrase of its key, tried out; raises WrongPassphraseError."""
+    found = replace(identity, passphrase=passphrase)
+    found.load_into(ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT))
+    return found
+
+
+def protect_key(identity: Identity, old: Passphrase | None, new: Passphrase | None) -> Identity:
+    """Put the key of `identity` under another passphrase (None: under none); the identity with it.
+
+    The new file takes the place of the old one at once or not at all. Raises WrongPassphraseError, ConfigError.
+    """
+    folder = identity.key_path.parent
+    draft = folder / f".{identity.key_path.name}.{os.getpid()}"
+    words = [sys.executable, "-P", str(_KEY_MAKER), "protect", str(identity.key_path), str(draft)]
+    passphrases = {"old": old and old.reveal(), "new": new and new.reveal()}
+    try:
+        made = subprocess.run(  # noqa: S603 -- our own interpreter and script, no shell
+            words,
+            input=encode(passphrases),
+            capture_output=True,
+            timeout=_KEY_MAKER_TIMEOUT_S,
+            check=False,
+        )
+        if made.returncode == _WRONG_PASSPHRASE:
+            raise WrongPassphraseError(_("the passphrase does not open the key {path}").format(path=identity.key_path))
+        if made.returncode != 0:
+            last_line = made.stderr.decode(errors="replace").strip().rpartition("\n")[2]
+            raise ConfigError(_("the key {path} cannot be changed: {reason}").format(path=draft, reason=last_line))
+        changed = unlocked(replace(identity, key_path=draft), new)
+        os.replace(draft, identity.key_path)
+        return replace(changed, key_path=identity.key_path)
+    except (OSError, subprocess.TimeoutExpired) as error:
+        reason = error.strerror if isinstance(error, OSError) else type(error).__name__
+        raise ConfigError(
+            _("the key {path} cannot be changed: {reason}").format(path=identity.key_path, reason=reason)
+        ) from error
+    finally:
+        draft.unlink(missing_ok=True)
 
 
 def fingerprint_of(der: bytes) -> str:

@@ -34,7 +34,7 @@ def agent_context(identity: Identity, pinned_pems: Iterable[str]) -> ssl.SSLCont
     """Context of an agent: a console shows a pinned certificate or none; any other fails the handshake."""
     context = _new_context(ssl.PROTOCOL_TLS_SERVER)
     context.num_tickets = 0
-    context.load_cert_chain(identity.certificate_path, identity.key_path)
+    identity.load_into(context)
     context.verify_mode = ssl.CERT_OPTIONAL
     for pem in pinned_pems:
         trust(context, pem)
@@ -44,7 +44,7 @@ def agent_context(identity: Identity, pinned_pems: Iterable[str]) -> ssl.SSLCont
 def console_context(identity: Identity, pinned_pems: Iterable[str]) -> ssl.SSLContext:
     """Context of a console, one for all its agents: an agent shows a pinned certificate, or the handshake fails."""
     context = _new_context(ssl.PROTOCOL_TLS_CLIENT)
-    context.load_cert_chain(identity.certificate_path, identity.key_path)
+    identity.load_into(context)
     context.verify_mode = ssl.CERT_REQUIRED
     for pem in pinned_pems:
         trust(context, pem)

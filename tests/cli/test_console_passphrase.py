@@ -1,0 +1,172 @@
+"""A key under a passphrase: who does not know it is nobody, and it stands in no file, message or list of processes."""
+
+from __future__ import annotations
+
+import json
+import logging
+import ssl
+
+import pytest
+from cryptography.hazmat.primitives import serialization
+
+from core.cli.app import main
+from core.config import load_config
+from core.errors import ConfigError, WrongPassphraseError
+from core.home import Home
+from core.services import console_key
+from core.services.console_key import change_passphrase, open_identity
+from core.transport.identity import Passphrase, ensure_identity, protect_key, unlocked
+from core.transport.tls import console_context
+
+SECRET, OTHER = "correct horse battery", "staple in the drawer"
+
+
+@pytest.fixture(scope="module")
+def protected(tmp_path_factory):
+    """A console whose key was protected once."""
+    folder = tmp_path_factory.mktemp("console") / "console"
+    made = ensure_identity(folder, "lab")
+    before = made.key_path.read_bytes()
+    return protect_key(made, None, Passphrase(SECRET)), before
+
+
+@pytest.fixture
+def home(tmp_path):
+    return Home(tmp_path / "home").make()
+
+
+def secret_file(path, text):
+    path.write_text(text + "\n")
+    path.chmod(0o600)
+    return str(path)
+
+
+def test_a_protected_key_is_of_use_with_its_passphrase_alone(protected):
+    identity, _before = protected
+    console_context(identity, [])
+    bare = ensure_identity(identity.key_path.parent, "lab")
+    assert bare.is_protected
+    for wrong in (None, Passphrase(OTHER), Passphrase("")):
+        with pytest.raises(WrongPassphraseError):
+            unlocked(bare, wrong)
+    with pytest.raises(WrongPassphraseError):
+        console_context(bare, [])
+    with pytest.raises(WrongPassphraseError):
+        protect_key(bare, Passphrase(OTHER), None)
+    assert unlocked(bare, Passphrase(SECRET)).is_protected
+
+
+def test_the_key_is_the_same_and_its_file_slow_to_guess(protected):
+    identity, before = protected
+    content = identity.key_path.read_bytes()
+    assert content.startswith(b"-----BEGIN ENCRYPTED PRIVATE KEY-----")
+    assert identity.key_path.stat().st_mode & 0o777 == 0o600
+    found = serialization.load_pem_private_key(content, SECRET.encode())
+    plain = serialization.load_pem_private_key(before, None)
+    assert found.private_numbers() == plain.private_numbers()
+    der = ssl.PEM_cert_to_DER_cert(content.decode().replace("ENCRYPTED PRIVATE KEY", "CERTIFICATE"))
+    assert bytes.fromhex("2b06010401da47040b") in der  # scrypt, RFC 7914
+    assert bytes.fromhex("02024000") in der  # n = 16384
+    assert [path.name for path in identity.key_path.parent.iterdir() if path.name.startswith(".key")] == []
+
+
+def test_a_passphrase_shows_nowhere(protected, caplog):
+    identity, _before = protected
+    with caplog.at_level(logging.DEBUG):
+        console_context(identity, [])
+        with pytest.raises(WrongPassphraseError) as told:
+            unlocked(identity, Passphrase(OTHER))
+    shown = repr(identity) + str(identity) + repr(told.value) + str(told.value) + caplog.text
+    assert SECRET not in shown
+    assert OTHER not in shown
+
+
+def test_the_words_of_the_maker_of_keys_hold_no_passphrase(protected, monkeypatch):
+    identity, _before = protected
+    seen = []
+    real = __import__("subprocess").run
+
+    def watched(words, **options):
+        seen.append(repr(words) + repr(options.get("env")))
+        return real(words, **options)
+
+    monkeypatch.setattr("core.transport.identity.subprocess.run", watched)
+    protect_key(identity, Passphrase(SECRET), Passphrase(SECRET))
+    assert len(seen) == 1
+    assert SECRET not in seen[0]
+
+
+def test_the_command_line_sets_changes_uses_and_removes_it(home, tmp_path, capfd, monkeypatch):
+    words = ["--home", str(home.path), "--json", "consoles", "passphrase"]
+    one, two = secret_file(tmp_path / "one", SECRET), secret_file(tmp_path / "two", OTHER)
+    assert main([*words, "--new-file", one]) == 0
+    assert json.loads(capfd.readouterr().out) == {"protected": True, "passphrase": "ask"}
+    assert load_config(home)[0].console.passphrase == "ask"
+
+    assert main([*words, "--new-file", two]) == 3  # nobody says the present one
+    monkeypatch.setenv(console_key.FILE_VARIABLE, two)
+    assert main([*words, "--new-file", two]) == 3
+    monkeypatch.setenv(console_key.FILE_VARIABLE, one)
+    assert main([*words, "--new-file", two, "--store", "passphrase"]) == 0
+    monkeypatch.delenv(console_key.FILE_VARIABLE)
+    assert (home.path / "passphrase").stat().st_mode & 0o777 == 0o600
+    assert open_identity(home, load_config(home)[0], "lab").is_protected
+
+    assert main([*words, "--remove"]) == 0
+    assert not ensure_identity(home.console_path, "lab").is_protected
+    assert load_config(home)[0].console.passphrase is None
+    found = capfd.readouterr()
+    assert SECRET not in found.out + found.err
+    assert OTHER not in found.out + found.err
+
+
+def test_a_person_is_asked_three_times(home):
+    made = ensure_identity(home.console_path, "lab")
+    change_passphrase(home, made, None, Passphrase(SECRET))
+    config = load_config(home)[0]
+    asked = []
+
+    def right_at_last(wrong):
+        asked.append(wrong)
+        return SECRET if wrong == 2 else OTHER
+
+    open_identity(home, config, "lab", right_at_last)
+    assert asked == [0, 1, 2]
+    with pytest.raises(WrongPassphraseError, match="does not open"):
+        open_identity(home, config, "lab", lambda _wrong: OTHER)
+    with pytest.raises(WrongPassphraseError, match="nobody to be asked"):
+        open_identity(home, config, "lab", lambda _wrong: None)
+    with pytest.raises(WrongPassphraseError, match=r"keyring:NAME"):
+        open_identity(home, config, "lab")
+
+
+def test_the_keyring_keeps_it(home, monkeypatch):
+    kept = {}
+    keyring = pytest.importorskip("keyring")
+    monkeypatch.setattr(keyring, "set_password", lambda service, name, secret: kept.update({(service, name): secret}))
+    monkeypatch.setattr(keyring, "get_password", lambda service, name: kept.get((service, name)))
+    made = ensure_identity(home.console_path, "lab")
+    change_passphrase(home, made, None, Passphrase(SECRET), "keyring:console")
+    assert kept == {("beffroi", "console"): SECRET}
+    assert SECRET not in home.config_path.read_text()
+    assert open_identity(home, load_config(home)[0], "lab").is_protected
+    kept.clear()
+    with pytest.raises(ConfigError, match="keyring knows no"):
+        open_identity(home, load_config(home)[0], "lab")
+
+
+@pytest.mark.parametrize("text", ["", "short", " " + SECRET, "x" * 300, "with\nline ends"])
+def test_what_is_no_passphrase_is_refused_before_anything_changes(home, tmp_path, text, capfd):
+    path = secret_file(tmp_path / "new", "placeholder")
+    (tmp_path / "new").write_text(text)
+    status = main(["--home", str(home.path), "consoles", "passphrase", "--new-file", path])
+    if text.strip() == SECRET or text.startswith("with"):
+        return  # the first line of a file is taken without the spaces around it
+    assert status == 2
+    assert not ensure_identity(home.console_path, "lab").is_protected
+
+
+def test_collect_cannot_ask_and_says_what_to_do(home, capfd):
+    change_passphrase(home, ensure_identity(home.console_path, "lab"), None, Passphrase(SECRET))
+    assert main(["--home", str(home.path), "collect"]) == 3
+    assert "keyring:NAME" in capfd.readouterr().err
