@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Sequence
 from enum import Enum
 
 from core.language import _
-from core.records import Machine, MachineReport, MachineState
+from core.records import Machine, MachineReport, MachineState, System
 from gui.models.thresholds import CPU, MEMORY
 from gui.numbers import clock, duration, exact_time, number
 
@@ -43,6 +44,8 @@ class MachineRow:
     """
 
     __slots__ = (
+        "_said",
+        "_searched",
         "cpu_high_since_s",
         "cpu_percent",
         "is_seen",
@@ -56,6 +59,8 @@ class MachineRow:
 
     def __init__(self, machine: Machine) -> None:
         self.machine = machine
+        self._said: tuple[object, ...] = ()
+        self._searched = ""
         self.report: MachineReport | None = None
         self.state: MachineState | None = None
         self.shape = Shape.RING
@@ -160,6 +165,8 @@ class MachineRow:
                 lines.append(_("RAM {percent} %").format(percent=number(self.memory_percent)))
         if self.machine.groups:
             lines.append(_("groups: {groups}").format(groups=", ".join(self.machine.groups)))
+        if self.machine.tags:
+            lines.append(_("tags: {tags}").format(tags=", ".join(self.machine.tags)))
         if self.machine.notes:
             lines.append(self.machine.notes)
         return "\n".join(lines)
@@ -174,12 +181,40 @@ class MachineRow:
         return _SEVERITY[state]
 
     def matches(self, words: Sequence[str]) -> bool:
-        """True when each word is in its name, address, groups, notes, state or system."""
-        machine, report = self.machine, self.report
-        text = " ".join((machine.name, machine.address, *(f"@{group}" for group in machine.groups), machine.notes))
-        text += " " + self.reason()
-        if report is not None and report.status is not None and report.status.system is not None:
-            system = report.status.system
-            text += " " + " ".join((system.hostname, system.os, system.os_version, *system.ip_addresses))
-        text = text.casefold()
+        """True when each word, in small letters, is in what it is: name, address, groups, tags, notes, state, system.
+
+        Groups are found as `@lab`, the rest also as the command line writes it: `tag:printer`, `os:debian`,
+        `level:run`, `state:offline`, `address:10.1.`; a part of it will do.
+        """
+        if not words:
+            return True
+        still = self._what_stays()
+        if all(word in still for word in words):
+            return True
+        state = "" if self.state is None else f"state:{self.state.value}"
+        text = f"{still} {self.reason().casefold()} {state}"
         return all(word in text for word in words)
+
+    def _what_stays(self) -> str:
+        """All that can be searched but the state; made anew when some of it has changed."""
+        report = self.report
+        system = report.status.system if report is not None and report.status is not None else None
+        told = () if system is None else (system.hostname, system.os, system.os_version, system.ip_addresses)
+        said = (self.machine, told)
+        if said != self._said:
+            self._said, self._searched = said, _searched(self.machine, system)
+        return self._searched
+
+
+def _searched(machine: Machine, system: System | None) -> str:
+    level = [] if machine.level is None else [f"level:{machine.level.value}"]
+    words = [machine.name, machine.address, f"address:{machine.address}", *level, machine.notes]
+    words += [f"@{group}" for group in machine.groups]
+    words += [f"tag:{tag}" for tag in machine.tags]
+    names = [machine.os]
+    if system is not None:
+        names += [system.os, system.os_version]
+        words += [system.hostname, *system.ip_addresses]
+    words += names
+    words += [f"os:{word}" for name in names for word in re.findall(r"\w+", name)]
+    return " ".join(words).casefold()

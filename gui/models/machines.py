@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,6 +13,7 @@ from core.language import _
 from core.records import Machine, MachineReport, MachineState
 from core.site_records import CheckResult
 from gui.models.check_row import CheckRow
+from gui.models.machine_filter import MachineFilter
 from gui.models.machine_row import MachineRow, Shape
 from gui.plain_text import plain_tip
 
@@ -21,6 +22,10 @@ ROW_ROLE = Qt.UserRole + 1
 
 CHECKS = "\0checks"
 """Name of the group of checks that are in no group; no group of the user's can be called so."""
+
+_ENABLED = Qt.ItemFlags(Qt.ItemIsEnabled)
+_LEAF = Qt.ItemIsEnabled | Qt.ItemIsSelectable | Qt.ItemNeverHasChildren
+"""A view that lays 2,000 rows out asks each of them: it is told at once that there is nothing below."""
 
 
 @dataclass(slots=True)
@@ -83,8 +88,10 @@ class MachineModel(QAbstractItemModel):
         self._checks: dict[str, CheckRow] = {}
         self._place: dict[str, tuple[int, int]] = {}
         self._check_place: dict[str, tuple[int, int]] = {}
-        self._words: list[str] = []
+        self._filter = MachineFilter()
+        self._saved: dict[str, tuple[str, ...]] = {}
         self._is_problems_first = True
+        self._is_grouped = True
         self._order_key: tuple[Any, ...] = ()
 
     # What the model holds
@@ -134,6 +141,20 @@ class MachineModel(QAbstractItemModel):
     def is_problems_first(self) -> bool:
         """The order within a group: problems first, else by name."""
         return self._is_problems_first
+
+    @property
+    def is_grouped(self) -> bool:
+        """Whether machines stand under the names of their groups."""
+        return self._is_grouped
+
+    @property
+    def shown_count(self) -> int:
+        """How many machines the filter lets through."""
+        return len(self._place)
+
+    def shown_names(self) -> list[str]:
+        """Names of the machines that the filter lets through, in the order of the list."""
+        return [row.name for group in self._groups for row in group.rows if isinstance(row, MachineRow)]
 
     # What changes it
 
@@ -198,9 +219,21 @@ class MachineModel(QAbstractItemModel):
             self._arrange()
 
     def set_filter(self, text: str) -> None:
-        """Show only machines that match all words of `text`."""
-        self._words = text.casefold().split()
+        """Show only machines that match all words of `text` (`gui.models.machine_filter`)."""
+        self._filter = MachineFilter(text, self._saved)
         self._arrange()
+
+    def set_saved_filters(self, saved: Mapping[str, tuple[str, ...]]) -> None:
+        """The filters of the settings, which `filter:NAME` means."""
+        if self._saved != saved:
+            self._saved = dict(saved)
+            self.set_filter(self._filter.text)
+
+    def set_grouped(self, is_grouped: bool) -> None:
+        """Under the names of their groups, or all machines in one list."""
+        if is_grouped != self._is_grouped:
+            self._is_grouped = is_grouped
+            self._arrange()
 
     def set_problems_first(self, is_problems_first: bool) -> None:
         """Order within a group."""
@@ -221,9 +254,15 @@ class MachineModel(QAbstractItemModel):
 
     def index(self, row: int, column: int, parent: QModelIndex = QModelIndex()) -> QModelIndex:  # noqa: B008 Qt's own signature
         """Index of a group, or of a machine in it."""
-        if column != 0 or row < 0 or row >= self.rowCount(parent):
+        if column != 0 or row < 0:
             return QModelIndex()
-        return self.createIndex(row, 0, parent.row() + 1 if parent.isValid() else 0)
+        groups = self._groups
+        if not parent.isValid():
+            return self.createIndex(row, 0, 0) if row < len(groups) else QModelIndex()
+        group = parent.row()
+        if parent.internalId() or group >= len(groups) or row >= len(groups[group].rows):
+            return QModelIndex()
+        return self.createIndex(row, 0, group + 1)
 
     def parent(self, index: QModelIndex = QModelIndex()) -> Any:  # noqa: B008 Qt's own signature
         """The group of a machine."""
@@ -262,10 +301,13 @@ class MachineModel(QAbstractItemModel):
 
     def flags(self, index: QModelIndex) -> Qt.ItemFlags:
         """Machines and checks can be selected, groups only walked over."""
-        found = self._at(index)
-        if found is None:
-            return Qt.NoItemFlags
-        return Qt.ItemIsEnabled if isinstance(found, GroupRow) else Qt.ItemIsEnabled | Qt.ItemIsSelectable
+        if not index.isValid():
+            return Qt.ItemFlags(Qt.NoItemFlags)
+        return _LEAF if index.internalId() else _ENABLED
+
+    def hasChildren(self, parent: QModelIndex = QModelIndex()) -> bool:  # noqa: B008 Qt's own signature
+        """Groups alone: none is empty."""
+        return not parent.internalId() if parent.isValid() else bool(self._groups)
 
     def _at(self, index: QModelIndex) -> MachineRow | CheckRow | GroupRow | None:
         if not index.isValid():
@@ -279,7 +321,7 @@ class MachineModel(QAbstractItemModel):
 
     def _current_order_key(self) -> tuple[Any, ...]:
         """What the arrangement depends on: cheap to compute, equal as long as nothing moves."""
-        if not self._is_problems_first and not self._words:
+        if not self._is_problems_first and not self._filter:
             return (*self._rows, *self._checks)
         checks = ((name, row.rank()) for name, row in self._checks.items())
         return (*((name, row.rank()) for name, row in self._rows.items()), *checks)
@@ -290,13 +332,19 @@ class MachineModel(QAbstractItemModel):
         before = self.persistentIndexList()
         held = [self._at(index) for index in before]
         groups: dict[str, GroupRow] = {}
+        self._filter.look_up(self._rows.values())
+        lets_through = self._filter.lets_through if self._filter else None
         for row in self._rows.values():
-            if not self._words or row.matches(self._words):
-                groups.setdefault(row.group, GroupRow(row.group)).rows.append(row)
+            if lets_through is None or lets_through(row):
+                name = row.group if self._is_grouped else ""
+                group = groups.get(name)
+                if group is None:
+                    group = groups[name] = GroupRow(name)
+                group.rows.append(row)
         for check in self._checks.values():
-            if not self._words or check.matches(self._words):
-                group = check.group or CHECKS
-                groups.setdefault(group, GroupRow(group)).rows.append(check)
+            if lets_through is None or lets_through(check):
+                name = (check.group or CHECKS) if self._is_grouped else CHECKS
+                groups.setdefault(name, GroupRow(name)).rows.append(check)
         self._groups = sorted(groups.values(), key=_group_order)
         with_machines = [one for one in self._groups if one.machines]
         if len(with_machines) == 1:

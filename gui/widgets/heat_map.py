@@ -42,6 +42,7 @@ class HeatMap(QWidget):
         self._titles: list[tuple[QRectF, str]] = []
         self._current = 0
         self._side = 0
+        self._placed: tuple[object, ...] = ()
         self.setFocusPolicy(Qt.StrongFocus)
         self.setSizePolicy(QSizePolicy.Expanding, QSizePolicy.Expanding)
         self.setAccessibleName(_("Machines by CPU"))
@@ -52,11 +53,12 @@ class HeatMap(QWidget):
         notifier.changed.connect(self.update)
 
     def set_groups(self, groups: Sequence[GroupRow]) -> None:
-        """Show these machines, in this order."""
+        """Show these machines, group after group, by name."""
         name = self._cells[self._current][1].name if self._current < len(self._cells) else ""
         self._groups = [(group.title, sorted(group.machines, key=_by_name)) for group in groups]
         self._place()
-        self._current = next((at for at, (_box, row) in enumerate(self._cells) if row.name == name), 0)
+        if name and not (self._current < len(self._cells) and self._cells[self._current][1].name == name):
+            self._current = next((at for at, (_box, row) in enumerate(self._cells) if row.name == name), 0)
         self.update()
 
     def refresh(self) -> None:
@@ -77,16 +79,30 @@ class HeatMap(QWidget):
         self._place()
 
     def _place(self) -> None:
-        """The largest cells that fit; groups under their titles, else beside them, else one after the other."""
-        for form, least in ((self._stacked, 10), (self._beside, 6), (self._flowing, _SIDES[-1])):
+        """The largest cells that fit; groups under their titles, else beside them, else one after the other.
+
+        With 2,000 machines the cells themselves are what costs: each form first says whether it fits, and one of them
+        lays its cells out, unless the same ones lie there already.
+        """
+        wanted = (self.size(), self._groups)
+        if wanted == self._placed:
+            return
+        self._placed = wanted
+        for fits, lay_out, least in (
+            (self._fits_stacked, self._stack, 10),
+            (self._fits_beside, self._lay_beside, 6),
+            (self._fits_flowing, self._flow, _SIDES[-1]),
+        ):
             for side in _SIDES:
-                if side >= least and form(side):
+                if side >= least and fits(side):
                     self._side = side
+                    lay_out(side)
                     return
         self._side = _SIDES[-1]
+        self._flow(self._side)
 
-    def _stacked(self, side: int) -> bool:
-        """Each group below its title, over the whole width; wide cells share the card out among them."""
+    def _stacked_cells(self, side: int) -> tuple[int, float, float, int]:
+        """Cells in a line, their width and height, and the height of a title, where groups are stacked."""
         width, bottom, space = self.width(), self.height(), _space(side)
         title_height = self._title_height() if len(self._groups) > 1 else 0
         across = max(1, (width + space) // (side + space))
@@ -100,42 +116,71 @@ class HeatMap(QWidget):
             side = (width + space) // across - space
             if most > 1:
                 side = min(side, 3 * _SIDES[0])
+        return across, side, height, title_height
+
+    def _fits_stacked(self, side: int) -> bool:
+        across, _width, height, title_height = self._stacked_cells(side)
+        lines = sum(-(-len(rows) // across) for _title, rows in self._groups)
+        titles = len(self._groups) * (title_height + 4) if title_height else 0
+        space = _space(side)
+        return lines * (height + space) + titles - space - (4 if title_height else 0) <= self.height()
+
+    def _stack(self, side: int) -> None:
+        """Each group below its title, over the whole width; wide cells share the card out among them."""
+        across, width, height, title_height = self._stacked_cells(side)
+        space = _space(side)
         self._cells, self._titles = [], []
         top = 0.0
         for title, rows in self._groups:
             if title_height:
-                self._titles.append((QRectF(0, top, width, title_height), f"{title}  {len(rows)}"))
+                self._titles.append((QRectF(0, top, self.width(), title_height), f"{title}  {len(rows)}"))
                 top += title_height
-            self._cells += _grid(rows, 0, top, across, side, height, space)
+            self._cells += _grid(rows, 0, top, across, width, height, space)
             top += -(-len(rows) // across) * (height + space) + (4 if title_height else 0)
-        return top - space - (4 if title_height else 0) <= bottom
 
-    def _beside(self, side: int) -> bool:
-        """Each group at the right of its title: many small groups need less height so."""
-        if side >= _NAMED_FROM:
-            return False
+    def _beside_cells(self, side: int) -> tuple[int, int]:
+        """Where cells begin beside their titles, and how many lie in a line."""
         metrics = QFontMetrics(scaled_font(0.8))
         titles = [f"{title}  {len(rows)}" for title, rows in self._groups]
         left = min(max(map(metrics.horizontalAdvance, titles), default=0) + 10, self.width() // 3)
         space = _space(side)
-        across = max(1, (self.width() - left + space) // (side + space))
+        return left, max(1, (self.width() - left + space) // (side + space))
+
+    def _beside_height(self, rows: Sequence[MachineRow], across: int, side: int) -> float:
+        space = _space(side)
+        return max(-(-len(rows) // across) * (side + space) - space, self._title_height() - 2)
+
+    def _fits_beside(self, side: int) -> bool:
+        if side >= _NAMED_FROM:
+            return False
+        _left, across = self._beside_cells(side)
+        heights = (self._beside_height(rows, across, side) + 2 * _space(side) for _title, rows in self._groups)
+        return sum(heights) - 2 * _space(side) <= self.height()
+
+    def _lay_beside(self, side: int) -> None:
+        """Each group at the right of its title: many small groups need less height so."""
+        left, across = self._beside_cells(side)
+        space = _space(side)
         self._cells, self._titles = [], []
         top = 0.0
-        for title, (_name, rows) in zip(titles, self._groups, strict=True):
-            height = max(-(-len(rows) // across) * (side + space) - space, self._title_height() - 2)
-            self._titles.append((QRectF(0, top, left - 8, self._title_height()), title))
+        for title, rows in self._groups:
+            self._titles.append((QRectF(0, top, left - 8, self._title_height()), f"{title}  {len(rows)}"))
             self._cells += _grid(rows, left, top, across, side, side, space)
-            top += height + 2 * space
-        return top - 2 * space <= self.height()
+            top += self._beside_height(rows, across, side) + 2 * space
 
-    def _flowing(self, side: int) -> bool:
+    def _fits_flowing(self, side: int) -> bool:
+        space = _space(side)
+        across = max(1, (self.width() + space) // (side + space))
+        count = sum(len(rows) for _title, rows in self._groups)
+        return -(-count // across) * (side + space) - space <= self.height()
+
+    def _flow(self, side: int) -> None:
         """All groups one after the other, without titles: what is left when there are hundreds of them."""
         space = _space(side)
         across = max(1, (self.width() + space) // (side + space))
         rows = [row for _title, group in self._groups for row in group]
         self._titles = []
         self._cells = _grid(rows, 0, 0, across, side, side, space)
-        return -(-len(rows) // across) * (side + space) - space <= self.height()
 
     @staticmethod
     def _title_height() -> int:
