@@ -8,29 +8,27 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Sequence
 
 import core
 from core.audit import AuditLog
-from core.errors import BeffroiError, NotTrustedError, TransportError, UsageError
+from core.errors import NotTrustedError, TransportError, UsageError
 from core.language import _
 from core.protocol.messages import Hello
 from core.records import (
-    CommandOutput,
-    CommandProgress,
     CommandRequest,
     CommandResult,
-    CommandState,
     Machine,
     MachineReport,
     MachineState,
     ProcessTable,
 )
 from core.services.agent_link import AgentLink
-from core.services.commands import Execution, sending_entries
+from core.services.command_journal import CommandJournal, SentRun
+from core.services.fan_out import FanOut
 from core.services.machine_watch import SWEEP_S, MachineWatch, Shard
 from core.services.peer_records import plain_process
+from core.services.run_share import RunShare
 from core.site_records import Record
 from core.transport.identity import Identity
 from core.transport.tls import console_context, trust
@@ -45,7 +43,8 @@ class AgentPoller:
     """Keeps the links of its machines, polls them, and runs commands on them; `run` until cancelled.
 
     `sections` names what agents send with each status; None is all of it. Without an `audit` log no command is
-    written down: tests alone may do so.
+    written down: tests alone may do so. The `journal` is what a later process finds commands by where this one is
+    killed; pollers of one process share it.
     """
 
     def __init__(
@@ -57,14 +56,13 @@ class AgentPoller:
         audit: AuditLog | None = None,
         *,
         sections: Sequence[str] | None = None,
+        journal: CommandJournal | None = None,
     ) -> None:
         self._identity = identity
         self._publish = publish
         self._interval_s = interval_s
         self._visible_interval_s = visible_interval_s
-        self._audit = audit
-        self._auditing = ThreadPoolExecutor(1, "audit")
-        self._is_closed = False
+        self._fan_out = FanOut(publish, lambda: self._watches, identity.fingerprint, audit, journal)
         self._sections = None if sections is None else tuple(sections)
         self._visible: frozenset[str] = frozenset()
         self._wanted: dict[str, Machine] = {}
@@ -75,7 +73,6 @@ class AgentPoller:
         self._unsettled: set[str] = set()
         self._unheard: set[str] = set()
         self._waiting: list[tuple[set[str], asyncio.Future[None]]] = []
-        self._runs: dict[str, _Run] = {}
 
     async def run(self) -> None:
         """Poll until cancelled; the links are closed when this returns."""
@@ -91,18 +88,15 @@ class AgentPoller:
             self._apply()
             await self._sweep_forever()
         finally:
+            await self._fan_out.close()
             tasks = [*self._tasks.values(), *self._leaving]
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
             self._tasks.clear()
             self._watches.clear()
-            for run in list(self._runs.values()):
-                run.abandon(_("the console was closed before the command ended"))
             for _names, waiting in self._waiting:
                 waiting.cancel()
-            self._is_closed = True
-            self._auditing.shutdown(wait=False)
             for _turn in range(3):
                 await asyncio.sleep(0)  # aborted transports close their sockets in the loop's next turns
 
@@ -176,54 +170,26 @@ class AgentPoller:
         self._publish(table)
         return table
 
-    async def execute(self, request: CommandRequest) -> list[CommandResult]:
+    async def execute(self, request: CommandRequest, share: RunShare | None = None) -> list[CommandResult]:
         """Run a command on those of its machines that are held here; a result for each, in the request's order.
 
-        Output and results are published as they come; `is_last` is the last result of this poller. Every line of the
-        audit log is on disk before the first octet leaves. Raises UsageError for words that mean nothing.
+        `share` is that of all pollers where a run goes over several. Output, steps and results are published as they
+        come; `is_last` is the last result of this poller. Every line of the audit log is on disk before the first
+        octet leaves. Raises UsageError for words that mean nothing.
         """
-        names = [name for name in dict.fromkeys(request.machines) if name in self._watches]
-        if not names:
-            return []
-        run = _Run(request, names, self._publish)
-        self._runs[request.id] = run
-        try:
-            prepared = [Execution(request, name, self._on_output, self._on_result) for name in names]
-            try:
-                await self._write_audit(
-                    sending_entries(request, self._identity.fingerprint, {name: self._decision(name) for name in names})
-                )
-            except BeffroiError as error:
-                for name in names:
-                    run.take(CommandResult(machine=name, state=CommandState.FAILED, message=str(error)))
-            else:
-                for execution in prepared:
-                    watch = self._watches.get(execution.machine)
-                    if run.is_cancelled:
-                        run.take(_cancelled_unsent(execution.machine))
-                    elif watch is None or watch.link is None:
-                        run.take(_not_sent(execution.machine, watch))
-                    else:
-                        watch.commands.start(execution)
-            try:
-                await asyncio.wait([run.finished])
-            except asyncio.CancelledError:
-                self.cancel(request.id)
-                raise
-            await self._write_results(run, prepared)
-        finally:
-            self._runs.pop(request.id, None)
-        return [run.results[name] for name in names if name in run.results]
+        return await self._fan_out.execute(request, share)
 
     def cancel(self, request_id: str) -> None:
         """End a command wherever it still runs."""
-        run = self._runs.get(request_id)
-        if run is None:
-            return
-        run.is_cancelled = True
-        for name in run.names:
-            if name in self._watches:
-                self._watches[name].commands.cancel(request_id)
+        self._fan_out.cancel(request_id)
+
+    async def end_commands(self, within_s: float, *, go_on: bool) -> None:
+        """The console is closed: cancel what runs and wait so long for the ends, or let it go on."""
+        await self._fan_out.end_all(within_s, go_on=go_on)
+
+    def adopt(self, owed: Sequence[SentRun]) -> None:
+        """Fetch what an earlier console is owed, when its machines are linked."""
+        self._fan_out.adopt(owed)
 
     def _interval_of(self, name: str) -> float:
         return self._visible_interval_s if name in self._visible else self._interval_s
@@ -251,6 +217,7 @@ class AgentPoller:
             self._unsettled.add(machine.name)
             self._unheard.add(machine.name)
             self._tasks[machine.name] = asyncio.get_running_loop().create_task(watch.run(), name=machine.name)
+            self._fan_out.on_watch(watch)
         self._watches = {name: self._watches[name] for name in self._wanted}
 
     def _leave(self, name: str) -> None:
@@ -294,78 +261,6 @@ class AgentPoller:
         for pending, waiting in self._waiting:
             if not pending and not waiting.done():
                 waiting.set_result(None)
-
-    def _decision(self, name: str) -> str:
-        watch = self._watches[name]
-        return "send" if watch.link is not None else watch.state.value
-
-    def _on_output(self, execution: Execution, fd: int, text: str) -> None:
-        self._publish(CommandOutput(id=execution.request.id, machine=execution.machine, fd=fd, text=text))
-
-    def _on_result(self, execution: Execution, result: CommandResult) -> None:
-        run = self._runs.get(execution.request.id)
-        if run is not None and result.machine not in run.results:
-            run.take(result)
-        else:  # fetched later: the run was already told as unknown
-            self._publish(CommandProgress(id=execution.request.id, result=result))
-
-    async def _write_results(self, run: _Run, prepared: Sequence[Execution]) -> None:
-        entries = [
-            execution.audit_entry(run.results[execution.machine])
-            for execution in prepared
-            if execution.machine in run.results
-        ]
-        try:
-            await self._write_audit(entries)
-        except BeffroiError as error:
-            log.error("results of command %s are not in the audit log: %s", run.request.id, error)
-
-    async def _write_audit(self, entries: Sequence[Mapping[str, object]]) -> None:
-        if self._audit is None or not entries:
-            return
-        if self._is_closed:
-            self._audit.append(entries)
-        else:
-            # a thread of its own: the loop's pool may be full of names that are looked up
-            await asyncio.get_running_loop().run_in_executor(self._auditing, self._audit.append, entries)
-
-
-class _Run:
-    """One request on the machines of this poller."""
-
-    def __init__(self, request: CommandRequest, names: Sequence[str], publish: Callable[[Record], None]) -> None:
-        self.request = request
-        self.names = names
-        self.results: dict[str, CommandResult] = {}
-        self.is_cancelled = False
-        self.finished: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._publish = publish
-
-    def take(self, result: CommandResult) -> None:
-        self.results[result.machine] = result
-        is_last = len(self.results) == len(self.names)
-        self._publish(CommandProgress(id=self.request.id, result=result, is_last=is_last))
-        if is_last and not self.finished.done():
-            self.finished.set_result(None)
-
-    def abandon(self, message: str) -> None:
-        for name in self.names:
-            if name not in self.results:
-                self.take(CommandResult(machine=name, state=CommandState.UNKNOWN, message=message))
-
-
-def _cancelled_unsent(name: str) -> CommandResult:
-    return CommandResult(machine=name, state=CommandState.CANCELLED, message=_("cancelled before it was sent"))
-
-
-def _not_sent(name: str, watch: MachineWatch | None) -> CommandResult:
-    reason = (watch.error if watch is not None else None) or _("the machine was removed")
-    state = watch.state if watch is not None else MachineState.OFFLINE
-    return CommandResult(
-        machine=name,
-        state=CommandState.NOT_ALLOWED if state is MachineState.NOT_TRUSTED else CommandState.OFFLINE,
-        message=_("not sent: {reason}").format(reason=reason),
-    )
 
 
 def _is_same_agent(one: Machine, other: Machine) -> bool:

@@ -16,13 +16,17 @@ from typing import Literal
 from core.errors import UsageError
 from core.language import _
 from core.protocol.messages import ExecDenied, ExecExit, plain_text
-from core.records import CommandRequest, CommandResult, CommandState
+from core.records import CommandPlace, CommandRequest, CommandResult, CommandState, line_of
+from core.services.run_share import SURE_OCTETS, RunShare
 
 Shell = Literal["linux", "dos", "powershell"]
 
 LONGEST_TIMEOUT_S = 600.0
 MOST_OCTETS = 2 << 20
-"""Octets of output of one machine that are kept, whatever its agent sends; an honest one sends half of it."""
+"""Octets of output of one machine that are kept, whatever its agent sends; an honest one sends half of it.
+
+All machines of a run together have `core.services.run_share.RUN_OCTETS`.
+"""
 CREDIT_STEP = 32 * 1024
 """Octets taken in before the agent is given credit for as many more."""
 
@@ -41,10 +45,15 @@ _STATES = {
 
 
 def new_request(
-    words: Sequence[str], machines: Iterable[str], timeout_s: float, operator: str, now_s: float
+    words: Sequence[str], machines: Iterable[str], timeout_s: float, operator: str, now_s: float, window: int = 0
 ) -> CommandRequest:
-    """A request with an id of its own; raises UsageError where words or time mean nothing."""
+    """A request with an id of its own; raises UsageError where words, time or window mean nothing.
+
+    What a shell is to get, after a prefix, comes as it was typed where the whole line is one word.
+    """
     split_prefix(words)
+    if window < 0:
+        raise UsageError(_("the number of machines at once is 1 or more, or 0 for all of them"))
     if not 0 < timeout_s <= LONGEST_TIMEOUT_S:
         raise UsageError(
             _("the time for a command is above 0 s and at most {seconds:.0f} s").format(seconds=LONGEST_TIMEOUT_S)
@@ -56,7 +65,22 @@ def new_request(
         timeout_s=timeout_s,
         operator=operator,
         time_s=now_s,
+        window=window,
     )
+
+
+def shell_line(words: Sequence[str]) -> str:
+    """The text after a prefix, as a shell is to get it; "" without a prefix.
+
+    One word is taken as it was typed; several are joined, those with spaces in them in quotes.
+    """
+    found = _PREFIX.fullmatch(words[0]) if words else None
+    if found is None:
+        return ""
+    if len(words) == 1:
+        return found[2].rstrip()
+    rest = line_of(words[1:])
+    return f"{found[2]} {rest}" if found[2] else rest
 
 
 def split_prefix(words: Sequence[str]) -> tuple[Shell | None, tuple[str, ...]]:
@@ -121,8 +145,10 @@ class Execution:
     """
 
     __slots__ = (
-        "_digest", "_octets", "_on_output", "_on_result", "_uncredited", "deadline_s", "is_accepted", "is_cancelled",
-        "is_told", "lost_at_s", "machine", "outputs", "request", "result", "run_id", "shell", "words",
+        "_digest", "_is_full", "_kept", "_octets", "_on_output", "_on_over", "_on_result", "_on_step", "_place",
+        "_share", "_shared", "_uncredited", "deadline_s", "is_accepted", "is_cancelled", "is_ended", "is_queued",
+        "is_sent", "is_told", "lost_at_s", "machine", "outputs", "request", "result", "run_id", "shell", "told_at_s",
+        "words",
     )  # fmt: skip
 
     def __init__(
@@ -131,6 +157,9 @@ class Execution:
         machine: str,
         on_output: Callable[[Execution, int, str], None],
         on_result: Callable[[Execution, CommandResult], None],
+        on_step: Callable[[Execution, CommandPlace], None] | None = None,
+        on_over: Callable[[Execution], None] | None = None,
+        share: RunShare | None = None,
     ) -> None:
         self.request = request
         self.machine = machine
@@ -138,28 +167,48 @@ class Execution:
         self.run_id = ""
         self.deadline_s: float | None = None
         self.lost_at_s: float | None = None
-        self.is_accepted = self.is_cancelled = self.is_told = False
+        self.told_at_s: float | None = None
+        self.is_accepted = self.is_cancelled = self.is_ended = self.is_queued = self.is_sent = self.is_told = False
         self.result: CommandResult | None = None
         self.outputs = {1: Output(), 2: Output()}
         self._on_output = on_output
         self._on_result = on_result
-        self._octets = self._uncredited = 0
+        self._on_step = on_step
+        self._on_over = on_over
+        self._place: CommandPlace | None = None
+        self._share = share or RunShare()
+        self._octets = self._uncredited = self._kept = self._shared = 0
+        self._is_full = False
         self._digest = hashlib.sha256()
 
     def restart(self) -> None:
         """The agent sends the output from its first octet."""
         for output in self.outputs.values():
             output.restart()
-        self._octets = self._uncredited = 0
+        self._share.give_room_back(self._shared)
+        self._octets = self._uncredited = self._kept = self._shared = 0
+        self._is_full = False
         self._digest = hashlib.sha256()
+
+    def step(self, place: CommandPlace) -> None:
+        """It has come so far, which is told once."""
+        if place is not self._place and not self.is_told:
+            self._place = place
+            if self._on_step is not None:
+                self._on_step(self, place)
+
+    def over(self) -> None:
+        """Nothing more will be learned of it."""
+        if self._on_over is not None:
+            self._on_over(self)
 
     def take(self, fd: int, content: bytes) -> int:
         """Take output in; the credit to give to the agent now, mostly 0."""
-        room = max(0, MOST_OCTETS - self._octets)
         self._octets += len(content)
         self._digest.update(content)
-        if room:
-            text = self.outputs[fd].take(content[:room])
+        kept = self._room_for(len(content))
+        if kept:
+            text = self.outputs[fd].take(content[:kept])
             if text and not self.is_told:
                 self._on_output(self, fd, text)
         self._uncredited += len(content)
@@ -168,8 +217,21 @@ class Execution:
         credit, self._uncredited = self._uncredited, 0
         return credit
 
+    def _room_for(self, octets: int) -> int:
+        """How many of so many more octets are kept: once some are not, none is, lest there are holes."""
+        if self._is_full:
+            return 0
+        sure = max(0, min(octets, SURE_OCTETS - self._kept))
+        rest = min(octets - sure, MOST_OCTETS - self._kept - sure)
+        shared = self._share.take_room(rest) if rest > 0 else 0
+        self._shared += shared
+        self._kept += sure + shared
+        self._is_full = sure + shared < octets
+        return sure + shared
+
     def end(self, message: ExecExit) -> None:
         """The agent says how it ended."""
+        self.is_ended = True
         for fd, output in self.outputs.items():
             text = output.take(b"", is_end=True)
             if text and not self.is_told:
@@ -186,7 +248,7 @@ class Execution:
                 stdout=self.outputs[1].text,
                 stderr=self.outputs[2].text,
                 duration_s=max(0.0, message.duration_s),
-                truncated_bytes=max(0, message.dropped_bytes) + max(0, self._octets - MOST_OCTETS),
+                truncated_bytes=max(0, message.dropped_bytes) + self._octets - self._kept,
                 message=words,
             )
         )
@@ -195,24 +257,33 @@ class Execution:
         """This is how it ended here, as far as is known."""
         if self.is_told and result.state is CommandState.UNKNOWN:
             return
+        self.tell_again(result)
+
+    def tell_again(self, result: CommandResult) -> None:
+        """As `tell`, also where what is known is only why it is not known."""
         self.result = result
         self.is_told = True
         self._on_result(self, result)
 
-    def give_up(self, message: str) -> None:
-        """Nobody knows how it ended; what came of its output is kept."""
-        self.tell(
+    def give_up(self, message: str, *, is_final: bool = False) -> None:
+        """Nobody knows how it ended; what came of its output is kept. `is_final`: told again where the reason is new."""
+        if is_final and self.result is not None and self.result.message == message:
+            return
+        tell = self.tell_again if is_final else self.tell
+        tell(
             CommandResult(
                 machine=self.machine,
                 state=CommandState.UNKNOWN,
                 stdout=self.outputs[1].text,
                 stderr=self.outputs[2].text,
+                truncated_bytes=self._octets - self._kept,
                 message=message,
             )
         )
 
     def audit_entry(self, result: CommandResult) -> dict[str, object]:
-        """Audit line of the result: its size and the hash of what came."""
+        """Audit line of the result: its size and the hash of what came, or that it was never sent."""
+        note = {} if self.is_sent else {"note": "not sent"}
         return {
             "event": "result",
             "exec_id": self.request.id,
@@ -223,6 +294,7 @@ class Execution:
             "exit_status": result.exit_status,
             "octets": self._octets + result.truncated_bytes,
             "sha256": self._digest.hexdigest(),
+            **note,
         }
 
 
@@ -271,6 +343,8 @@ def _split(line: str, shell: Shell) -> tuple[str, ...]:
     try:
         words = shlex.split(line, posix=shell == "linux")
     except ValueError as error:
+        if shell != "linux":  # an apostrophe is no quote to cmd
+            return tuple(line.split())
         raise UsageError(_("the quotes of the command do not match")) from error
     if shell == "linux":
         return tuple(words)
