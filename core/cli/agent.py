@@ -124,6 +124,10 @@ def _run_agent(options: argparse.Namespace) -> int:
             folder, identity, desk, consoles, collector, audit, max_level, is_view_only=options.view_only
         )
         open_desks(server, folder / "policy.toml", may_admit=may_admit)
+        if not options.view_only:
+            from core.agent.leftovers import LEFTOVERS
+
+            LEFTOVERS.watch(folder / "running")
         address = shown_address(*await server.listen(host, port))
         announcement = folder / "listening"
         try:
