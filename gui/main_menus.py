@@ -11,7 +11,9 @@ from PyQt5.QtCore import pyqtSignal
 from PyQt5.QtGui import QKeySequence
 from PyQt5.QtWidgets import QAction, QActionGroup, QMainWindow, QMenu
 
+from core.config.commands import CommandConfig
 from core.language import N_, _
+from gui.widgets.library_menu import fill_library_menu
 
 PAGES = (
     ("overview", N_("Overview")),
@@ -69,6 +71,11 @@ class MenuWindow(QMainWindow):
     shortcuts_wanted = pyqtSignal()
     about_wanted = pyqtSignal()
     audit_log_wanted = pyqtSignal()
+    site_command_wanted = pyqtSignal(object)
+    """A command of the site's library (`CommandConfig`), to be filled in."""
+    allowed_commands_wanted = pyqtSignal()
+    library_wanted = pyqtSignal()
+    keep_line_wanted = pyqtSignal()
     mute_wanted = pyqtSignal(list)
     say_wanted = pyqtSignal(str)
     """Say something in the room about what this link leads to, such as `machine/m1` or `alarm/12`."""
@@ -78,6 +85,7 @@ class MenuWindow(QMainWindow):
         self._with_selection: list[QAction] = []
         self._with_one: list[QAction] = []
         self._with_probe: list[QAction] = []
+        self._library: tuple[CommandConfig, ...] = ()
 
     # What the entries are about, told by the window
 
@@ -108,6 +116,21 @@ class MenuWindow(QMainWindow):
             action.setEnabled(count > 0)
         for action in self._with_one:
             action.setEnabled(count == 1)
+
+    def set_library(self, commands: Sequence[CommandConfig]) -> None:
+        """Take the site's own commands."""
+        self._library = tuple(commands)
+
+    def fill_library(self) -> QMenu:
+        """The menu of the site's own commands, as they are now."""
+        fill_library_menu(
+            self._library_menu,
+            self._library,
+            self.site_command_wanted.emit,
+            self.keep_line_wanted.emit,
+            self.library_wanted.emit,
+        )
+        return self._library_menu
 
     def set_choices(self, theme: str, chosen_language: str) -> None:
         """Mark the theme and the language in use in the menus."""
@@ -172,6 +195,9 @@ class MenuWindow(QMainWindow):
         for title, line in COMMANDS:
             self._entry(menu, _(title), lambda _checked=False, line=line: self._want_command(line))
         menu.addSeparator()
+        self._library_menu = menu.addMenu(_("&Site's commands"))
+        self._library_menu.aboutToShow.connect(self.fill_library)
+        self._entry(menu, _("Allo&wed commands…"), self.allowed_commands_wanted.emit)
         self._entry(menu, _("&Custom…"), lambda: self._want_command(""))
         menu.addSeparator()
         self._entry(menu, _("&Audit log…"), self.audit_log_wanted.emit)

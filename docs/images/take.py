@@ -19,7 +19,9 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from made_up_energy import tell_cost, tell_energy
 from made_up_history import fill_history
+from made_up_machine import UPTIME_S, core_loads, fill_machine, temperatures, uses
 from made_up_site import HOT, fill_alarms, fill_checks, fill_room, fill_sensors, made_up_alarms
+from msgspec.structs import replace
 from PyQt5.QtCore import QSettings
 from PyQt5.QtGui import QColor, QImage
 from PyQt5.QtWidgets import QApplication
@@ -45,8 +47,6 @@ from core.records import (
     MeterReport,
     MeterState,
     Network,
-    Process,
-    ProcessTable,
     Reading,
     SeriesPoints,
     Status,
@@ -57,6 +57,7 @@ from core.records import (
 )
 from core.series import SeriesBook
 from gui.main_window import MainWindow
+from gui.models.machine_recent import HEAT, MachineRecent
 from gui.models.machines import MachineModel
 from gui.models.meter_shown import REGISTER
 from gui.pages.alarms import AlarmsPage
@@ -69,7 +70,6 @@ from gui.pages.sensors import SensorsPage
 from gui.theme import theme, use_theme
 
 GIB = 1 << 30
-UPTIME_S = 41.5 * 86400
 METER = "E450 principal"
 MORNING_WH = 40_077_000.0
 SHOWN = "srv-db"
@@ -97,7 +97,9 @@ def status(time_s: float, cpu: float, memory: float, total: int, program: str) -
             python="3.11.2",
         ),
         cpu=Cpu(
-            percent=cpu, per_core_percent=tuple(min(100, cpu * f) for f in (1.1, 0.9, 1.0, 0.7)), load_average=(2,)
+            percent=cpu,
+            per_core_percent=core_loads(cpu, time_s),
+            load_average=(cpu / 11, 1.9 + cpu / 30, 2.1),
         ),
         memory=Memory(
             total_bytes=total,
@@ -107,7 +109,11 @@ def status(time_s: float, cpu: float, memory: float, total: int, program: str) -
             percent=memory,
         ),
         swap=Swap(total_bytes=4 * GIB, used_bytes=GIB // 4),
-        disks=(Disk(mount="/", total_bytes=100 * GIB, used_bytes=61 * GIB),),
+        disks=(
+            Disk(mount="/", total_bytes=100 * GIB, used_bytes=61 * GIB),
+            Disk(mount="/var", total_bytes=400 * GIB, used_bytes=332 * GIB),
+            Disk(mount="/boot", total_bytes=GIB, used_bytes=GIB // 4),
+        ),
         disk_io=DiskIo(
             read_bytes_per_s=2e6 + 4e5 * random.random() + 9e6 * random.random() ** 60,
             written_bytes_per_s=5e5 + 2e5 * random.random() + 6e6 * random.random() ** 60,
@@ -118,6 +124,7 @@ def status(time_s: float, cpu: float, memory: float, total: int, program: str) -
         ),
         process_count=214,
         top_process=TopProcess(name=program, pid=20114, cpu_percent=cpu),
+        temperatures=temperatures(cpu),
     )
 
 
@@ -150,7 +157,7 @@ def measurement(time_s: float, now_s: float) -> Measurement:
     )
 
 
-def fill_machines(window: MainWindow, book: SeriesBook, now_s: float) -> list[MachineReport]:
+def fill_machines(window: MainWindow, book: SeriesBook, recent: MachineRecent, now_s: float) -> list[MachineReport]:
     """Machines, their reports, and an hour of the one that is shown."""
     window.set_machines(
         [
@@ -184,11 +191,11 @@ def fill_machines(window: MainWindow, book: SeriesBook, now_s: float) -> list[Ma
         )
     for back_s in range(3600, 0, -2):
         cpu = 30 + 10 * math.sin(back_s / 400) + random.uniform(-6, 6) + (58 if back_s < 400 else 0)
-        book.append_status(
-            SHOWN,
-            now_s - back_s,
-            status(now_s - back_s, min(99.0, cpu), 70 + (9 if back_s < 420 else 0), 32 * GIB, "postgres"),
-        )
+        time_s, memory = now_s - back_s, 70 + (9 if back_s < 420 else 0)
+        found = status(time_s, min(99.0, cpu), memory, 32 * GIB, "postgres")
+        book.append_status(SHOWN, time_s, found)
+        book.append(f"machine/{SHOWN}/{HEAT}", time_s, 38 + cpu * 0.46)
+        recent.append(SHOWN, time_s, replace(found, top_processes=uses(now_s, time_s)) if back_s < 90 else found)
     window.apply_reports(reports)
     window.model.rearrange()
     return reports
@@ -248,7 +255,9 @@ def fill_meter(window: MainWindow, page: EnergyPage, book: SeriesBook, now_s: fl
 def fill_commands(page: CommandsPage, reports: list[MachineReport], now_s: float) -> None:
     """A command whose answers differ."""
     targets = (*GROUPS["core"], *GROUPS["lab"][:6])
-    page.set_groups({name: (group,) for group, names in GROUPS.items() for name in names})
+    page.set_inventory(
+        [Machine(name=name, host="", groups=(group,)) for group, names in GROUPS.items() for name in names]
+    )
     page.set_machines(reports)
     page.set_targets(["@core", "lab-0[1-6]"])
     page.set_command("python --version")
@@ -294,49 +303,6 @@ def fill_commands(page: CommandsPage, reports: list[MachineReport], now_s: float
     )
 
 
-def fill_processes(page: MachinePage, now_s: float) -> None:
-    """A process table."""
-    rows = [
-        ("postgres", "postgres", 71.2, 8.1, "postgres: autovacuum worker orders", 420),
-        ("postgres", "postgres", 9.8, 3.2, "postgres: checkpointer", UPTIME_S),
-        ("postgres", "postgres", 4.1, 1.6, "postgres: background writer", UPTIME_S),
-        ("postgres", "postgres", 1.7, 1.4, "postgres: shop orders 10.0.1.11(51422) SELECT", 5_300),
-        ("postgres", "postgres", 0.9, 1.1, "postgres: shop orders 10.0.1.12(40118) idle", 5_100),
-        ("beffroi", "beffroi", 0.4, 0.02, "beffroi agent run", UPTIME_S),
-        ("node_exporter", "prom", 0.2, 0.02, "/usr/bin/prometheus-node-exporter", UPTIME_S),
-        ("systemd", "root", 0.0, 0.01, "/sbin/init", UPTIME_S),
-        ("systemd-journald", "root", 0.0, 0.05, "/lib/systemd/systemd-journald", UPTIME_S),
-        ("systemd-udevd", "root", 0.0, 0.008, "/lib/systemd/systemd-udevd", UPTIME_S),
-        ("sshd", "root", 0.0, 0.01, "sshd: /usr/sbin/sshd -D", UPTIME_S),
-        ("cron", "root", 0.0, 0.003, "/usr/sbin/cron -f", UPTIME_S),
-        ("rsyslogd", "root", 0.0, 0.006, "/usr/sbin/rsyslogd -n", UPTIME_S),
-        ("chronyd", "_chrony", 0.0, 0.004, "/usr/sbin/chronyd -F 1", UPTIME_S),
-        ("dbus-daemon", "messagebus", 0.0, 0.005, "/usr/bin/dbus-daemon --system --nofork", UPTIME_S),
-        ("agetty", "root", 0.0, 0.002, "/sbin/agetty -o -p -- tty1", UPTIME_S),
-    ]
-    rows += [(f"kworker/{number % 4}:{number}", "root", 0.0, 0.0, "", UPTIME_S) for number in range(198)]
-    page.apply_processes(
-        ProcessTable(
-            machine=SHOWN,
-            time_s=now_s,
-            processes=tuple(
-                Process(
-                    pid=640 + 97 * number,
-                    parent_pid=1,
-                    name=name,
-                    user=user,
-                    cpu_percent=cpu,
-                    memory_bytes=int(memory * GIB),
-                    status="sleeping",
-                    started_s=now_s - ago_s,
-                    command_line=line,
-                )
-                for number, (name, user, cpu, memory, line, ago_s) in enumerate(rows)
-            ),
-        )
-    )
-
-
 def settle(application: QApplication, seconds: float = 0.8) -> None:
     """Let timers and paints run."""
     end_s = time.monotonic() + seconds
@@ -360,7 +326,8 @@ def take(application: QApplication, folder: Path, theme_name: str, language: str
     use_language(language)
     use_theme(theme_name)
     random.seed(7)
-    now_s, book = time.time(), SeriesBook()
+    now_s, book, recent = time.time(), SeriesBook(), MachineRecent()
+    recent.follow(SHOWN)
     with tempfile.TemporaryDirectory() as home:
         window = MainWindow(QSettings(f"{home}/gui.ini", QSettings.IniFormat), MachineModel())
         commands, machine, energy = CommandsPage(), MachinePage(), EnergyPage()
@@ -370,11 +337,11 @@ def take(application: QApplication, folder: Path, theme_name: str, language: str
         for key, page in pages.items():
             window.set_page(key, page)
         window.overview.sensors.set_model(sensors.model)
-        machine.set_live(book)
+        machine.set_live(book, recent)
         energy.set_live(book)
         window.resize(*size)
         window.show()
-        reports = fill_machines(window, book, now_s)
+        reports = fill_machines(window, book, recent, now_s)
         fill_checks(window, now_s)
         fill_sensors(sensors, now_s)
         fill_alarms(window, alarms, now_s)
@@ -386,7 +353,7 @@ def take(application: QApplication, folder: Path, theme_name: str, language: str
         window.machine_list.select([SHOWN])
         machine.show_machine(SHOWN)
         machine.apply_report(next(report for report in reports if report.machine == SHOWN))
-        fill_processes(machine, now_s)
+        fill_machine(machine, SHOWN, now_s)
         sensors.show_sensor(HOT)
         by_source = {alarm.source: [alarm] for alarm in reversed(made_up_alarms(now_s))}
         for page in (machine, energy):

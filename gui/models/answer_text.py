@@ -1,161 +1,220 @@
 """The answers of a run as text in sections: gathered, or by machine.
 
-A section is what the view replaces as a whole, so a section that has not changed compares equal to its older self.
-Text from outside is only ever put into a span, never into markup.
+A section is what the view replaces as a whole, so a section that has not changed is the same object as before: what
+is costly is made once, and again only where an answer came.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
-from typing import NamedTuple
 
-from core.gather import AnswerGroup, fold_names, gather
+from core.gather import fold_names, gather
 from core.language import _, ngettext
-from core.records import CommandResult, CommandState
-from gui.models.answers import MARKS, WORDS, Run
+from core.records import CommandPlace, CommandResult, CommandState
+from gui.models.answer_lines import (
+    GAP,
+    Line,
+    Section,
+    Shown,
+    Span,
+    action,
+    answer_lines,
+    difference_lines,
+    ending,
+    header,
+    holds,
+    line_count,
+    line_limit,
+    names_spans,
+    output_line,
+    split_lines,
+)
+from gui.models.answers import WORDS, Run, Standing
 from gui.models.command_line import label_of
-from gui.numbers import clock, duration, number, size
-from gui.plain_text import one_line, printable
-
-LINES_SHOWN = 40
-"""Lines of an answer before it is folded, where there are few answers; with many, fewer."""
-
-LINES_IN_ALL = 3000
-LINES_UNFOLDED = 20_000
-COLUMNS_SHOWN = 2000
-NAMES_SHOWN = 400
-"""Characters of the names of one group before they are cut."""
-
-_POLICY_LINE = re.compile(r"[a-z0-9-]+ = \{ argv = \[.*\] \}")
-"""How an agent writes the line of policy.toml that allows what it has refused."""
+from gui.models.gathering import Gathering, Group
+from gui.numbers import clock, duration, number
+from gui.plain_text import one_line
 
 LISTED = 12
 """Waiting or unsent machines listed one by one; more are folded by reason."""
 
-
-class Span(NamedTuple):
-    """A piece of a line: `role` is a colour role, `anchor` makes it something to click."""
-
-    text: str
-    role: str = "text"
-    is_bold: bool = False
-    is_mono: bool = False
-    anchor: str = ""
-
-
-class Line(NamedTuple):
-    """A line of spans; `is_output` marks an indented one, whose indent is not copied."""
-
-    spans: tuple[Span, ...]
-    is_output: bool = False
-
-
-GAP = Line(())
-"""Half an empty line."""
-
-
-class Section(NamedTuple):
-    """The lines of one group or machine; `key` stays the same while its content changes."""
-
-    key: str
-    lines: tuple[Line, ...]
+_PLACES: tuple[Standing, ...] = (
+    CommandPlace.RUNNING, CommandState.RUNNING, CommandPlace.SENT, CommandPlace.QUEUED, CommandPlace.WAITING
+)  # fmt: skip
 
 
 class Gathered:
-    """Keeps what gathering costs, so that a run is gathered again only when an answer came."""
+    """Sections of a run: `update` takes in what came, `sections` shows it."""
 
     def __init__(self) -> None:
-        self._run: Run | None = None
-        self._revision = -1
-        self.groups: list[AnswerGroup] = []
+        self.gathering = Gathering()
+        self._made: dict[str, tuple[tuple[object, ...], Section]] = {}
 
-    def update(self, run: Run) -> None:
-        """Gather the answers of `run`, unless nothing came since."""
-        if run is not self._run or run.answers_revision != self._revision:
-            self._run, self._revision = run, run.answers_revision
-            self.groups = gather(run.results.values())
+    def update(self, run: Run, budget_s: float | None = None) -> bool:
+        """Take in the answers that came; False while some are left because `budget_s` is over."""
+        return self.gathering.update(run, budget_s)
 
-    def sections(self, run: Run, now_s: float, unfolded: frozenset[str]) -> list[Section]:
+    def sections(self, run: Run, now_s: float, shown: Shown = Shown()) -> list[Section]:  # noqa: B008, frozen
         """Identical answers folded, the others as a difference, then what runs and what was not sent."""
-        answered = [group for group in self.groups if group.state is not CommandState.OFFLINE]
-        unsent = [group for group in self.groups if group.state is CommandState.OFFLINE]
-        limit = _limit(len(answered))
-        sections = [
-            _group_section(group, answered[0], limit, unfolded, is_first=place == 0)
-            for place, group in enumerate(answered)
-        ]
-        sections += _waiting_sections(run, now_s, unfolded)
+        groups = self.gathering.groups()
+        answered = [group for group in groups if group.result.state is not CommandState.OFFLINE]
+        unsent = [group for group in groups if group.result.state is CommandState.OFFLINE]
+        limit = line_limit(len(answered))
+        made: dict[str, tuple[tuple[object, ...], Section]] = {}
+        sections = []
+        for group in answered:
+            section = self._section(group, answered[0], limit, shown, made)
+            if section is not None:
+                sections.append(section)
+        self._made = made
+        sections += _unfinished(run, now_s, shown)
         for group in unsent:
-            sections += _unsent_sections(group, unfolded)
+            if not shown.search or _is_found(group.machines, group.result, shown.search):
+                sections += _unsent_sections(group, shown)
+        return _spaced(sections)
+
+    def _section(
+        self,
+        group: Group,
+        largest: Group,
+        limit: int,
+        shown: Shown,
+        made: dict[str, tuple[tuple[object, ...], Section]],
+    ) -> Section | None:
+        """The section of a group, made anew only where something in it has changed; None where nothing is found."""
+        unfolded = frozenset(key for key in shown.unfolded if key.endswith(group.key))
+        state = (
+            group.version, largest.key, len(largest.machines), limit, unfolded, shown.as_difference, shown.search
+        )  # fmt: skip
+        known = self._made.get(group.key)
+        if known is not None and known[0] == state:
+            made[group.key] = known
+            return known[1] if known[1].lines else None
+        is_wanted = not shown.search or _is_found(group.machines, group.result, shown.search)
+        section = _group_section(group, largest, limit, shown) if is_wanted else Section(group.key, ())
+        made[group.key] = state, section
+        return section if is_wanted else None
+
+
+class ByMachine:
+    """Sections of a run, one for each machine in the order it was asked."""
+
+    def __init__(self) -> None:
+        self._made: dict[str, tuple[tuple[object, ...], Section]] = {}
+
+    def sections(self, run: Run, now_s: float, shown: Shown = Shown()) -> list[Section]:  # noqa: B008, frozen
+        """All that each machine answered or has printed so far."""
+        limit = line_limit(len(run.request.machines))
+        is_long = len(run.request.machines) > LISTED
+        made: dict[str, tuple[tuple[object, ...], Section]] = {}
+        sections = []
+        for name in run.request.machines:
+            result = run.results.get(name)
+            key = f"machine {name}"
+            unfolded = frozenset(one for one in shown.unfolded if one == key)
+            tail = run.tails.get(name, "")
+            time = "" if is_long else duration(run.elapsed_s(now_s))
+            state = (id(result), run.standing(name), "" if result else (tail, time), limit, unfolded, shown.search)
+            known = self._made.get(key)
+            if known is None or known[0] != state:
+                known = state, _machine_section(run, name, now_s, limit, shown, is_long=is_long)
+            made[key] = known
+            if known[1].lines:
+                sections.append(known[1])
+        self._made = made
         return _spaced(sections)
 
 
-def machine_sections(run: Run, now_s: float, unfolded: frozenset[str]) -> list[Section]:
-    """Each machine in the order it was asked, with all it answered or has printed so far."""
-    limit = _limit(len(run.request.machines))
-    sections = []
-    for name in run.request.machines:
-        result = run.results.get(name)
-        if result is None:
-            sections.append(_running_section(run, name, now_s, 12))
-        elif result.state is CommandState.OFFLINE:
-            sections.append(Section(f"machine {name}", (_unsent_line(name, result.message),)))
-        else:
-            header = (*_names(name, result.state), Span(_ending(result), "dim"))
-            key = f"machine {name}"
-            lines = [Line(header), *_answer_lines(result, key, limit, unfolded)]
-            sections.append(Section(key, tuple(lines)))
-    return _spaced(sections)
+def machine_sections(run: Run, now_s: float, shown: Shown = Shown()) -> list[Section]:  # noqa: B008, frozen
+    """The same, once."""
+    return ByMachine().sections(run, now_s, shown)
 
 
 def plain_answers(run: Run) -> str:
-    """All answers as text, for the clipboard: a line for each group of machines, then what they printed."""
+    """All answers as text: a line for each group of machines, then what they printed."""
     parts = []
     for group in gather(run.results.values()):
-        ending = _unsent_words(group.message) if group.state is CommandState.OFFLINE else _ending(group)
-        parts.append(f"# {group.folded_names}: {ending}")
-        parts += [text.rstrip("\n") for text in (group.message or "", group.stdout, group.stderr) if text.strip()]
-    return "\n".join(parts) + "\n"
+        first = run.results[group.machines[0]]
+        words = _unsent_words(group.message) if group.state is CommandState.OFFLINE else ending(first, group.duration_s)
+        parts.append(plain_answer(group.folded_names, words, first))
+    return "".join(parts)
 
 
-def policy_line(message: str | None) -> str:
-    """The line that a refusal says the agent's administrator can add, empty where it says none."""
-    found = _POLICY_LINE.search(message or "")
-    return found[0] if found else ""
+def plain_machines(run: Run) -> str:
+    """All answers as text, a section a machine, in the order they were asked."""
+    parts = []
+    for name in run.request.machines:
+        result = run.results.get(name)
+        if result is None:
+            parts.append(f"# {name}: {_(WORDS[run.standing(name)])}\n")
+        else:
+            is_unsent = result.state is CommandState.OFFLINE
+            words = _unsent_words(result.message) if is_unsent else ending(result, result.duration_s)
+            parts.append(plain_answer(name, words, result))
+    return "".join(parts)
 
 
-def _group_section(
-    group: AnswerGroup, biggest: AnswerGroup, limit: int, unfolded: frozenset[str], *, is_first: bool
-) -> Section:
-    key = f"group {group.machines[0]}"
-    count, others = len(group.machines), len(biggest.machines)
+def plain_answer(names: str, words: str, result: CommandResult) -> str:
+    """One answer as text, under a line that says whose it is."""
+    said = [text.rstrip("\n") for text in (result.message or "", result.stdout, result.stderr) if text.strip()]
+    if result.state is CommandState.OFFLINE:
+        said = []
+    return "\n".join((f"# {names}: {words}", *said)) + "\n"
+
+
+def run_title(run: Run) -> str:
+    """What was sent, when and by whom: `python --version · 09:30:12 · anne`."""
+    request = run.request
+    parts = [label_of(request.line), clock(request.time_s, with_seconds=True), request.operator]
+    if request.window:
+        parts.append(_("{count} at once").format(count=number(request.window)))
+    return one_line(" · ".join(part for part in parts if part))
+
+
+def _group_section(group: Group, largest: Group, limit: int, shown: Shown) -> Section:
+    result, key = group.result, group.key
+    count, others = len(group.machines), len(largest.machines)
     words = []
     if count > 1:
         words.append(
             ngettext("{count} machine, same answer", "{count} machines, same answer", count).format(count=number(count))
         )
-    is_different = bool(group.difference) and group.state is biggest.state and not is_first
-    if is_different:
+    is_other = group is not largest and result.state is largest.result.state and group.has_answer
+    difference = group.difference_from(largest) if is_other else ()
+    if difference or (is_other and (group.is_long() or largest.is_long())):
         words.append(
             _("differs from the {count}").format(count=number(others))
             if others > 1
-            else _("differs from {name}").format(name=biggest.folded_names)
+            else _("differs from {name}").format(name=largest.folded_names)
         )
-    words.append(_ending(group))
-    lines = _header(group.folded_names, group.state, " · ".join(words), key, unfolded)
-    whole_key = f"whole {key}"
-    if is_different and whole_key not in unfolded and _is_telling(group, biggest):
-        # what comes before the first difference goes without saying
-        shown = group.difference[1:] if group.difference[0].startswith("@") else group.difference
-        lines += _folded([_difference_line(text) for text in shown], key, limit, unfolded)
-        if len(_split(group.stdout)) + len(_split(group.stderr)) > 3:
-            lines.append(_action(_("show the whole answer"), whole_key))
+    words.append(ending(result, group.duration_s))
+    if group.fetched:
+        words.append(_("fetched later"))
+    lines = header(group.folded_names, result.state, " · ".join(words), key, shown)
+    other_way = f"whole {key}"
+    is_compact = shown.as_difference != (other_way in shown.unfolded)
+    if difference and not shown.search and is_compact and _is_telling(difference, group, largest):
+        lines += difference_lines(difference, key, limit, shown)
+        if line_count(result.stdout) + line_count(result.stderr) > 3:
+            lines.append(action(_("show the whole answer"), other_way))
     else:
-        lines += _answer_lines(group, key, limit, unfolded)
-        if whole_key in unfolded:
-            lines.append(_action(_("show the difference"), whole_key))
-    return Section(key, tuple(lines))
+        lines += answer_lines(result, group.truncated_bytes, key, limit, shown)
+        if difference and not shown.search and _is_telling(difference, group, largest):
+            lines.append(action(_("show the difference"), other_way))
+    return Section(key, tuple(lines), tuple(group.machines))
+
+
+def _is_telling(difference: Sequence[str], group: Group, largest: Group) -> bool:
+    """False where so much differs that the answer itself is easier to read."""
+    here = line_count(group.result.stdout) + line_count(group.result.stderr)
+    there = line_count(largest.result.stdout) + line_count(largest.result.stderr)
+    removed = sum(text.startswith("-") for text in difference)
+    return removed < there or (here <= 3 and there <= 3)
+
+
+def _is_found(machines: Sequence[str], result: CommandResult, search: str) -> bool:
+    texts = (*machines, result.message or "", result.stdout, result.stderr)
+    return any(holds(text, search) for text in texts)
 
 
 def _spaced(sections: Sequence[Section]) -> list[Section]:
@@ -168,155 +227,83 @@ def _spaced(sections: Sequence[Section]) -> list[Section]:
     return spaced
 
 
-def _is_telling(group: AnswerGroup, biggest: AnswerGroup) -> bool:
-    """False where so much differs that the answer itself is easier to read."""
-    here = len(group.stdout.splitlines()) + len(group.stderr.splitlines())
-    there = len(biggest.stdout.splitlines()) + len(biggest.stderr.splitlines())
-    removed = sum(text.startswith("-") for text in group.difference)
-    return removed < there or (here <= 3 and there <= 3)
+def _machine_section(run: Run, name: str, now_s: float, limit: int, shown: Shown, *, is_long: bool) -> Section:
+    key = f"machine {name}"
+    result = run.results.get(name)
+    if result is None:
+        if shown.search and not holds(name, shown.search) and not holds(run.tails.get(name, ""), shown.search):
+            return Section(key, ())
+        return _running_section(run, name, now_s, 12, shown, has_time=not is_long)
+    if shown.search and not _is_found((name,), result, shown.search):
+        return Section(key, ())
+    if result.state is CommandState.OFFLINE:
+        return Section(key, (_unsent_line(name, result.message, shown.search),), (name,))
+    words = ending(result, result.duration_s)
+    if name in run.fetched:
+        words = " · ".join((words, _("fetched later")))
+    spans = (*names_spans(name, result.state, shown.search), Span(words, "dim"))
+    lines = [Line(spans), *answer_lines(result, result.truncated_bytes, key, limit, shown)]
+    return Section(key, tuple(lines), (name,))
 
 
-def _answer_lines(answer: AnswerGroup | CommandResult, key: str, limit: int, unfolded: frozenset[str]) -> list[Line]:
-    lines = _message_lines(answer)
-    output = [_output_line(text) for text in _split(answer.stdout)]
-    errors = [_output_line(text) for text in _split(answer.stderr)]
-    if output and errors:
-        errors.insert(0, Line((Span("  " + _("on its error output:"), "dim"),)))
-    if not lines and not output and not errors:
-        if answer.state is CommandState.OK:
-            lines.append(Line((Span("  " + _("prints nothing"), "dim"),)))
-        return lines
-    lines += _folded(output + errors, key, limit, unfolded)
-    if answer.truncated_bytes:
-        amount = " ".join(size(answer.truncated_bytes))
-        lines.append(Line((Span("  " + _("{amount} of the answer left out").format(amount=amount), "warning"),)))
-    return lines
-
-
-def _message_lines(answer: AnswerGroup | CommandResult) -> list[Line]:
-    """What the console or the agent says; of a refusal, also the line to add and a button that copies it."""
-    message = (answer.message or "").strip()
-    if not message:
-        return []
-    addition = policy_line(message) if answer.state is CommandState.NOT_ALLOWED else ""
-    said = message.replace(addition, "") if addition else message
-    lines = [Line((Span(f"  {printable(text)}", "dim"),), is_output=True) for text in _split(said)]
-    if addition:
-        lines.append(_output_line(addition))
-        lines.append(Line((Span("  ", "dim"), Span(_("Copy this line"), "accent", anchor=f"copy {addition}"))))
-    return lines
-
-
-def _waiting_sections(run: Run, now_s: float, unfolded: frozenset[str]) -> list[Section]:
+def _unfinished(run: Run, now_s: float, shown: Shown) -> list[Section]:
+    """Machines without a result: one by one while they are few, else together by where they stand."""
     waiting = run.waiting
-    if len(waiting) <= LISTED:
-        return [_running_section(run, name, now_s, 3) for name in waiting]
-    words = ngettext("{count} machine running, {time}", "{count} machines running, {time}", len(waiting)).format(
-        count=number(len(waiting)), time=duration(run.elapsed_s(now_s))
-    )
-    lines = _header(fold_names(waiting), CommandState.RUNNING, words, "waiting", unfolded)
-    return [Section("waiting", tuple(lines))]
+    if shown.search:
+        waiting = [
+            name for name in waiting if holds(name, shown.search) or holds(run.tails.get(name, ""), shown.search)
+        ]
+    sections = []
+    for place in _PLACES:
+        names = [name for name in waiting if run.standing(name) is place]
+        if len(names) <= LISTED:
+            sections += [_running_section(run, name, now_s, 3, shown, has_time=True) for name in names]
+            continue
+        words = _standing_words(place, len(names), run.elapsed_s(now_s))
+        lines = header(fold_names(names), place, words, place.value, shown)
+        sections.append(Section(place.value, tuple(lines), tuple(names)))
+    return sections
 
 
-def _running_section(run: Run, name: str, now_s: float, tail: int) -> Section:
-    words = _("running, {time}").format(time=duration(run.elapsed_s(now_s)))
-    lines = [Line((*_names(name, CommandState.RUNNING), Span(words, "dim")))]
-    lines += [_output_line(text) for text in _split(run.tails.get(name, ""))[-tail:]]
-    return Section(f"machine {name}", tuple(lines))
+def _standing_words(place: Standing, count: int, elapsed_s: float) -> str:
+    shown = number(count)
+    if place is CommandPlace.WAITING:
+        text = ngettext("{count} machine waits for its turn", "{count} machines wait for their turn", count)
+        return text.format(count=shown)
+    if place is CommandPlace.QUEUED:
+        text = ngettext("{count} machine has it in its queue", "{count} machines have it in their queue", count)
+        return text.format(count=shown)
+    text = ngettext("{count} machine running, {time}", "{count} machines running, {time}", count)
+    return text.format(count=shown, time=duration(elapsed_s))
 
 
-def _unsent_sections(group: AnswerGroup, unfolded: frozenset[str]) -> list[Section]:
+def _running_section(run: Run, name: str, now_s: float, tail: int, shown: Shown, *, has_time: bool) -> Section:
+    standing = run.standing(name)
+    words = _(WORDS[standing])
+    if has_time and standing in (CommandPlace.RUNNING, CommandState.RUNNING):
+        words = _("running, {time}").format(time=duration(run.elapsed_s(now_s)))
+    cancel = Span(_("cancel"), "accent", anchor=f"cancel {name}")
+    spans = (*names_spans(name, standing, shown.search), Span(f"{words}  ", "dim"), cancel)
+    lines = [Line(spans)]
+    lines += [output_line(text, shown.search) for text in split_lines(run.tails.get(name, ""))[-tail:]]
+    return Section(f"machine {name}", tuple(lines), (name,))
+
+
+def _unsent_sections(group: Group, shown: Shown) -> list[Section]:
     if len(group.machines) <= LISTED:
-        return [Section(f"machine {name}", (_unsent_line(name, group.message),)) for name in group.machines]
-    key = f"unsent {group.machines[0]}"
-    words = one_line(_unsent_words(group.message))
-    return [Section(key, tuple(_header(group.folded_names, CommandState.OFFLINE, words, key, unfolded)))]
+        message = group.result.message
+        return [
+            Section(f"machine {name}", (_unsent_line(name, message, shown.search),), (name,)) for name in group.machines
+        ]
+    words = one_line(_unsent_words(group.result.message))
+    lines = header(group.folded_names, CommandState.OFFLINE, words, group.key, shown)
+    return [Section(group.key, tuple(lines), tuple(group.machines))]
 
 
-def _unsent_line(name: str, message: str | None) -> Line:
-    return Line((*_names(name, CommandState.OFFLINE), Span(one_line(_unsent_words(message)), "dim")))
+def _unsent_line(name: str, message: str | None, search: str) -> Line:
+    words = Span(one_line(_unsent_words(message)), "dim")
+    return Line((*names_spans(name, CommandState.OFFLINE, search), words))
 
 
 def _unsent_words(message: str | None) -> str:
     return (message or "").strip() or _("not sent")
-
-
-def _header(names: str, state: CommandState, words: str, key: str, unfolded: frozenset[str]) -> list[Line]:
-    """Names and what is said of them; very many names are cut, with an anchor to all of them."""
-    names_key = f"names {key}"
-    if len(names) <= NAMES_SHOWN or names_key in unfolded:
-        return [Line((*_names(names, state), Span(words, "dim")))]
-    cut = names[:NAMES_SHOWN].rsplit(", ", 1)[0]
-    return [Line((*_names(f"{cut} …", state), Span(words, "dim"))), _action(_("show all names"), names_key)]
-
-
-def _names(name: str, state: CommandState) -> tuple[Span, ...]:
-    mark, role = MARKS[state]
-    return Span(f"{mark} ", role, is_bold=True), Span(f"{one_line(name)}  ", "text", is_bold=True)
-
-
-def _ending(answer: AnswerGroup | CommandResult) -> str:
-    """How it ended, and after how long: `exit 0 · 31 ms`, `time-out · 30 s`, `not allowed`."""
-    words = []
-    if answer.state in (CommandState.OK, CommandState.FAILED) and answer.exit_status is not None:
-        words.append(_("exit {status}").format(status=answer.exit_status))
-    else:
-        words.append(_(WORDS[answer.state]))
-    if answer.duration_s is not None and answer.state is not CommandState.NOT_ALLOWED:
-        words.append(duration(answer.duration_s))
-    return " · ".join(words)
-
-
-def _difference_line(text: str) -> Line:
-    if text.startswith("@"):
-        return Line((Span("  ⋯", "dim", is_mono=True),), is_output=True)
-    role = {"-": "critical", "+": "ok"}.get(text[:1], "text")
-    return Line((Span(f"  {text[:1]} {_clipped(text[1:])}", role, is_mono=True),), is_output=True)
-
-
-def _output_line(text: str) -> Line:
-    return Line((Span(f"  {_clipped(text)}", is_mono=True),), is_output=True)
-
-
-def _clipped(text: str) -> str:
-    if len(text) <= COLUMNS_SHOWN:
-        return printable(text)
-    rest = _("… {count} characters more").format(count=number(len(text) - COLUMNS_SHOWN))
-    return f"{printable(text[:COLUMNS_SHOWN])} {rest}"
-
-
-def _folded(lines: list[Line], key: str, limit: int, unfolded: frozenset[str]) -> list[Line]:
-    """The first `limit` lines and an anchor to the rest, or all of them and an anchor back."""
-    if len(lines) <= limit + 3:
-        return lines
-    if key not in unfolded:
-        words = ngettext("show all {count} line", "show all {count} lines", len(lines)).format(count=number(len(lines)))
-        return [*lines[:limit], _action(words, key)]
-    shown = lines[:LINES_UNFOLDED]
-    if len(lines) > len(shown):
-        words = _("{count} lines more; copy the answers to read them").format(count=number(len(lines) - len(shown)))
-        shown.append(Line((Span(f"  {words}", "warning"),)))
-    return [*shown, _action(_("show fewer lines"), key)]
-
-
-def _action(words: str, key: str) -> Line:
-    return Line((Span("  ", "dim"), Span(words, "accent", anchor=f"fold {key}")))
-
-
-def _limit(answers: int) -> int:
-    return max(4, min(LINES_SHOWN, LINES_IN_ALL // max(1, answers)))
-
-
-def _split(text: str) -> Sequence[str]:
-    """Lines of an answer, as a terminal would end them."""
-    lines = text.split("\n")
-    while lines and not lines[-1].strip():
-        lines.pop()
-    return lines
-
-
-def run_title(run: Run) -> str:
-    """What was sent, when and by whom: `python --version · 09:30:12 · anne`."""
-    request = run.request
-    parts = (label_of(request.line), clock(request.time_s, with_seconds=True), request.operator)
-    return one_line(" · ".join(part for part in parts if part))

@@ -1,20 +1,19 @@
-"""The answers of one run as they come, and the table of them."""
+"""The answers of one run as they come: where it stands on each machine, what came back, what is left to do."""
 
 from __future__ import annotations
 
 import time
 from collections import Counter
 from collections.abc import Sequence
-from typing import Any
 
 import msgspec
-from PyQt5.QtCore import QModelIndex, QObject, Qt
 
 from core.language import N_, _, ngettext
-from core.records import CommandRequest, CommandResult, CommandRunSummary, CommandState
-from gui.models.rows import RowsModel
-from gui.numbers import NO_VALUE, duration, number
-from gui.theme import theme
+from core.records import CommandPlace, CommandRequest, CommandResult, CommandRunSummary, CommandState
+from gui.numbers import number
+
+Standing = CommandState | CommandPlace
+"""Where a machine of a run stands: how it ended there, else how far it has come."""
 
 TAIL = 8192
 """Characters of live output kept for each machine; the whole answer comes with its result."""
@@ -24,7 +23,7 @@ HELD = 64 << 20
 
 CLIPPED = 16_384
 
-MARKS = {
+MARKS: dict[Standing, tuple[str, str]] = {
     CommandState.RUNNING: ("…", "accent"),
     CommandState.OK: ("✓", "ok"),
     CommandState.FAILED: ("✕", "critical"),
@@ -33,10 +32,14 @@ MARKS = {
     CommandState.OFFLINE: ("–", "unknown"),
     CommandState.CANCELLED: ("–", "unknown"),
     CommandState.UNKNOWN: ("?", "warning"),
+    CommandPlace.RUNNING: ("…", "accent"),
+    CommandPlace.SENT: ("…", "accent"),
+    CommandPlace.QUEUED: ("…", "dim"),
+    CommandPlace.WAITING: ("·", "dim"),
 }
 """Shape and colour role of each state; the words stand beside it, always."""
 
-WORDS = {
+WORDS: dict[Standing, str] = {
     CommandState.RUNNING: N_("running"),
     CommandState.OK: N_("ok"),
     CommandState.FAILED: N_("failed"),
@@ -45,19 +48,31 @@ WORDS = {
     CommandState.OFFLINE: N_("not sent"),
     CommandState.CANCELLED: N_("cancelled"),
     CommandState.UNKNOWN: N_("unknown"),
+    CommandPlace.RUNNING: N_("running"),
+    CommandPlace.SENT: N_("sent"),
+    CommandPlace.QUEUED: N_("queued there"),
+    CommandPlace.WAITING: N_("waiting"),
 }
+
+NOT_WELL = (CommandState.FAILED, CommandState.TIMEOUT, CommandState.OFFLINE, CommandState.UNKNOWN,
+            CommandState.CANCELLED, CommandState.NOT_ALLOWED)  # fmt: skip
+"""Ends after which a command may be run again, in the order they are offered."""
 
 
 class Run:
     """One command on its machines: what came back so far; `now_s` is monotonic everywhere.
 
-    `revision` counts every change, `answers_revision` only results; `held` is the characters of all answers.
+    `revision` counts every change, `answers_revision` only results; `held` is the characters of all answers;
+    `changed` names the machines whose result came, in their order, `fetched` those whose result came after all.
     """
 
     def __init__(self, request: CommandRequest, now_s: float) -> None:
         self.request = request
         self.results: dict[str, CommandResult] = {}
         self.tails: dict[str, str] = {}
+        self.fetched: set[str] = set()
+        self.changed: list[str] = []
+        self._places: dict[str, CommandPlace] = {}
         self.revision = 0
         self.answers_revision = 0
         self._targets = frozenset(request.machines)
@@ -100,9 +115,32 @@ class Run:
             return now_s - self._started_s
         return max(self._ended_s - self._started_s, self._slowest_s)
 
+    def remains_s(self, now_s: float) -> float | None:
+        """Seconds that the rest may take, by what it took so far; None where nothing can be said yet."""
+        left = len(self.request.machines) - len(self.results)
+        done, window = self._ended_count(), self.request.window
+        elapsed_s = self.elapsed_s(now_s)
+        if not window or not left or done < min(window, left + done) or elapsed_s < 1.0:
+            return None
+        return elapsed_s / done * left
+
+    def standing(self, machine: str) -> Standing:
+        """Where a machine of this run stands."""
+        result = self.results.get(machine)
+        if result is not None:
+            return result.state
+        return self._places.get(machine, CommandPlace.WAITING if self.request.window else CommandPlace.RUNNING)
+
+    def add_step(self, machine: str, place: CommandPlace) -> None:
+        """A machine has come so far."""
+        if machine in self._targets and machine not in self.results and self._places.get(machine) is not place:
+            self._places[machine] = place
+            self.revision += 1
+
     def add_output(self, machine: str, text: str) -> None:
         """Keep the end of what a machine prints while it still runs."""
         if machine in self._targets and machine not in self.results:
+            self._places[machine] = CommandPlace.RUNNING
             self.tails[machine] = (self.tails.get(machine, "") + text)[-TAIL:]
             self.revision += 1
 
@@ -114,7 +152,13 @@ class Run:
         known = self.results.get(result.machine)
         if result.machine not in self._targets or (known is not None and known.state is not CommandState.UNKNOWN):
             return
+        if known is not None:
+            self.held -= len(known.stdout) + len(known.stderr)
+            if result.state is not CommandState.UNKNOWN:
+                self.fetched.add(result.machine)
         self.results[result.machine] = self._bounded(result)
+        self.changed.append(result.machine)
+        self._places.pop(result.machine, None)
         self._slowest_s = max(self._slowest_s, result.duration_s or 0.0)
         self.tails.pop(result.machine, None)
         self.revision += 1
@@ -139,6 +183,14 @@ class Run:
         counted[CommandState.RUNNING] += len(self.request.machines) - len(self.results)
         return +counted
 
+    def standings(self) -> Counter[Standing]:
+        """How many machines stand where: those that ended by state, the others by how far they have come."""
+        return Counter(self.standing(name) for name in self.request.machines)
+
+    def ended_as(self, states: Sequence[CommandState]) -> list[str]:
+        """Machines where the command ended in one of `states`, in the order they were asked."""
+        return [name for name in self.request.machines if name in self.results and self.results[name].state in states]
+
     def summary(self) -> CommandRunSummary:
         """This run as a line of the history."""
         return CommandRunSummary(
@@ -149,6 +201,10 @@ class Run:
             machines=self.request.machines,
             counts={state.value: count for state, count in self.counts().items()},
         )
+
+    def _ended_count(self) -> int:
+        """Machines that have run it to an end: those it was never sent to took no time."""
+        return sum(result.state is not CommandState.OFFLINE for result in self.results.values())
 
     def _bounded(self, result: CommandResult) -> CommandResult:
         length = len(result.stdout) + len(result.stderr)
@@ -163,7 +219,7 @@ class Run:
         return result
 
 
-def counted(state: CommandState, count: int) -> str:
+def counted(state: Standing, count: int) -> str:
     """`6 ok`, `1 failed`: so many machines are in that state."""
     shown = number(count)
     if state is CommandState.OK:
@@ -176,7 +232,13 @@ def counted(state: CommandState, count: int) -> str:
         return ngettext("{count} not allowed", "{count} not allowed", count).format(count=shown)
     if state is CommandState.UNKNOWN:
         return ngettext("{count} unknown", "{count} unknown", count).format(count=shown)
-    if state is CommandState.RUNNING:
+    if state is CommandPlace.WAITING:
+        return ngettext("{count} waiting", "{count} waiting", count).format(count=shown)
+    if state is CommandPlace.QUEUED:
+        return ngettext("{count} queued there", "{count} queued there", count).format(count=shown)
+    if state is CommandPlace.SENT:
+        return ngettext("{count} sent", "{count} sent", count).format(count=shown)
+    if state in (CommandState.RUNNING, CommandPlace.RUNNING):
         return ngettext("{count} running", "{count} running", count).format(count=shown)
     if state is CommandState.OFFLINE:
         return ngettext("{count} not sent", "{count} not sent", count).format(count=shown)
@@ -189,101 +251,6 @@ def first_line(result: CommandResult) -> str:
         if text.strip():
             return text.strip().split("\n", 1)[0][:200]
     return ""
-
-
-class AnswersTable(RowsModel):
-    """One row a machine: state, exit status, time, first line; sorted by `sort`."""
-
-    HEADERS = (N_("Machine"), N_("State"), N_("Exit"), N_("Time"), N_("Answer"))
-    RIGHT = frozenset((2, 3))
-
-    def __init__(self, parent: QObject | None = None) -> None:
-        super().__init__(parent)
-        self._rows: list[CommandResult] = []
-        self._run: Run | None = None
-        self._revision = -1
-        self._column = -1
-        self._order = Qt.AscendingOrder
-
-    def apply(self, run: Run | None) -> None:
-        """Show `run`; does nothing when nothing in it has changed."""
-        if run is self._run and (run is None or run.revision == self._revision):
-            return
-        rows = [] if run is None else [run.results.get(name) or _waiting(name) for name in run.request.machines]
-        same_machines = run is self._run and len(rows) == len(self._rows)
-        self._run, self._revision = run, -1 if run is None else run.revision
-        if not same_machines:
-            self.beginResetModel()
-            self._rows = self._sorted(rows)
-            self.endResetModel()
-            return
-        rows = self._sorted(rows)
-        if [row.machine for row in rows] == [row.machine for row in self._rows]:
-            self._rows = rows
-            self.dataChanged.emit(self.index(0, 0), self.index(len(rows) - 1, len(self.HEADERS) - 1))
-            return
-        self._reorder(rows)
-
-    def machine_at(self, index: QModelIndex) -> str:
-        """Name of the machine of a row."""
-        return self._rows[index.row()].machine
-
-    def data(self, index: QModelIndex, role: int = Qt.DisplayRole) -> Any:
-        """Text, alignment, colour and tool-tip of a cell."""
-        result, column = self._rows[index.row()], index.column()
-        if role == Qt.DisplayRole:
-            return self._text(result, column)
-        if role == Qt.TextAlignmentRole:
-            return self.alignment(column)
-        if role == Qt.ForegroundRole:
-            colour = MARKS[result.state][1] if column == 1 else "dim" if column in (2, 3) else "text"
-            return theme().color(colour)
-        return None
-
-    def sort(self, column: int, order: Qt.SortOrder = Qt.AscendingOrder) -> None:
-        """Order the rows by a column, -1 for the order in which the machines were asked."""
-        self._column, self._order = column, order
-        asked = [] if self._run is None else self._run.request.machines
-        by_name = {row.machine: row for row in self._rows}
-        self._reorder(self._sorted([by_name[name] for name in asked]))
-
-    def _reorder(self, rows: list[CommandResult]) -> None:
-        self.layoutAboutToBeChanged.emit()
-        before = self.persistentIndexList()
-        names = [self._rows[index.row()].machine for index in before]
-        places = {row.machine: place for place, row in enumerate(rows)}
-        self._rows = rows
-        after = [self.index(places[name], index.column()) for name, index in zip(names, before, strict=True)]
-        self.changePersistentIndexList(before, after)
-        self.layoutChanged.emit()
-
-    def _sorted(self, rows: list[CommandResult]) -> list[CommandResult]:
-        if self._column < 0:
-            return rows
-        keys = (
-            lambda row: row.machine,
-            lambda row: list(CommandState).index(row.state),
-            lambda row: -1 if row.exit_status is None else row.exit_status,
-            lambda row: -1.0 if row.duration_s is None else row.duration_s,
-            first_line,
-        )
-        return sorted(rows, key=keys[self._column], reverse=self._order == Qt.DescendingOrder)
-
-    @staticmethod
-    def _text(result: CommandResult, column: int) -> str:
-        if column == 0:
-            return result.machine
-        if column == 1:
-            return f"{MARKS[result.state][0]} {_(WORDS[result.state])}"
-        if column == 2:
-            return NO_VALUE if result.exit_status is None else str(result.exit_status)
-        if column == 3:
-            return NO_VALUE if result.duration_s is None else duration(result.duration_s)
-        return first_line(result)
-
-
-def _waiting(name: str) -> CommandResult:
-    return CommandResult(machine=name, state=CommandState.RUNNING)
 
 
 def monotonic_s() -> float:

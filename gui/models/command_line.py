@@ -1,14 +1,11 @@
-"""What is typed on the Commands page: lines into words, targets into machines."""
+"""What is typed on the Commands page: lines into words."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from fnmatch import fnmatchcase
+import re
 
 from core.errors import UsageError
 from core.language import N_, _
-
-ALL = "all"
 
 BUILT_INS = (
     (N_("Operating system"), "os"),
@@ -26,13 +23,31 @@ FOLDERS = ("/", "/home", "/etc", "/var/log", "/srv", "C:\\", "C:\\Users")
 EXAMPLES = ("ls -al /etc", "Linux:df -h", "python3 --version")
 """Lines that an agent allows by default, to be tried first."""
 
+_PREFIX = re.compile(r"\s*(linux|dos|powershell):", re.IGNORECASE)
 _LABELS = {line: label for label, line in BUILT_INS if " " not in line}
 
 
 def label_of(line: str) -> str:
     """The name people know a built-in by, else `line` itself."""
     label = _LABELS.get(line)
-    return _(label) if label else line
+    return _(label) if label else typed_line(line)
+
+
+def command_words(line: str) -> tuple[str, ...]:
+    """The words that a typed line is sent as: after a prefix it stays as typed, since a shell may be to read it.
+
+    Raises UsageError as `words_of` does.
+    """
+    return (line.strip(),) if _PREFIX.match(line) else words_of(line)
+
+
+def typed_line(line: str) -> str:
+    """The line as it was typed, from `line_of` its words."""
+    try:
+        words = words_of(line)
+    except UsageError:
+        return line
+    return words[0] if len(words) == 1 and _PREFIX.match(words[0]) else line
 
 
 def words_of(line: str) -> tuple[str, ...]:
@@ -64,22 +79,3 @@ def words_of(line: str) -> tuple[str, ...]:
     if word is not None:
         words.append("".join(word))
     return tuple(words)
-
-
-def matches(target: str, groups_of: Mapping[str, Sequence[str]]) -> list[str]:
-    """Names of the machines that a name, a pattern, an @group or `all` means, in the order of `groups_of`."""
-    if target == ALL:
-        return list(groups_of)
-    if target.startswith("@"):
-        return [name for name, groups in groups_of.items() if target[1:] in groups]
-    if target in groups_of:
-        return [target]
-    if any(sign in target for sign in "*?["):
-        return [name for name in groups_of if fnmatchcase(name, target)]
-    return []
-
-
-def resolve(targets: Sequence[str], groups_of: Mapping[str, Sequence[str]]) -> tuple[str, ...]:
-    """Names of the machines that `targets` mean together, each once, in the order of `groups_of`."""
-    wanted = {name for target in targets for name in matches(target, groups_of)}
-    return tuple(name for name in groups_of if name in wanted)

@@ -5,13 +5,14 @@ Nothing but its own user changes whom a command is for. Services are told by sig
 
 from __future__ import annotations
 
-from collections import OrderedDict, deque
+from collections import deque
 from collections.abc import Mapping, Sequence
 
 from PyQt5.QtCore import QByteArray, Qt, QTimer, pyqtSignal
 from PyQt5.QtGui import QResizeEvent
 from PyQt5.QtWidgets import QHBoxLayout, QSplitter, QVBoxLayout, QWidget
 
+from core.config.commands import CommandConfig
 from core.language import _
 from core.records import (
     CommandOutput,
@@ -19,41 +20,56 @@ from core.records import (
     CommandRequest,
     CommandResult,
     CommandRunSummary,
+    CommandStep,
+    Machine,
     MachineReport,
     MachineState,
 )
-from gui.models.answers import HELD, Run, counted, monotonic_s
-from gui.numbers import duration
+from core.targets import TargetBook
+from gui.models.answers import Run, monotonic_s
+from gui.models.command_line import typed_line
+from gui.models.commands_layout import kept_layout, read_layout
+from gui.models.runs import Runs, run_words, saved_run
 from gui.widgets.answers_card import AnswersCard
 from gui.widgets.command_bar import CommandBar
 from gui.widgets.command_history import CommandHistoryCard
 from gui.widgets.labels import plain_label
-from gui.widgets.segment_bar import ORDER, SegmentBar
+from gui.widgets.segment_bar import SegmentBar
 
-RUNS_HELD = 20
 SAVED_AFTER_MS = 1500
 """The recorder writes batches of at most a second: then the history holds what has just ended."""
-
-PATIENCE_S = 60.0
-"""Seconds beyond the time-out without any news after which the machines still awaited are called unknown."""
 
 
 class CommandsPage(QWidget):
     """Sends a command to one or two hundred machines and gathers what they answer."""
 
-    send_wanted = pyqtSignal(list, list, float)
-    cancel_wanted = pyqtSignal(str)
+    send_wanted = pyqtSignal(list, list, float, int)
+    """Words, names of machines, time-out in seconds, machines at once (0: all)."""
+    cancel_wanted = pyqtSignal(str, list)
+    """The id of a run, and those of its machines on which it shall end, none for all of them."""
     history_wanted = pyqtSignal(str)
     run_wanted = pyqtSignal(str)
     add_machine_wanted = pyqtSignal()
+    save_wanted = pyqtSignal(object, str)
+    """A `Run`, and the kind of file that its answers are to be saved as (`gui.widgets.answers_line.SAVES`)."""
+    allowed_wanted = pyqtSignal()
+    library_wanted = pyqtSignal()
+    keep_wanted = pyqtSignal()
+    """The line that stands there is to be kept in the library."""
+    save_filter_wanted = pyqtSignal(list)
+    filters_wanted = pyqtSignal()
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
+        self._machines: tuple[Machine, ...] = ()
+        self._filters: dict[str, tuple[str, ...]] = {}
         self._states: dict[str, MachineState] = {}
-        self._runs: OrderedDict[str, Run] = OrderedDict()
+        self._runs = Runs()
         self._queue: deque[tuple[str, ...]] = deque()
         self._queued_to: tuple[str, ...] = ()
         self._timeout_s = 0.0
+        self._window = 0
+        self._expected: tuple[str, ...] | None = None
         self._lines_in_all = 0
         self._current_id: str | None = None
         self._wanted_id: str | None = None
@@ -78,17 +94,33 @@ class CommandsPage(QWidget):
 
     # what services tell
 
+    def set_inventory(self, machines: Sequence[Machine]) -> None:
+        """Take the machines as they are kept, with their groups, tags, systems and levels."""
+        if tuple(machines) != self._machines:
+            self._machines = tuple(machines)
+            self._take_book()
+
     def set_machines(self, reports: Sequence[MachineReport]) -> None:
-        """Take the machines there are; whom the chips mean may change with them, the chips never do."""
+        """Take where machines stand; whom the chips mean may change with it, the chips never do."""
         states = {report.machine: report.state for report in reports}
         if states != self._states:
             self._states = states
-            self.controls.set_machines(states)
-            self._refresh()
+            self._take_book()
 
-    def set_groups(self, groups_of: Mapping[str, Sequence[str]]) -> None:
-        """Take the groups of each machine, by its name."""
-        self.controls.set_groups(groups_of)
+    def set_filters(self, filters: Mapping[str, Sequence[str]]) -> None:
+        """Take the saved filters: the targets of each, by its name."""
+        taken = {name: tuple(targets) for name, targets in filters.items()}
+        if taken != self._filters:
+            self._filters = taken
+            self._take_book()
+
+    def set_library(self, commands: Sequence[CommandConfig]) -> None:
+        """Take the site's own commands."""
+        self.controls.buttons.set_library(commands)
+
+    def fill_command(self, command: CommandConfig) -> None:
+        """Fill in a command of the library, ready to be sent."""
+        self.controls.fill_command(command)
 
     def set_targets(self, targets: Sequence[str]) -> None:
         """Put `targets` (names, patterns, @groups, `all`) on the chips, because the user asked for them."""
@@ -98,6 +130,34 @@ class CommandsPage(QWidget):
         """Fill in the line, ready to be sent."""
         self.controls.set_line(line)
 
+    def targets(self) -> tuple[str, ...]:
+        """What the chips say."""
+        return self.controls.chips.targets()
+
+    def target_machines(self) -> tuple[str, ...]:
+        """The machines that the chips mean now."""
+        return self.controls.chips.machines()
+
+    def line(self) -> str:
+        """What is typed: one command, or several lines of them."""
+        return "\n".join(self.controls.field.lines())
+
+    def timeout_s(self) -> float:
+        """The time-out that is set."""
+        return float(self.controls.timeout_box.value())
+
+    def running(self) -> list[Run]:
+        """The runs that go on, of this window."""
+        return self._runs.running()
+
+    def focus_filter(self) -> None:
+        """Find something in the answers."""
+        self.answers.search.setFocus()
+
+    def send_command(self, words: Sequence[str], names: Sequence[str]) -> None:
+        """Send `words` to these machines, with the time-out and the window that are set; the chips stay."""
+        self.send_wanted.emit(list(words), list(names), self.timeout_s(), self.controls.window())
+
     def focus_command(self) -> None:
         """The next key goes into the line."""
         self.controls.field.setFocus()
@@ -105,15 +165,16 @@ class CommandsPage(QWidget):
     def apply_not_sent(self, reason: str) -> None:
         """What was asked for by `send_wanted` cannot be sent; the lines after it are not sent either."""
         self._queue.clear()
+        self._expected = None
         self.controls.say(_("Not sent: {reason}.").format(reason=reason.rstrip(".")))
         self._refresh()
 
     def apply_started(self, request: CommandRequest) -> None:
         """A command goes out: show it from now on."""
-        run = Run(request, monotonic_s())
-        self._runs[request.id] = run
-        self._forget_old_runs()
-        self._current_id = self._wanted_id = request.id
+        run = self._runs.start(request, monotonic_s())
+        self._wanted_id = request.id
+        if self._expected == request.words:
+            self._expected, self._current_id = None, request.id
         self.history.model.apply_live(run.summary())
         self._show(run)
         self._patience.start()
@@ -125,6 +186,13 @@ class CommandsPage(QWidget):
             run.add_output(output.machine, output.text)
             self._wake(run)
 
+    def apply_step(self, step: CommandStep) -> None:
+        """A machine has come further."""
+        run = self._runs.get(step.id)
+        if run is not None:
+            run.add_step(step.machine, step.place)
+            self._wake(run)
+
     def apply_progress(self, progress: CommandProgress) -> None:
         """One more result."""
         run = self._runs.get(progress.id)
@@ -132,7 +200,7 @@ class CommandsPage(QWidget):
             return
         was_running = run.is_running
         run.add_result(progress.result, monotonic_s())
-        if was_running and not run.is_running:
+        if (was_running and not run.is_running) or not was_running:
             self._end(run)
         else:
             self._wake(run)
@@ -144,16 +212,16 @@ class CommandsPage(QWidget):
             self.history.mark(self.answers.run.request.id)
         if not self._has_recalled:
             self._has_recalled = True
-            self.controls.field.remember([summary.line for summary in reversed(summaries)])
+            self.controls.field.remember([typed_line(summary.line) for summary in reversed(summaries)])
 
     def apply_run(self, summary: CommandRunSummary, results: Sequence[CommandResult]) -> None:
         """The answers of an older run, asked for by `run_wanted`."""
-        if summary.id == self._wanted_id and summary.id not in self._runs:
-            self._show(Run.saved(summary, summary.line.split(), results))
+        if summary.id == self._wanted_id and self._runs.get(summary.id) is None:
+            self._show(saved_run(summary, results))
 
     def show_saved(self, summary: CommandRunSummary, results: Sequence[CommandResult]) -> None:
         """Show the answers of a run of the history, such as a mark stands for."""
-        self._show(self._runs.get(summary.id) or Run.saved(summary, summary.line.split(), results))
+        self._show(self._runs.get(summary.id) or saved_run(summary, results))
 
     # what the user does
 
@@ -165,20 +233,27 @@ class CommandsPage(QWidget):
         """Stop what is shown where it still runs, else all that runs, and send no further line."""
         self._queue.clear()
         shown = self.answers.run
-        running = [run for run in self._runs.values() if run.is_running]
+        running = self._runs.running()
         if shown in running:
             running = [shown]
         for run in running:
-            self.cancel_wanted.emit(run.request.id)
+            self.cancel_wanted.emit(run.request.id, [])
         self._refresh()
 
     def layout_state(self) -> QByteArray:
-        """Where the user has put the splitter; empty where it was never moved."""
-        return self._splitter.saveState() if self._is_split_by_user else QByteArray()
+        """Where the user has put the splitter, and how many machines run at once; empty where all is as at first."""
+        return kept_layout(
+            splitter=bytes(self._splitter.saveState()) if self._is_split_by_user else b"",
+            window=self.controls.window(),
+            is_whole=not self.answers.line.differences.isChecked(),
+        )
 
     def restore_layout(self, state: QByteArray) -> None:
-        """Put the splitter where `layout_state` found it."""
-        self._is_split_by_user = bool(state) and self._splitter.restoreState(state)
+        """Put all where `layout_state` found it."""
+        splitter, window, is_whole = read_layout(state)
+        self._is_split_by_user = bool(splitter) and self._splitter.restoreState(QByteArray(splitter))
+        self.controls.set_window(window)
+        self.answers.line.differences.setChecked(not is_whole)
 
     def resizeEvent(self, event: QResizeEvent | None) -> None:
         """Share the width out anew, unless the user has done so."""
@@ -212,6 +287,15 @@ class CommandsPage(QWidget):
     def _connect(self) -> None:
         self.controls.send_pressed.connect(self._on_send)
         self.controls.cancel_pressed.connect(self.cancel)
+        self.controls.buttons.allowed_wanted.connect(self.allowed_wanted)
+        self.controls.buttons.library_wanted.connect(self.library_wanted)
+        self.controls.buttons.keep_wanted.connect(self.keep_wanted)
+        self.controls.chips.save_wanted.connect(self.save_filter_wanted)
+        self.controls.chips.filters_wanted.connect(self.filters_wanted)
+        self.answers.cancel_wanted.connect(self._on_cancel_some)
+        self.answers.targets_wanted.connect(self.set_targets)
+        self.answers.again_wanted.connect(self._on_run_again)
+        self.answers.save_wanted.connect(self.save_wanted)
         self.answers.example_wanted.connect(self.set_command)
         self.answers.add_machine_wanted.connect(self.add_machine_wanted)
         self.answers.refreshed.connect(self._on_refreshed)
@@ -219,18 +303,35 @@ class CommandsPage(QWidget):
         self.history.run_chosen.connect(self._on_run_chosen)
         self.history.again_wanted.connect(self._on_again)
 
-    def _on_send(self, commands: list[tuple[str, ...]], names: list[str], timeout_s: float) -> None:
+    def _on_send(self, commands: list[tuple[str, ...]], names: list[str], timeout_s: float, window: int) -> None:
         self._queue = deque(commands)
         self._queued_to = tuple(names)
-        self._timeout_s = timeout_s
+        self._timeout_s, self._window = timeout_s, window
         self._lines_in_all = len(commands)
         self._send_next()
 
     def _send_next(self) -> None:
         words = self._queue.popleft()
-        self._current_id = None
-        self.send_wanted.emit(list(words), list(self._queued_to), self._timeout_s)
+        self._current_id, self._expected = None, words
+        self.send_wanted.emit(list(words), list(self._queued_to), self._timeout_s, self._window)
         self._refresh()
+
+    def _take_book(self) -> None:
+        machines = {machine.name: machine for machine in self._machines}
+        for name in self._states:
+            if name not in machines:
+                machines[name] = Machine(name=name, host="")
+        book = TargetBook(machines=tuple(machines.values()), filters=self._filters, states=self._states)
+        self.controls.set_book(book)
+        self._refresh()
+
+    def _on_cancel_some(self, run: Run, names: list[str]) -> None:
+        self.cancel_wanted.emit(run.request.id, names)
+
+    def _on_run_again(self, run: Run, names: list[str]) -> None:
+        """The same line on some of its machines, within the same window; the chips stay as they are."""
+        request = run.request
+        self.send_wanted.emit(list(request.words), names, request.timeout_s, request.window)
 
     def _show(self, run: Run) -> None:
         self._wanted_id = run.request.id
@@ -238,15 +339,6 @@ class CommandsPage(QWidget):
         self._progress.show()
         self.history.mark(run.request.id)
         self._refresh()
-
-    def _forget_old_runs(self) -> None:
-        """The history keeps them all; the window holds the newest, within its share of memory."""
-        while len(self._runs) > 1:
-            oldest = next(iter(self._runs.values()))
-            is_too_much = len(self._runs) > RUNS_HELD or sum(run.held for run in self._runs.values()) > HELD
-            if not is_too_much or oldest.is_running:
-                return
-            del self._runs[oldest.request.id]
 
     def _wake(self, run: Run) -> None:
         if run is self.answers.run:
@@ -262,9 +354,10 @@ class CommandsPage(QWidget):
         self._refresh()
 
     def _refresh(self) -> None:
-        self.controls.set_is_running(bool(self._queue) or any(run.is_running for run in self._runs.values()))
-        self.controls.setVisible(bool(self._states))
-        self.answers.set_has_machines(bool(self._states))
+        self.controls.set_is_running(bool(self._queue) or bool(self._runs.running()))
+        has_machines = bool(self._states or self._machines)
+        self.controls.setVisible(has_machines)
+        self.answers.set_has_machines(has_machines)
 
     def _on_splitter_moved(self, _place: int, _handle: int) -> None:
         self._is_split_by_user = True
@@ -279,7 +372,7 @@ class CommandsPage(QWidget):
             line = _("line {place} of {count}").format(place=place, count=self._lines_in_all)
             words = f"{line} · {words}"
         self.words.setText(words)
-        self.bar.apply(run.counts(), words)
+        self.bar.apply(run.standings(), words)
         if run.is_running:
             self.history.model.apply_live(run.summary())
 
@@ -293,24 +386,13 @@ class CommandsPage(QWidget):
 
     def _on_again(self, summary: CommandRunSummary) -> None:
         self.set_targets(summary.machines)
-        self.set_command(summary.line)
+        self.set_command(typed_line(summary.line))
 
     def _on_history_due(self) -> None:
         self.history_wanted.emit(self.history.search.text().strip())
 
     def _on_patience(self) -> None:
-        now_s = monotonic_s()
-        running = [run for run in self._runs.values() if run.is_running]
-        for run in running:
-            if run.is_stuck(now_s, run.request.timeout_s + PATIENCE_S):
-                run.give_up(_("no answer came"), now_s)
-                self._end(run)
-        if not running:
+        for run in self._runs.give_up_stuck(monotonic_s()):
+            self._end(run)
+        if not self._runs.running():
             self._patience.stop()
-
-
-def run_words(run: Run, now_s: float) -> str:
-    """How far a run is, in words: `6 ok · 1 failed · 1 running · 2 not sent   0.4 s`."""
-    counts = run.counts()
-    parts = [counted(state, counts[state]) for states, _role in ORDER for state in states if counts[state]]
-    return f"{' · '.join(parts)}   {duration(run.elapsed_s(now_s))}"

@@ -4,30 +4,36 @@ from __future__ import annotations
 
 import time
 
-from PyQt5.QtCore import QModelIndex, QSize, Qt, QTimer, pyqtSignal
-from PyQt5.QtGui import QGuiApplication
+from PyQt5.QtCore import QModelIndex, QPoint, QSize, Qt, QTimer, pyqtSignal
 from PyQt5.QtWidgets import (
     QButtonGroup,
     QHBoxLayout,
     QHeaderView,
+    QLineEdit,
     QPushButton,
+    QSizePolicy,
     QStackedWidget,
-    QVBoxLayout,
     QWidget,
 )
 
 from core.language import N_, _
-from gui.models.answer_text import Gathered, machine_sections, plain_answers, run_title
-from gui.models.answers import AnswersTable, Run
-from gui.models.command_line import EXAMPLES
+from gui.models.answer_lines import Section, Shown, holds
+from gui.models.answer_text import ByMachine, Gathered, plain_answers
+from gui.models.answers import Run
+from gui.models.answers_table import AnswersTable
+from gui.widgets.answers_empty import NoAnswers
+from gui.widgets.answers_line import AnswersLine
+from gui.widgets.answers_menu import answers_menu, copy_text
 from gui.widgets.answers_view import AnswersView
 from gui.widgets.card import Card
-from gui.widgets.flow_layout import FlowLayout
-from gui.widgets.labels import ElidedLabel, plain_label
 from gui.widgets.row_table import RowTable
 
-SHORTEST_WAIT_MS = 100
-"""Ten times a second at most, and less often where one time costs more."""
+SHORTEST_WAIT_MS = 250
+"""Four times a second at most, and less often where one time costs more."""
+SEARCH_WAIT_MS = 200
+BUDGET_S = 0.008
+"""So long the answers that came are looked at before the window gets its turn again."""
+AGAIN_MS = 20
 
 VIEWS = (N_("Gathered"), N_("By machine"), N_("Table"))
 GATHERED, BY_MACHINE, TABLE = range(3)
@@ -39,38 +45,62 @@ class AnswersCard(Card):
     example_wanted = pyqtSignal(str)
     add_machine_wanted = pyqtSignal()
     refreshed = pyqtSignal()
+    cancel_wanted = pyqtSignal(object, list)
+    """A run, and those of its machines on which it shall end."""
+    targets_wanted = pyqtSignal(list)
+    again_wanted = pyqtSignal(object, list)
+    """A run, and the machines on which its line shall run again."""
+    save_wanted = pyqtSignal(object, str)
+    """A run, and the kind of file."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(_("Answers"), parent)
         self._run: Run | None = None
-        self._shown: tuple[object, ...] = ()
         self._gathered = Gathered()
-        self._unfolded: frozenset[str] = frozenset()
+        self._by_machine = ByMachine()
+        self._shown = Shown()
         self._timer = QTimer(self)
         self._timer.setSingleShot(True)
-        self._timer.timeout.connect(self.refresh)
+        self._timer.timeout.connect(self._on_due)
+        self._searching = QTimer(self)
+        self._searching.setSingleShot(True)
+        self._searching.setInterval(SEARCH_WAIT_MS)
+        self._searching.timeout.connect(self._on_search_settled)
         self.text = AnswersView(self)
         self.text.setAccessibleName(_("Answers"))
         self.text.activated.connect(self._on_activated)
+        self.text.menu_wanted.connect(self._on_menu_wanted)
         self.model = AnswersTable(self)
         self.table = _answers_table(self.model, self)
         self.table.opened.connect(self._on_row_opened)
-        self.empty = _Empty(self)
+        self.table.setContextMenuPolicy(Qt.CustomContextMenu)
+        self.table.customContextMenuRequested.connect(self._on_table_menu)
+        self.empty = NoAnswers(self)
         self.empty.example_wanted.connect(self.example_wanted)
         self.empty.add_machine_wanted.connect(self.add_machine_wanted)
-        self._line = QWidget(self)
-        line = QHBoxLayout(self._line)
-        line.setContentsMargins(0, 0, 0, 0)
-        self._title_of_run = ElidedLabel("dim", self)
-        line.addWidget(self._title_of_run, 1)
-        self._copy = QPushButton(_("Copy all"), self)
-        self._copy.clicked.connect(self.copy_all)
-        line.addWidget(self._copy)
-        self.body.addWidget(self._line)
+        self.line = AnswersLine(self)
+        self.line.copy_wanted.connect(self.copy_all)
+        self.line.save_wanted.connect(self._on_save)
+        self.line.again_wanted.connect(self._on_again)
+        self.line.differences_toggled.connect(self._on_differences)
+        self.search = QLineEdit(self)
+        self._build()
+        self._apply_stack()
+
+    def _build(self) -> None:
+        self.body.addWidget(self.line)
         self._stack = QStackedWidget(self)
         for widget in (self.empty, self.text, self.table):
             self._stack.addWidget(widget)
         self.body.addWidget(self._stack)
+        self.search.setPlaceholderText(_("Search the answers"))
+        self.search.setAccessibleName(_("Search the answers"))
+        self.search.setClearButtonEnabled(True)
+        self.search.setSizePolicy(QSizePolicy.Expanding, QSizePolicy.Fixed)
+        self.search.setMinimumWidth(90)
+        self.search.setMaximumWidth(260)
+        self.search.textChanged.connect(self._searching.start)
+        self.add_to_title(self.search)
         self._views = QButtonGroup(self)
         self._switch = QWidget(self)
         row = QHBoxLayout(self._switch)
@@ -84,7 +114,6 @@ class AnswersCard(Card):
             row.addWidget(button)
         self.add_to_title(self._switch)
         self._views.idToggled.connect(self._on_view_chosen)
-        self._apply_stack()
 
     def sizeHint(self) -> QSize:
         """Wide enough for a listing."""
@@ -112,9 +141,9 @@ class AnswersCard(Card):
     def show_run(self, run: Run | None) -> None:
         """Show another run from now on."""
         self._run = run
-        self._unfolded = frozenset()
+        self._shown = self._shown._replace(unfolded=frozenset())
         self._apply_stack()
-        self.refresh()
+        self._refresh(BUDGET_S)
         self.text.go_to_top()
 
     def wake(self) -> None:
@@ -123,104 +152,128 @@ class AnswersCard(Card):
             self._timer.start(SHORTEST_WAIT_MS)
 
     def refresh(self) -> None:
-        """Bring the screen up to date now; while the run goes on, again soon."""
-        self._timer.stop()
-        run = self._run
-        if run is None:
-            return
-        started = time.perf_counter()
-        now_s = time.monotonic()
-        self._title_of_run.set_text(run_title(run))
-        if self.view() == TABLE:
-            self.model.apply(run)
-        elif self.view() == BY_MACHINE:
-            self.text.apply(machine_sections(run, now_s, self._unfolded))
-        else:
-            self._gathered.update(run)
-            self.text.apply(self._gathered.sections(run, now_s, self._unfolded))
-        self.refreshed.emit()
-        if run.is_running:
-            cost_ms = (time.perf_counter() - started) * 1000
-            self._timer.start(max(SHORTEST_WAIT_MS, int(cost_ms * 5)))
+        """Bring the screen up to date now, whatever it costs."""
+        self._refresh(None)
+        self.text.settle()
 
     def copy_all(self) -> None:
         """Put all answers into the clipboard, whole."""
         if self._run is not None:
-            _copy(plain_answers(self._run))
+            copy_text(plain_answers(self._run))
+
+    def _on_due(self) -> None:
+        self._refresh(BUDGET_S)
+
+    def _refresh(self, budget_s: float | None) -> None:
+        """Bring the screen up to date; while the run goes on, or something is left to do, again soon."""
+        self._timer.stop()
+        run = self._run
+        if run is None:
+            return
+        started_s = time.perf_counter()
+        now_s = time.monotonic()
+        self.line.show_run(run)
+        is_done = True
+        if self.view() == TABLE:
+            self.model.apply(run, self._found_in(run))
+        elif self.view() == BY_MACHINE:
+            self.text.apply(self._by_machine.sections(run, now_s, self._shown), budget_s)
+        else:
+            is_done = self._gathered.update(run, budget_s)
+            self.text.apply(self._gathered.sections(run, now_s, self._shown), budget_s)
+        self.refreshed.emit()
+        cost_ms = int((time.perf_counter() - started_s) * 1000)
+        if not is_done:
+            self._timer.start(max(AGAIN_MS, cost_ms))
+        elif run.is_running:
+            self._timer.start(max(SHORTEST_WAIT_MS, cost_ms * 5))
+
+    def _found_in(self, run: Run) -> frozenset[str] | None:
+        """Machines whose row holds what is searched for; None without a search."""
+        search = self._shown.search
+        if not search:
+            return None
+        found = set()
+        for name in run.request.machines:
+            result = run.results.get(name)
+            texts = (name,) if result is None else (name, result.message or "", result.stdout, result.stderr)
+            if any(holds(text, search) for text in texts):
+                found.add(name)
+        return frozenset(found)
 
     def _apply_stack(self) -> None:
         has_run = self._run is not None
-        for widget in (self._switch, self._line):
+        for widget in (self._switch, self.line, self.search):
             widget.setVisible(has_run)
+        self.line.differences.setEnabled(self.view() == GATHERED)
         self._stack.setCurrentIndex(0 if not has_run else 2 if self.view() == TABLE else 1)
 
     def _on_view_chosen(self, _view: int, is_checked: bool) -> None:
         if is_checked:
             self._apply_stack()
-            self.refresh()
+            self._refresh(BUDGET_S)
+
+    def _on_search_settled(self) -> None:
+        self._shown = self._shown._replace(search=self.search.text().strip())
+        self._refresh(BUDGET_S)
+
+    def _on_differences(self, is_on: bool) -> None:
+        kept = frozenset(key for key in self._shown.unfolded if not key.startswith("whole "))
+        self._shown = self._shown._replace(as_difference=is_on, unfolded=kept)
+        self._refresh(BUDGET_S)
 
     def _on_activated(self, anchor: str) -> None:
         verb, _space, key = anchor.partition(" ")
         if verb == "copy":
-            _copy(key)
+            copy_text(key)
+        elif verb == "cancel":
+            self.cancel_wanted.emit(self._run, [key])
         elif verb == "fold":
-            self._unfolded = self._unfolded ^ {key}
-            self.refresh()
+            self._shown = self._shown._replace(unfolded=self._shown.unfolded ^ {key})
+            self._refresh(BUDGET_S)
+
+    def _on_save(self, kind: str) -> None:
+        if self._run is not None:
+            self.save_wanted.emit(self._run, kind)
+
+    def _on_again(self, names: list[str]) -> None:
+        if self._run is not None:
+            self.again_wanted.emit(self._run, names)
 
     def _on_row_opened(self, index: QModelIndex) -> None:
         name = self.model.machine_at(index)
         self.set_view(BY_MACHINE)
         self.text.go_to(f"machine {name}")
 
+    def _on_menu_wanted(self, section: Section | None, where: QPoint) -> None:
+        if section is not None and section.machines:
+            self._open_menu(section.machines, where, has_selection=self.text.textCursor().hasSelection())
 
-class _Empty(QWidget):
-    """Before the first command: one sentence, and what one can do."""
+    def _on_table_menu(self, place: QPoint) -> None:
+        selection, viewport = self.table.selectionModel(), self.table.viewport()
+        if selection is not None and viewport is not None and selection.hasSelection():
+            names = [self.model.machine_at(index) for index in selection.selectedRows()]
+            self._open_menu(names, viewport.mapToGlobal(place), has_selection=False)
 
-    example_wanted = pyqtSignal(str)
-    add_machine_wanted = pyqtSignal()
-
-    def __init__(self, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
-        self._sentence = plain_label("", wrap=True)
-        self._sentence.setAlignment(Qt.AlignHCenter)
-        self._hint = plain_label("", "dim", wrap=True)
-        self._hint.setAlignment(Qt.AlignHCenter)
-        self.add = QPushButton(_("Add a machine…"))
-        self.add.setProperty("role", "primary")
-        self.add.clicked.connect(self.add_machine_wanted)
-        self._examples = QWidget()
-        flow = FlowLayout(self._examples)
-        self.examples: list[QPushButton] = []
-        for line in EXAMPLES:
-            button = QPushButton(line)
-            button.setObjectName("example")
-            button.clicked.connect(lambda _checked=False, line=line: self.example_wanted.emit(line))
-            self.examples.append(button)
-            flow.addWidget(button)
-        row = QHBoxLayout()
-        row.addStretch(1)
-        row.addWidget(self._examples)
-        row.addWidget(self.add)
-        row.addStretch(1)
-        layout = QVBoxLayout(self)
-        layout.addStretch(2)
-        layout.addWidget(self._sentence)
-        layout.addWidget(self._hint)
-        layout.addSpacing(8)
-        layout.addLayout(row)
-        layout.addStretch(3)
-        self.set_has_machines(False)
-
-    def set_has_machines(self, has_machines: bool) -> None:
-        """Which of the two it is."""
-        self.add.setVisible(not has_machines)
-        self._examples.setVisible(has_machines)
-        if has_machines:
-            self._sentence.setText(_("No command sent yet: choose the machines, then a button above, or type."))
-            self._hint.setText(_("Every agent allows lines like these:"))
-        else:
-            self._sentence.setText(_("Commands go to machines, and there is none yet."))
-            self._hint.setText("")
+    def _open_menu(self, names: tuple[str, ...] | list[str], where: QPoint, *, has_selection: bool) -> None:
+        run = self._run
+        if run is None:
+            return
+        menu = answers_menu(
+            self,
+            run,
+            names,
+            cancel=lambda chosen: self.cancel_wanted.emit(run, chosen),
+            use=self.targets_wanted.emit,
+            again=lambda chosen: self.again_wanted.emit(run, chosen),
+        )
+        menu.setAttribute(Qt.WA_DeleteOnClose)
+        if has_selection:
+            first = menu.actions()[0]
+            copy = menu.addAction(_("Copy what is selected"))
+            copy.triggered.connect(self.text.copy)
+            menu.insertAction(first, copy)
+        menu.popup(where)
 
 
 def _answers_table(model: AnswersTable, parent: QWidget) -> RowTable:
@@ -233,9 +286,3 @@ def _answers_table(model: AnswersTable, parent: QWidget) -> RowTable:
         columns.setSortIndicator(-1, Qt.AscendingOrder)
     table.setSortingEnabled(True)
     return table
-
-
-def _copy(text: str) -> None:
-    clipboard = QGuiApplication.clipboard()
-    if clipboard is not None:
-        clipboard.setText(text)

@@ -1,33 +1,54 @@
 """Answers as one long text: selectable, copied as it is, drawn only where it is seen.
 
-One document for all machines and no widget per line. `apply` compares the new sections with those shown and edits
-only where they differ, so that two hundred machines that answer one after the other cost what changed.
+One document for all machines and no widget per line. `apply` compares the new sections with those shown and edits only
+the lines that differ, so that two hundred machines that answer one after the other cost what changed.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import time
+from collections.abc import Iterable, Sequence
 from difflib import SequenceMatcher
 
-from PyQt5.QtCore import QMimeData, Qt, pyqtSignal
-from PyQt5.QtGui import QFont, QFontDatabase, QKeyEvent, QMouseEvent, QTextCharFormat, QTextCursor
+from PyQt5.QtCore import QMimeData, QPoint, Qt, QTimer, pyqtSignal
+from PyQt5.QtGui import (
+    QContextMenuEvent,
+    QFont,
+    QFontDatabase,
+    QKeyEvent,
+    QMouseEvent,
+    QTextCharFormat,
+    QTextCursor,
+)
 from PyQt5.QtWidgets import QPlainTextEdit, QWidget
 
-from gui.models.answer_text import GAP, Line, Section, Span
+from gui.models.answer_lines import GAP, Line, Section, Span
 from gui.theme import notifier, theme
+
+STEP_S = 0.008
+LATER_MS = 20
+"""So long, at most, and so much later: a text of many lines comes in pieces."""
 
 _OUTPUT = 1
 _INDENT = 2
 
 
 class AnswersView(QPlainTextEdit):
-    """Shows sections; `activated` tells the anchor that was clicked, or whose line got Enter."""
+    """Shows sections; `activated` tells the anchor that was clicked, or whose line got Enter.
+
+    `menu_wanted` asks for the menu of a section, None beside all, and where on the screen.
+    """
 
     activated = pyqtSignal(str)
+    menu_wanted = pyqtSignal(object, QPoint)
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._sections: list[Section] = []
+        self._wanted: list[Section] = []
+        self._later = QTimer(self)
+        self._later.setSingleShot(True)
+        self._later.timeout.connect(self._on_later)
         self._formats: dict[Span, QTextCharFormat] = {}
         self._mono = QFontDatabase.systemFont(QFontDatabase.FixedFont).family()
         self.setObjectName("answers")
@@ -41,31 +62,116 @@ class AnswersView(QPlainTextEdit):
             viewport.setMouseTracking(True)
         notifier.changed.connect(self._on_theme_changed)
 
-    def apply(self, sections: Sequence[Section]) -> None:
-        """Show `sections`; what is selected and where one reads stay, unless they are replaced."""
-        after = list(sections)
-        if after == self._sections:
+    def apply(self, sections: Sequence[Section], budget_s: float | None = None) -> None:
+        """Show `sections`; what is selected and where one reads stay, unless they are replaced.
+
+        With `budget_s` no more than that is done at once, and the rest a little later: the window stays awake.
+        """
+        self._wanted = list(sections)
+        self._advance(budget_s)
+
+    def settle(self) -> None:
+        """Bring the text up to date now."""
+        if self._later.isActive():
+            self._advance(None)
+
+    def _on_later(self) -> None:
+        self._advance(STEP_S)
+
+    def _advance(self, budget_s: float | None) -> None:
+        self._later.stop()
+        bar, document = self.verticalScrollBar(), self.document()
+        if self._wanted == self._sections or bar is None or document is None:
             return
-        steps = SequenceMatcher(None, self._sections, after, autojunk=False).get_opcodes()
-        starts = [0]
-        for section in self._sections:
-            starts.append(starts[-1] + len(section.lines))
-        bar = self.verticalScrollBar()
-        was_at = bar.value() if bar is not None else 0
         own = self.textCursor()
         is_at_top = own.position() == 0 and not own.hasSelection()
-        cursor = QTextCursor(self.document())
+        kept = self._selection()
+        top = QTextCursor(self.firstVisibleBlock())
+        within = bar.value() - top.block().firstLineNumber()
+        was_at_start = bar.value() == 0
+        cursor = QTextCursor(document)
         cursor.beginEditBlock()
-        for kind, first, last, new_first, new_last in reversed(steps):
-            if kind != "equal":
-                self._replace(cursor, starts[first], starts[last], after[new_first:new_last])
+        self._sections, is_done = self._edited(cursor, None if budget_s is None else time.perf_counter() + budget_s)
         cursor.endEditBlock()
-        self._sections = after
         if is_at_top:
             # text put in where a cursor stands takes it along
             self._rest_cursor()
-        if bar is not None:
-            bar.setValue(was_at)
+        elif kept is not None:
+            self._select_again(*kept)
+        bar.setValue(0 if was_at_start else top.block().firstLineNumber() + within)
+        if not is_done:
+            self._later.start(LATER_MS)
+
+    def _edited(self, cursor: QTextCursor, ends_s: float | None) -> tuple[list[Section], bool]:
+        """The sections that the text consists of after some edits, from the top, and whether these were all."""
+        before, after = self._sections, self._wanted
+        done: list[Section] = []
+        line = edits = 0
+        for kind, first, last, new_first, new_last in _steps(before, after):
+            place = first
+            for number in range(new_first, new_last):
+                if edits and ends_s is not None and time.perf_counter() > ends_s:
+                    return [*done, *before[place:]], False
+                section = after[number]
+                old = before[place] if kind == "equal" else None
+                if old is None:
+                    self._replace(cursor, line, line, section.lines)
+                    edits += 1
+                elif old.lines != section.lines:
+                    self._change(cursor, line, old.lines, section.lines)
+                    edits += 1
+                place += kind == "equal"
+                done.append(section)
+                line += len(section.lines)
+            if kind != "equal" and last > first:
+                self._replace(cursor, line, line + sum(len(section.lines) for section in before[first:last]), ())
+        return done, True
+
+    def _change(self, cursor: QTextCursor, line: int, old: Sequence[Line], new: Sequence[Line]) -> None:
+        """Replace of a section only the lines between those that stay."""
+        start = 0
+        while start < min(len(old), len(new)) and old[start] == new[start]:
+            start += 1
+        end = 0
+        while end < min(len(old), len(new)) - start and old[-1 - end] == new[-1 - end]:
+            end += 1
+        self._replace(cursor, line + start, line + len(old) - end, new[start : len(new) - end])
+
+    def _selection(self) -> tuple[str, int, int, str] | None:
+        """What is selected: the section it begins in, where in it, and its text."""
+        cursor, document = self.textCursor(), self.document()
+        if not cursor.hasSelection() or document is None:
+            return None
+        line = 0
+        number = document.findBlock(cursor.selectionStart()).blockNumber()
+        for section in self._sections:
+            if line <= number < line + len(section.lines):
+                start = document.findBlockByNumber(line).position()
+                return (
+                    section.key,
+                    cursor.selectionStart() - start,
+                    cursor.selectionEnd() - start,
+                    cursor.selectedText(),
+                )
+            line += len(section.lines)
+        return None
+
+    def _select_again(self, key: str, start: int, end: int, text: str) -> None:
+        """Where an edit took the selection away, and the same text stands there again: select it."""
+        own, document = self.textCursor(), self.document()
+        if own.selectedText() == text or document is None:
+            return
+        line = 0
+        for section in self._sections:
+            if section.key == key:
+                begin = document.findBlockByNumber(line).position()
+                cursor = QTextCursor(document)
+                cursor.setPosition(min(begin + start, document.characterCount() - 1))
+                cursor.setPosition(min(begin + end, document.characterCount() - 1), QTextCursor.KeepAnchor)
+                if cursor.selectedText() == text:
+                    self.setTextCursor(cursor)
+                return
+            line += len(section.lines)
 
     def go_to_top(self) -> None:
         """Begin to read anew."""
@@ -74,6 +180,7 @@ class AnswersView(QPlainTextEdit):
 
     def go_to(self, key: str) -> None:
         """Scroll to the section `key`."""
+        self.settle()
         line = 0
         for section in self._sections:
             if section.key == key:
@@ -96,6 +203,25 @@ class AnswersView(QPlainTextEdit):
                 return next((span.anchor for span in section.lines[line - at].spans if span.anchor), "")
             at += len(section.lines)
         return ""
+
+    def section_of_line(self, line: int) -> Section | None:
+        """The section that a line of the text belongs to."""
+        at = 0
+        for section in self._sections:
+            if at <= line < at + len(section.lines):
+                return section
+            at += len(section.lines)
+        return None
+
+    def contextMenuEvent(self, event: QContextMenuEvent | None) -> None:
+        """Ask for the menu of the section under the mouse, or of the one where the cursor stands."""
+        if event is None:
+            return
+        is_key = event.reason() == QContextMenuEvent.Keyboard
+        cursor = self.textCursor() if is_key else self.cursorForPosition(event.pos())
+        viewport = self.viewport()
+        where = event.globalPos() if viewport is None else viewport.mapToGlobal(self.cursorRect(cursor).bottomLeft())
+        self.menu_wanted.emit(self.section_of_line(cursor.blockNumber()), where if is_key else event.globalPos())
 
     def keyPressEvent(self, event: QKeyEvent | None) -> None:
         """Enter does what clicking the line's anchor does."""
@@ -142,8 +268,8 @@ class AnswersView(QPlainTextEdit):
     def _rest_cursor(self) -> None:
         self.setTextCursor(QTextCursor(self.document()))
 
-    def _replace(self, cursor: QTextCursor, first: int, last: int, sections: Sequence[Section]) -> None:
-        """Put `sections` where the lines `first` to `last` (exclusive) are."""
+    def _replace(self, cursor: QTextCursor, first: int, last: int, lines: Sequence[Line]) -> None:
+        """Put `lines` where those from `first` to `last` (exclusive) are."""
         document = self.document()
         if document is None:
             return
@@ -152,9 +278,8 @@ class AnswersView(QPlainTextEdit):
             end = document.findBlockByNumber(last)
             cursor.setPosition(end.position() if end.isValid() else cursor.position(), QTextCursor.KeepAnchor)
             cursor.removeSelectedText()
-        for section in sections:
-            for line in section.lines:
-                self._insert_line(cursor, line)
+        for line in lines:
+            self._insert_line(cursor, line)
 
     def _insert_line(self, cursor: QTextCursor, line: Line) -> None:
         if line == GAP:
@@ -176,6 +301,9 @@ class AnswersView(QPlainTextEdit):
                 known.setFontFamily(self._mono)
             if span.is_bold:
                 known.setFontWeight(QFont.Bold)
+            if span.is_found:
+                known.setBackground(theme().color("accent"))
+                known.setForeground(theme().color("on_accent"))
             if span.anchor:
                 known.setAnchor(True)
                 known.setAnchorHref(span.anchor)
@@ -192,6 +320,14 @@ class AnswersView(QPlainTextEdit):
 
     def _on_theme_changed(self) -> None:
         self._formats.clear()
-        sections, self._sections = self._sections, []
+        self._sections = []
         self.clear()
-        self.apply(sections)
+        self._advance(None)
+
+
+def _steps(before: Sequence[Section], after: Sequence[Section]) -> Iterable[tuple[str, int, int, int, int]]:
+    """What is to be done with the sections of a text, by their keys, as `difflib` says it."""
+    old, new = [section.key for section in before], [section.key for section in after]
+    if old == new:
+        return [("equal", 0, len(old), 0, len(new))]
+    return SequenceMatcher(None, old, new, autojunk=False).get_opcodes()

@@ -8,14 +8,16 @@ from PyQt5.QtCore import QRectF, QSize, Qt
 from PyQt5.QtGui import QPainter, QPaintEvent
 from PyQt5.QtWidgets import QSizePolicy, QWidget
 
-from core.records import CommandState
+from core.records import CommandPlace, CommandState
+from gui.models.answers import Standing
 from gui.theme import notifier, theme
 
-ORDER = (
+ORDER: tuple[tuple[tuple[Standing, ...], str], ...] = (
     ((CommandState.OK,), "ok"),
     ((CommandState.FAILED, CommandState.TIMEOUT, CommandState.NOT_ALLOWED), "critical"),
     ((CommandState.UNKNOWN,), "warning"),
-    ((CommandState.RUNNING,), "accent"),
+    ((CommandState.RUNNING, CommandPlace.RUNNING, CommandPlace.SENT), "accent"),
+    ((CommandPlace.QUEUED, CommandPlace.WAITING), "dim"),
     ((CommandState.OFFLINE, CommandState.CANCELLED), "line"),
 )
 """Which states share a segment, from the left, and its colour role."""
@@ -29,11 +31,11 @@ class SegmentBar(QWidget):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self._counts: dict[CommandState, int] = {}
+        self._counts: dict[Standing, int] = {}
         self.setSizePolicy(QSizePolicy.Expanding, QSizePolicy.Fixed)
         notifier.changed.connect(self.update)
 
-    def apply(self, counts: Mapping[CommandState, int], words: str) -> None:
+    def apply(self, counts: Mapping[Standing, int], words: str) -> None:
         """Show `counts`; `words` say the same to who cannot see it."""
         self.setAccessibleName(words)
         if dict(counts) != self._counts:

@@ -1,17 +1,28 @@
-"""Whom a command is for: names, patterns, @groups and `all` as chips that only their own user changes."""
+"""Whom a command is for: targets in the language of `core.targets`, as chips that only their own user changes."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
-from PyQt5.QtCore import QEvent, QObject, QStringListModel, Qt, pyqtSignal
+from PyQt5.QtCore import QEvent, QObject, Qt, pyqtSignal
 from PyQt5.QtGui import QFocusEvent, QKeyEvent
-from PyQt5.QtWidgets import QCompleter, QFrame, QHBoxLayout, QLineEdit, QSizePolicy, QToolButton, QWidget
+from PyQt5.QtWidgets import (
+    QCompleter,
+    QFrame,
+    QHBoxLayout,
+    QLineEdit,
+    QMenu,
+    QSizePolicy,
+    QToolButton,
+    QWidget,
+)
 
 from core.gather import fold_names
 from core.language import _
-from gui.models.command_line import ALL, matches, resolve
-from gui.plain_text import plain_tip
+from core.targets import TargetBook, lost, needs_states, resolve
+from gui.models.target_words import FILTER, TAKES_AWAY, TargetWords, whom
+from gui.numbers import number
+from gui.plain_text import one_line, plain_tip
 from gui.widgets.flow_layout import FlowLayout
 from gui.widgets.labels import plain_label
 
@@ -28,10 +39,13 @@ class Chip(QFrame):
     def __init__(self, targets: tuple[str, ...], parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.targets = targets
-        self.text = targets[0] if len(targets) == 1 else fold_names(targets)
+        self.text = one_line(targets[0] if len(targets) == 1 else fold_names(targets))
+        self.is_less = len(targets) == 1 and targets[0].startswith(TAKES_AWAY)
         self.setObjectName("chip")
-        shown = self.text if len(self.text) <= CHIP_CHARACTERS else f"{self.text[: CHIP_CHARACTERS - 1]}…"
-        self._label = plain_label(shown, parent=self)
+        self.setProperty("less", self.is_less)
+        words = _("not {target}").format(target=self.text[1:]) if self.is_less else self.text
+        shown = words if len(words) <= CHIP_CHARACTERS else f"{words[: CHIP_CHARACTERS - 1]}…"
+        self._label = plain_label(shown, "dim" if self.is_less else None, self)
         cross = QToolButton(self)
         cross.setText("×")
         cross.setAutoRaise(True)
@@ -49,19 +63,20 @@ class Chip(QFrame):
         cross.setFixedSize(self.fontMetrics().height(), self.fontMetrics().height())
         self.setSizePolicy(QSizePolicy.Fixed, QSizePolicy.Fixed)
 
-    def apply(self, names: Sequence[str]) -> None:
-        """Show that the chip means the machines `names`, or that it means none."""
-        is_lost = not names
+    def apply(self, book: TargetBook) -> None:
+        """Show whom the chip means by `book`, or that it means nobody."""
+        is_lost = bool(lost(self.targets, book))
         if self.property("lost") != is_lost:
             self.setProperty("lost", is_lost)
-            self._label.setProperty("role", "warning" if is_lost else "")
+            self._label.setProperty("role", "warning" if is_lost else "dim" if self.is_less else "")
             for widget in (self, self._label):
                 style = widget.style()
                 if style is not None:
                     style.unpolish(widget)
                     style.polish(widget)
-        words = _("{target} matches no machine").format(target=self.text) if is_lost else fold_names(names)
+        words = whom(self.targets, book)
         self.setToolTip(plain_tip(words))
+        self.setAccessibleName(f"{self.text}, {words}")
 
     def eventFilter(self, _watched: QObject | None, event: QEvent | None) -> bool:
         """Backspace and Delete on the × remove, too."""
@@ -86,7 +101,15 @@ class _Entry(QLineEdit):
         self.setObjectName("chip-entry")
         self.setFrame(False)
         self.setAccessibleName(_("Add a machine, a pattern or an @group"))
-        self.setToolTip(_("A name, a pattern such as srv-*, an @group, or all"))
+        self.setToolTip(
+            plain_tip(
+                _(
+                    "A name, a pattern (srv-*), folded names (srv[01-40]), an @group, all,\n"
+                    "os:linux, tag:NAME, level:run, state:online, address:10.1.*, filter:NAME;\n"
+                    "with ! in front it takes away: !db-*"
+                )
+            )
+        )
         self.textChanged.connect(self._on_text_changed)
         self.is_alone = True
         self.fit()
@@ -108,25 +131,28 @@ class _Entry(QLineEdit):
         """Take what was typed, unless the choice is only being looked at."""
         super().focusOutEvent(event)
         if event is not None and event.reason() not in (Qt.PopupFocusReason, Qt.ActiveWindowFocusReason):
-            self._commit()
+            self.commit()
         self.fit()
 
     def keyPressEvent(self, event: QKeyEvent | None) -> None:
         """Enter, comma and space end a target; Backspace in the empty field removes the chip before."""
         if event is None:
             return
-        if event.key() in (Qt.Key_Return, Qt.Key_Enter) or event.text() in (",", ";", " "):
-            self._commit()
+        is_within = self.text().count("[") > self.text().count("]")
+        if event.key() in (Qt.Key_Return, Qt.Key_Enter) or (event.text() in (",", ";", " ") and not is_within):
+            self.commit()
         elif event.key() == Qt.Key_Backspace and not self.text():
             self.emptied.emit()
         else:
             super().keyPressEvent(event)
 
-    def _commit(self) -> None:
+    def commit(self) -> None:
+        """Make chips of what is typed or pasted, one for each word of it."""
         text = self.text().strip()
         if text:
             self.clear()
-            self.committed.emit(text)
+            for word in text.split():
+                self.committed.emit(word)
 
     def _on_text_changed(self, _text: str) -> None:
         self.fit()
@@ -136,18 +162,22 @@ class TargetChips(QFrame):
     """The chips, and what they resolve to now."""
 
     changed = pyqtSignal()
-    entered = pyqtSignal()
+    save_wanted = pyqtSignal(list)
+    """These targets, to be saved as a filter."""
+    filters_wanted = pyqtSignal()
+    """The saved filters are to be looked at, renamed or removed."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.setObjectName("chips")
-        self._groups_of: dict[str, tuple[str, ...]] = {}
+        self._book = TargetBook(machines=())
         self._chips: list[Chip] = []
-        self._words = QStringListModel(self)
+        self._words = TargetWords(self)
         self.entry = _Entry(self)
         completer = QCompleter(self._words, self)
         completer.setCaseSensitivity(Qt.CaseInsensitive)
         completer.setFilterMode(Qt.MatchContains)
+        completer.setCompletionRole(Qt.EditRole)
         completer.setMaxVisibleItems(12)
         popup = completer.popup()
         if popup is not None:
@@ -156,6 +186,7 @@ class TargetChips(QFrame):
         # queued: the field takes the completion as its own text after this signal
         completer.activated[str].connect(self._on_completed, Qt.QueuedConnection)
         self.entry.setCompleter(completer)
+        self.entry.textEdited.connect(self._words.set_typed)
         self.entry.committed.connect(self.add)
         self.entry.emptied.connect(self._on_emptied)
         self._flow = FlowLayout(self, spacing=4)
@@ -164,18 +195,23 @@ class TargetChips(QFrame):
         to.setFixedHeight(self.fontMetrics().height() + 6)
         self._flow.addWidget(to)
         self._flow.addWidget(self.entry)
+        self.filters = self._filters_button()
+        self._flow.addWidget(self.filters)
         self.setSizePolicy(QSizePolicy.Maximum, QSizePolicy.Minimum)
         self.setAccessibleName(_("Machines the command is for"))
 
-    def set_machines(self, groups_of: Mapping[str, Sequence[str]]) -> None:
-        """Take the machines there are, each with its groups; the chips stay, what they mean may change."""
-        taken = {name: tuple(groups) for name, groups in groups_of.items()}
-        if taken == self._groups_of:
-            return
-        self._groups_of = taken
-        groups = sorted({group for groups in taken.values() for group in groups})
-        self._words.setStringList([ALL, *(f"@{group}" for group in groups), *taken])
-        self._refresh()
+    def set_book(self, book: TargetBook) -> None:
+        """Take the machines and filters there are; the chips stay, what they mean may change."""
+        before, self._book = self._book, book
+        if before.machines != book.machines or before.filters != book.filters:
+            self._words.set_book(book)
+            self._refresh()
+        elif before.states != book.states:
+            self._words.set_book(book)
+            if needs_states(self.targets(), book):
+                self._refresh()
+            else:
+                self.changed.emit()
 
     def targets(self) -> tuple[str, ...]:
         """What the chips say, in their order."""
@@ -187,7 +223,8 @@ class TargetChips(QFrame):
             self._discard(chip)
         self._chips = []
         unique = tuple(dict.fromkeys(targets))
-        if len(unique) > CHIPS_APART and all(target in self._groups_of for target in unique):
+        names = {machine.name for machine in self._book.machines}
+        if len(unique) > CHIPS_APART and all(target in names for target in unique):
             self._append(unique)
         else:
             for target in unique:
@@ -202,21 +239,21 @@ class TargetChips(QFrame):
 
     def machines(self) -> tuple[str, ...]:
         """Names of the machines that the chips mean now, each once."""
-        return resolve(self.targets(), self._groups_of)
+        return resolve(self.targets(), self._book)
 
     def lost(self) -> tuple[str, ...]:
         """Targets that mean no machine."""
-        return tuple(target for target in self.targets() if not matches(target, self._groups_of))
+        return lost(self.targets(), self._book)
 
     def commit(self) -> None:
         """Take what stands half typed in the field."""
-        self.entry._commit()
+        self.entry.commit()
 
     def _append(self, targets: tuple[str, ...]) -> None:
         chip = Chip(targets, self)
         chip.removed.connect(self._on_removed)
         self._chips.append(chip)
-        self._flow.insertWidget(self._flow.count() - 1, chip)
+        self._flow.insertWidget(self._flow.count() - 2, chip)
         chip.show()
 
     def _discard(self, chip: Chip) -> None:
@@ -226,7 +263,7 @@ class TargetChips(QFrame):
 
     def _refresh(self) -> None:
         for chip in self._chips:
-            chip.apply(resolve(chip.targets, self._groups_of))
+            chip.apply(self._book)
         self.entry.is_alone = not self._chips
         self.entry.fit()
         self._flow.invalidate()
@@ -246,3 +283,40 @@ class TargetChips(QFrame):
     def _on_completed(self, text: str) -> None:
         self.entry.clear()
         self.add(text)
+
+    def _filters_button(self) -> QToolButton:
+        button = QToolButton(self)
+        button.setText("▾")
+        button.setObjectName("chip-cross")
+        button.setAutoRaise(True)
+        button.setAccessibleName(_("Saved filters"))
+        button.setToolTip(_("Saved filters, and these targets as a new one"))
+        button.setPopupMode(QToolButton.InstantPopup)
+        button.setFocusPolicy(Qt.TabFocus)
+        button.setFixedSize(self.fontMetrics().height() + 4, self.fontMetrics().height() + 4)
+        menu = QMenu(button)
+        menu.aboutToShow.connect(self.fill_filters)
+        button.setMenu(menu)
+        return button
+
+    def fill_filters(self) -> QMenu:
+        """The menu of saved filters, as they are now."""
+        menu = self.filters.menu()
+        menu.clear()
+        for name in self._book.filters:
+            count = len(resolve((FILTER + name,), self._book))
+            action = menu.addAction(f"{one_line(name)}    {number(count)}".replace("&", "&&"))
+            action.triggered.connect(lambda _checked=False, name=name: self.add(FILTER + name))
+        if self._book.filters:
+            menu.addSeparator()
+        save = menu.addAction(_("Save these targets as a filter…"))
+        save.setEnabled(bool(self._chips))
+        save.triggered.connect(lambda _checked=False: self.save_wanted.emit(list(self.targets())))
+        edit = menu.addAction(_("Rename or remove filters…"))
+        edit.setEnabled(bool(self._book.filters))
+        edit.triggered.connect(lambda _checked=False: self.filters_wanted.emit())
+        menu.addSeparator()
+        clear = menu.addAction(_("Take all targets away"))
+        clear.setEnabled(bool(self._chips))
+        clear.triggered.connect(lambda _checked=False: self.set_targets(()))
+        return menu

@@ -6,7 +6,8 @@ import logging
 from collections.abc import Sequence
 from typing import Any
 
-from PyQt5.QtCore import QObject
+from msgspec.structs import replace
+from PyQt5.QtCore import QObject, QTimer
 
 from core.errors import BeffroiError
 from core.records import (
@@ -14,10 +15,16 @@ from core.records import (
     CommandProgress,
     CommandRequest,
     CommandRunSummary,
+    CommandStep,
+    Machine,
 )
 from gui.main_window import MainWindow
+from gui.models.machine_row import MachineRow
 from gui.pages.commands import CommandsPage
 from gui.runtime.services import Services
+
+TARGETS_MS = 400
+"""Machines change their state all the time; whom the chips mean is looked up so often at most."""
 
 log = logging.getLogger("beffroi.gui")
 
@@ -32,6 +39,11 @@ class CommandDesk(QObject):
         self._page: CommandsPage | None = None
         self._runs: dict[str, CommandRunSummary] = {}
         self._search = ""
+        self._due = QTimer(self)
+        self._due.setSingleShot(True)
+        self._due.setInterval(TARGETS_MS)
+        self._due.timeout.connect(self._on_targets_due)
+        self._is_asked_again = False
         services.history_ready.connect(self._ask_history)
 
     def attach(self, window: MainWindow, page: CommandsPage) -> None:
@@ -43,7 +55,28 @@ class CommandDesk(QObject):
         page.run_wanted.connect(self._on_run_wanted)
         page.add_machine_wanted.connect(window.add_machine_wanted)
         window.command_wanted.connect(self.open_command)
+        self._tell_targets()
         self._ask_history()
+
+    def show_targets(self) -> None:
+        """Tell the page which machines there are and where they stand; asked for often, done now and then."""
+        if self._due.isActive():
+            self._is_asked_again = True
+            return
+        self._tell_targets()
+        self._due.start()
+
+    def _on_targets_due(self) -> None:
+        if self._is_asked_again:
+            self._is_asked_again = False
+            self.show_targets()
+
+    def _tell_targets(self) -> None:
+        if self._page is None or self._window is None:
+            return
+        rows = list(self._window.model.rows())
+        self._page.set_inventory([_known(row) for row in rows])
+        self._page.set_machines([row.report for row in rows if row.report is not None])
 
     def open_command(self, names: Sequence[str], line: str) -> None:
         """Bring the page to the front, for these machines and with this line; nothing is sent."""
@@ -56,12 +89,14 @@ class CommandDesk(QObject):
         self._window.show_page("commands")
         self._page.focus_command()
 
-    def apply(self, record: CommandRequest | CommandOutput | CommandProgress) -> None:
+    def apply(self, record: CommandRequest | CommandOutput | CommandProgress | CommandStep) -> None:
         """News of a command."""
         if self._page is None:
             return
         if isinstance(record, CommandOutput):
             self._page.apply_output(record)
+        elif isinstance(record, CommandStep):
+            self._page.apply_step(record)
         elif isinstance(record, CommandProgress):
             self._page.apply_progress(record)
             if record.is_last:
@@ -69,16 +104,17 @@ class CommandDesk(QObject):
         else:
             self._page.apply_started(record)
 
-    def _on_send(self, words: list[str], machines: list[str], timeout_s: float) -> None:
+    def _on_send(self, words: list[str], machines: list[str], timeout_s: float, window: int) -> None:
         try:
-            self._services.execute(words, machines, timeout_s)
+            more = (window,) if window else ()
+            self._services.execute(words, machines, timeout_s, *more)
         except BeffroiError as error:
             if self._page is not None:
                 self._page.apply_not_sent(str(error))
 
-    def _on_cancel(self, run_id: str) -> None:
+    def _on_cancel(self, run_id: str, names: list[str]) -> None:
         if self._services.pool is not None:
-            self._services.pool.cancel(run_id)
+            self._services.pool.cancel(run_id, *([names] if names else []))
 
     def _on_history_wanted(self, search: str) -> None:
         self._search = search
@@ -106,3 +142,12 @@ class CommandDesk(QObject):
 
     def _on_no_history(self, error: BaseException) -> None:
         log.warning("the history of commands was not read: %s", error)
+
+
+def _known(row: MachineRow) -> Machine:
+    """The machine of a row; the system that it tells now is better than the one that was kept."""
+    status = None if row.report is None else row.report.status
+    system = None if status is None else status.system
+    if system is None or not system.os or row.machine.os:
+        return row.machine
+    return replace(row.machine, os=system.os)

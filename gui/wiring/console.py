@@ -14,6 +14,7 @@ from core.records import (
     CommandOutput,
     CommandProgress,
     CommandRequest,
+    CommandStep,
     MeterReadings,
     MeterReport,
     StoreReport,
@@ -116,7 +117,7 @@ class Console(QObject):
             window.set_page(key, page)
         for page in (machine, energy):
             page.export_button.written.connect(self._on_exported)
-        machine.set_live(self.book)
+        machine.set_live(self.book, self.details.recent)
         self.machines.attach(window)
         self.meters.attach(window)
         self.meters.attach_page(energy)
@@ -141,7 +142,6 @@ class Console(QObject):
         window.shortcuts_wanted.connect(self.open_shortcuts)
         window.about_wanted.connect(self.open_about)
         window.set_choices(self.services.config.theme, self.services.config.language)
-        self._show_targets()
         self._on_page_changed(window.current_page())
 
     def start(self) -> None:
@@ -197,8 +197,9 @@ class Console(QObject):
                 self.meters.apply_report(record)
             elif isinstance(record, RegisterList | ProfilePart | LineOctets):
                 self.meters.asks.apply(record)
-            elif isinstance(record, CommandRequest | CommandOutput | CommandProgress):
+            elif isinstance(record, CommandRequest | CommandOutput | CommandProgress | CommandStep):
                 self.commands.apply(record)
+                self.details.acts.apply(record)
             elif isinstance(record, SensorBatch | IntakeReport):
                 self.sensors.apply(record)
                 if isinstance(record, SensorBatch):
@@ -213,17 +214,9 @@ class Console(QObject):
                 window.status_line.apply_feed(record)
                 self.room.enter_again()
 
-    def _show_targets(self) -> None:
-        window = self._window
-        page = window.page("commands") if window is not None else None
-        if window is not None and isinstance(page, CommandsPage):
-            rows = list(window.model.rows())
-            page.set_groups({row.name: row.machine.groups for row in rows})
-            page.set_machines([row.report for row in rows if row.report is not None])
-
     def _on_page_changed(self, key: str) -> None:
         if key == "commands":
-            self._show_targets()
+            self.commands.show_targets()
         elif key == "machine":
             self.details.show_any()
 

@@ -6,8 +6,10 @@ import pytest
 from PyQt5.QtCore import QPersistentModelIndex, Qt
 
 from core.records import CommandRequest, CommandResult, CommandRunSummary, CommandState
-from gui.models.answer_text import Gathered, machine_sections, plain_answers, policy_line
-from gui.models.answers import HELD, AnswersTable, Run, counted
+from gui.models.answer_lines import Shown, policy_line
+from gui.models.answer_text import Gathered, machine_sections, plain_answers, plain_machines
+from gui.models.answers import HELD, Run, counted
+from gui.models.answers_table import AnswersTable
 from gui.models.command_history import CommandHistoryModel, outcome
 
 REFUSAL = (
@@ -33,7 +35,7 @@ def texts(sections) -> list[str]:
 def gathered(run: Run, now_s: float = 0.4, unfolded: frozenset[str] = frozenset()):
     shown = Gathered()
     shown.update(run)
-    return shown.sections(run, now_s, unfolded)
+    return shown.sections(run, now_s, Shown(unfolded))
 
 
 def test_gathered_shows_every_target_once_the_same_answers_folded_the_other_as_a_difference():
@@ -48,7 +50,7 @@ def test_gathered_shows_every_target_once_the_same_answers_folded_the_other_as_a
         "✓ srv  differs from the 3 · exit 0 · 29 ms",
         "  - Python 3.11.2",
         "  + Python 3.9.18",
-        "… db  running, 0.4 s",
+        "… db  running, 0.4 s  cancel",
         "– lab-03  not sent: offline since 09:12",
     ]
 
@@ -56,11 +58,13 @@ def test_gathered_shows_every_target_once_the_same_answers_folded_the_other_as_a
 def test_a_long_answer_is_folded_and_opens_on_its_own_anchor():
     run = run_on("srv")
     run.add_result(answer("srv", "\n".join(f"line {number}" for number in range(1200))), 1.0)
-    folded = gathered(run)
+    shown = Gathered()
+    shown.update(run)
+    folded = shown.sections(run, 0.4)
     fold = folded[0].lines[-2].spans[-1]
     assert fold.text == "show all 1\u2009200 lines"
     assert len(folded[0].lines) < 50
-    opened = gathered(run, unfolded=frozenset({fold.anchor.removeprefix("fold ")}))
+    opened = shown.sections(run, 0.4, Shown(frozenset({fold.anchor.removeprefix("fold ")})))
     assert texts(opened)[1200] == "  line 1199"
     assert texts(opened)[-1] == "  show fewer lines"
 
@@ -70,14 +74,14 @@ def test_two_hundred_different_answers_stay_within_a_bounded_text():
     for number in range(200):
         run.add_result(answer(f"m{number}", "\n".join(f"{number} {line}" for line in range(50))), 1.0)
     assert len(texts(gathered(run))) < 5000
-    assert len(texts(machine_sections(run, 1.0, frozenset()))) < 5000
+    assert len(texts(machine_sections(run, 1.0))) < 5000
 
 
 def test_a_refusal_shows_its_rule_and_the_line_to_add_with_something_to_copy():
     run = run_on("srv", words=("reboot",))
     run.add_result(answer("srv", state=CommandState.NOT_ALLOWED, message=REFUSAL), 1.0)
     section = gathered(run)[0]
-    assert texts([section])[2:] == ['  reboot = { argv = ["reboot"] }', "  Copy this line"]
+    assert texts([section])[2:] == ['  reboot = { argv = ["reboot"] }', "  Copy the line for policy.toml"]
     assert section.lines[3].spans[-1].anchor == 'copy reboot = { argv = ["reboot"] }'
     assert policy_line("no line here") == ""
 
@@ -92,7 +96,7 @@ def test_output_and_error_output_are_told_apart_and_silence_is_said():
     run = run_on("a", "b")
     run.add_result(answer("a", "out\n", stderr="err\n"), 1.0)
     run.add_result(answer("b"), 1.0)
-    assert texts(machine_sections(run, 1.0, frozenset())) == [
+    assert texts(machine_sections(run, 1.0)) == [
         "✓ a  exit 0", "  out", "  on its error output:", "  err", "✓ b  exit 0", "  prints nothing",
     ]  # fmt: skip
 
@@ -122,10 +126,15 @@ def test_very_many_names_are_cut_and_all_shown_on_demand():
     run = run_on(*names)
     for name in names:
         run.add_result(answer(name, "same\n"), 1.0)
-    header, more = texts(gathered(run))[:2]
+    sections = gathered(run)
+    header, more = texts(sections)[:2]
     assert len(header) < 500
     assert more == "  show all names"
-    assert all(name in texts(gathered(run, unfolded=frozenset({f"names group {min(names)}"})))[0] for name in names)
+    shown = Gathered()
+    shown.update(run)
+    key = f"names {shown.gathering.groups()[0].key}"
+    opened = texts(shown.sections(run, 1.0, Shown(frozenset({key}))))[0]
+    assert all(name in opened for name in names)
 
 
 def test_a_result_fetched_later_replaces_unknown_and_nothing_else_is_replaced():

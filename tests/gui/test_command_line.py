@@ -1,4 +1,4 @@
-"""Lines into words and targets into machines, as they are typed on the Commands page."""
+"""Lines into words, as they are typed on the Commands page."""
 
 from __future__ import annotations
 
@@ -6,9 +6,7 @@ import pytest
 
 from core.errors import UsageError
 from core.records import line_of
-from gui.models.command_line import label_of, matches, resolve, words_of
-
-SITE = {"srv-a": ("srv",), "srv-b": ("srv", "web"), "lab-1": ("lab",), "lab-2": ("lab", "web")}
+from gui.models.command_line import command_words, label_of, typed_line, words_of
 
 
 @pytest.mark.parametrize(
@@ -39,26 +37,13 @@ def test_a_line_made_of_words_gives_the_words_back(words):
     assert words_of(line_of(words)) == words
 
 
+def test_after_a_prefix_a_line_stays_as_it_is_typed_and_is_found_again_so():
+    assert command_words("Linux:ps ax | grep 'a b'") == ("Linux:ps ax | grep 'a b'",)
+    assert typed_line(line_of(command_words('Powershell:dir "C:\\a b"'))) == 'Powershell:dir "C:\\a b"'
+    assert command_words("echo 'a b'") == ("echo", "a b")
+    assert typed_line("echo 'a b'") == "echo 'a b'"
+
+
 def test_built_ins_are_called_by_their_name_and_other_lines_stay():
     assert label_of("ram") == "RAM"
     assert label_of("ls -al /srv") == "ls -al /srv"
-
-
-@pytest.mark.parametrize(
-    ("target", "names"),
-    [
-        ("all", ["srv-a", "srv-b", "lab-1", "lab-2"]),
-        ("@web", ["srv-b", "lab-2"]),
-        ("lab-*", ["lab-1", "lab-2"]),
-        ("srv-[ab]", ["srv-a", "srv-b"]),
-        ("srv-a", ["srv-a"]),
-        ("srv", []),
-        ("@nowhere", []),
-    ],
-)
-def test_a_target_means_a_name_a_pattern_a_group_or_all(target, names):
-    assert matches(target, SITE) == names
-
-
-def test_targets_that_overlap_mean_each_machine_once_in_the_order_of_the_site():
-    assert resolve(["@web", "lab-2", "srv-*"], SITE) == ("srv-a", "srv-b", "lab-2")

@@ -14,6 +14,7 @@ from core.records import (
     CommandResult,
     CommandRunSummary,
     CommandState,
+    Machine,
     MachineReport,
     MachineState,
 )
@@ -41,7 +42,7 @@ def reports(*names: str, away: tuple[str, ...] = ()) -> list[MachineReport]:
 def page(qtbot) -> CommandsPage:
     made = CommandsPage()
     qtbot.addWidget(made)
-    made.set_groups(GROUPS)
+    made.set_inventory([Machine(name=name, host="", groups=groups) for name, groups in GROUPS.items()])
     made.set_machines(reports(*NAMES))
     made.resize(1100, 700)
     made.show()
@@ -55,17 +56,19 @@ class Site:
     def __init__(self, page: CommandsPage) -> None:
         self.page = page
         self.sent: list[tuple[list[str], list[str], float]] = []
+        self.windows: list[int] = []
         self.cancelled: list[str] = []
         page.send_wanted.connect(self.on_send)
-        page.cancel_wanted.connect(self.cancelled.append)
+        page.cancel_wanted.connect(lambda run_id, _names: self.cancelled.append(run_id))
 
-    def on_send(self, words: list[str], names: list[str], timeout_s: float) -> None:
+    def on_send(self, words: list[str], names: list[str], timeout_s: float, window: int) -> None:
         self.sent.append((words, names, timeout_s))
+        self.windows.append(window)
         number = len(self.sent)
         self.page.apply_started(
             CommandRequest(
                 id=f"r{number}", words=tuple(words), machines=tuple(names), timeout_s=timeout_s, operator="anne",
-                time_s=1_700_000_000.0 + number,
+                time_s=1_700_000_000.0 + number, window=window,
             )
         )  # fmt: skip
 
@@ -99,7 +102,7 @@ def test_a_target_and_a_line_typed_then_enter_send_to_whom_the_chips_say(qtbot, 
     qtbot.keyClicks(page.controls.field, 'ls -al "/srv/a b"')
     assert page.controls.send_button.text() == "Send to 3"
     qtbot.keyClick(page.controls.field, Qt.Key_Return)
-    assert site.sent == [(["ls", "-al", "/srv/a b"], ["srv-a", "lab-1", "lab-2"], 30.0)]
+    assert site.sent == [(["ls", "-al", "/srv/a b"], ["lab-1", "lab-2", "srv-a"], 30.0)]
 
 
 def test_the_button_sends_too_and_takes_a_half_typed_target_and_the_time_out(qtbot, page, site):
@@ -313,7 +316,7 @@ def test_the_line_of_a_refusal_is_copied_by_its_anchor(qtbot, page, site):
     site.answer("srv-a", state=CommandState.NOT_ALLOWED, message=f"not allowed there: none; add: {line}")
     shown(page)
     view = page.answers.text
-    view.setTextCursor(QTextCursor(view.document().find("Copy this line").block()))
+    view.setTextCursor(QTextCursor(view.document().find("Copy the line for policy.toml").block()))
     qtbot.keyClick(view, Qt.Key_Return)
     assert QGuiApplication.clipboard().text() == line
 
