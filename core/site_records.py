@@ -27,6 +27,41 @@ from core.records import (
 )
 
 
+class SweepKind(Enum):
+    """What answers at an address where an agent may be."""
+
+    KNOWN = "known"
+    AGENT = "agent"
+    OTHER = "other"
+
+
+class SweepFind(Struct, frozen=True, kw_only=True):
+    """An address of a sweep where something listens. Nothing of it is trusted: pairing alone shows who is there.
+
+    `name` and `fingerprint` are of the certificate that an agent has shown; `machine` is the machine of this console
+    that has this certificate or, else, this address; `text` says in a sentence what it is.
+    """
+
+    host: str
+    port: int
+    kind: SweepKind
+    text: str
+    name: str = ""
+    fingerprint: str | None = None
+    is_pairing_open: bool | None = None
+    machine: str | None = None
+
+
+class SweepProgress(Struct, frozen=True, kw_only=True):
+    """How far a sweep is: `refused` addresses answered that nothing listens, `silent` ones did not answer at all."""
+
+    total: int
+    done: int
+    found: int
+    refused: int
+    silent: int
+
+
 class SensorMeasure(Struct, frozen=True, kw_only=True):
     """One value of one sensor, received by the host at `time_s`; `quantity` such as `temperature_c` names its series.
 

@@ -12,6 +12,7 @@ from msgspec.structs import replace
 
 from core.cli.console import DONE, FAILED, Console, exit_status, now_s
 from core.cli.machine_tables import machine_document, print_machines, print_preview, print_refused
+from core.cli.machines_sweep import register_sweep
 from core.cli.output import print_json, print_problem, print_text
 from core.cli.parser import whole_number
 from core.cli.targets import no_machines_text
@@ -22,7 +23,7 @@ from core.protocol.pairing import new_site_code, shown_code, site_code_end
 from core.records import Event, Level, Machine, MachineState, Severity
 from core.services.list_import import check_room_for_one, import_site
 from core.services.list_writing import write_list
-from core.services.machine_fields import check_name, parse_address
+from core.services.machine_fields import check_name, check_tag, parse_address
 from core.services.machine_lists import COLUMNS
 from core.services.site_pairing import pair_all, pair_one
 from core.times import iso_time
@@ -43,6 +44,9 @@ def register(commands: Any, common: argparse.ArgumentParser) -> None:
     add.add_argument("address", metavar="HOST[:PORT]", help=_("where its agent listens"))
     add.add_argument("--code", required=True, help=_("the code that its agent shows"))
     add.add_argument("--group", action="append", default=[], metavar="G", help=_("a group it belongs to"))
+    add.add_argument(
+        "--tag", action="append", default=[], metavar="T", help=_("a tag, by which commands choose it: tag:T")
+    )
     add.set_defaults(handler=_add)
     importing = verbs.add_parser(
         "import",
@@ -57,6 +61,7 @@ def register(commands: Any, common: argparse.ArgumentParser) -> None:
     importing.add_argument("--site-code", metavar="CODE", help=_("pair them all by this code"))
     importing.add_argument("--preview", action="store_true", help=_("show what would be taken, and save nothing"))
     importing.set_defaults(handler=_import)
+    register_sweep(verbs, common)
     exporting = verbs.add_parser("export", parents=[common], help=_("write the machines known to a list"))
     exporting.add_argument("file", metavar="FILE", help=_("a file that ends in .csv, .json or .xlsx"))
     exporting.set_defaults(handler=_export)
@@ -95,7 +100,9 @@ def _list(options: argparse.Namespace) -> int:
 def _add(options: argparse.Namespace) -> int:
     name = check_name(options.name)
     host, port = parse_address(options.address)
-    wanted = Machine(name=name, host=host, port=port, groups=tuple(dict.fromkeys(map(_group, options.group))))
+    groups = tuple(dict.fromkeys(map(_group, options.group)))
+    tags = tuple(dict.fromkeys(map(check_tag, options.tag)))
+    wanted = Machine(name=name, host=host, port=port, groups=groups, tags=tags)
     with Console(options) as console:
         known = console.history.machines()
         present = next((machine for machine in known if machine.name == name), None)
@@ -109,7 +116,7 @@ def _add(options: argparse.Namespace) -> int:
             )
         console.history.check_can_write()  # the code is used up by the pairing
         if present is not None:
-            wanted = replace(present, host=host, port=port, groups=wanted.groups or present.groups)
+            wanted = replace(present, host=host, port=port, groups=groups or present.groups, tags=tags or present.tags)
         machine = asyncio.run(pair_one(wanted, options.code, console.identity))
         console.history.save_machine(machine)
         console.record([_paired_event(console, machine)])

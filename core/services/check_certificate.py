@@ -53,22 +53,22 @@ def verified_end_s(ssl_object: ssl.SSLObject) -> float | None:
 def end_of_validity(der: bytes) -> float | None:
     """Epoch seconds of `notAfter` of a certificate in DER; None where the octets are no certificate."""
     try:
-        certificate, _rest = _element(der, _SEQUENCE)
-        fields, _rest = _element(certificate, _SEQUENCE)
+        certificate, _rest = element(der, _SEQUENCE)
+        fields, _rest = element(certificate, _SEQUENCE)
         if fields[:1] == bytes([_VERSION]):
-            _version, fields = _element(fields, _VERSION)
+            _version, fields = element(fields, _VERSION)
         for _name in ("serial number", "signature", "issuer"):
-            _skipped, fields = _element(fields)
-        validity, _rest = _element(fields, _SEQUENCE)
-        _begin, validity = _element(validity)
+            _skipped, fields = element(fields)
+        validity, _rest = element(fields, _SEQUENCE)
+        _begin, validity = element(validity)
         tag = validity[0]
-        end, _rest = _element(validity)
+        end, _rest = element(validity)
         return _time(tag, end.decode("ascii"))
     except (IndexError, ValueError):
         return None
 
 
-def _element(octets: bytes, tag: int | None = None) -> tuple[bytes, bytes]:
+def element(octets: bytes, tag: int | None = None) -> tuple[bytes, bytes]:
     """Content of the element at the front, and what follows it; raises ValueError."""
     if tag is not None and octets[0] != tag:
         raise ValueError(f"tag is {octets[0]:#04x}, expected {tag:#04x}")
