@@ -134,4 +134,5 @@ def joined(present: Machine, listed: Machine) -> Machine:
         reference=listed.reference or present.reference,
         price_before_tax=listed.price_before_tax if has_price else present.price_before_tax,
         vat_rate_percent=listed.vat_rate_percent or present.vat_rate_percent,
+        tags=listed.tags or present.tags,
     )

@@ -1,6 +1,7 @@
 """Lists of machines to files, as csv, json or xlsx; `core.services.machine_lists` reads the same list back.
 
-A cell that a spreadsheet would take for a formula is written with an apostrophe in front, and read back without.
+The column of tags, the last one, is there only where a machine has any. A cell that a spreadsheet would take for a
+formula is written with an apostrophe in front, and read back without.
 """
 
 from __future__ import annotations
@@ -9,13 +10,13 @@ import csv
 import io
 import json
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from core.errors import ConfigError, UsageError
 from core.language import _
 from core.records import Machine
-from core.services.machine_lists import COLUMNS, FORMULA
+from core.services.machine_lists import COLUMNS, FORMULA, TAGS
 
 SUFFIXES = (".csv", ".json", ".xlsx")
 
@@ -39,8 +40,9 @@ def _escaped(text: str) -> str:
     return "'" + text if text.startswith(FORMULA) else text
 
 
-def _rows(machines: Iterable[Machine]) -> Iterator[list[str]]:
-    yield list(COLUMNS)
+def _rows(machines: Sequence[Machine]) -> Iterator[list[str]]:
+    with_tags = _with_tags(machines)
+    yield [*COLUMNS, *([TAGS] if with_tags else [])]
     for machine in machines:
         cells = [
             machine.name,
@@ -51,8 +53,13 @@ def _rows(machines: Iterable[Machine]) -> Iterator[list[str]]:
             machine.reference,
             machine.price_before_tax or "",
             machine.vat_rate_percent or "",
+            *([";".join(machine.tags)] if with_tags else []),
         ]
         yield [_escaped(cell) for cell in cells]
+
+
+def _with_tags(machines: Sequence[Machine]) -> bool:
+    return any(machine.tags for machine in machines)
 
 
 def _csv_bytes(machines: list[Machine]) -> bytes:
@@ -62,7 +69,8 @@ def _csv_bytes(machines: list[Machine]) -> bytes:
 
 
 def _json_bytes(machines: list[Machine]) -> bytes:
-    entries = [
+    with_tags = _with_tags(machines)
+    entries: list[dict[str, object]] = [
         {
             "name": machine.name,
             "address": machine.host,
@@ -72,6 +80,7 @@ def _json_bytes(machines: list[Machine]) -> bytes:
             "reference": machine.reference,
             "price_before_tax": machine.price_before_tax,
             "vat_rate_percent": machine.vat_rate_percent,
+            **({TAGS: list(machine.tags)} if with_tags else {}),
         }
         for machine in machines
     ]

@@ -2,8 +2,8 @@
 
 Six simple forms, mixed as one likes: `ip;port`, `name,ip:port`, `ip,port`, `ip:port`, an address alone (the default
 port), `ip port ip port` on one line; and csv, json and xlsx with the headers name, address, port, groups, notes,
-reference, price_before_tax, vat_rate_percent. A byte order mark, Windows-1252 and tabs are taken as they come. `#`
-begins a comment line. `core.services.list_writing` writes what is read here.
+reference, price_before_tax, vat_rate_percent, and tags where there are any. A byte order mark, Windows-1252 and tabs
+are taken as they come. `#` begins a comment line. `core.services.list_writing` writes what is read here.
 """
 
 from __future__ import annotations
@@ -23,11 +23,14 @@ from core.equipment import checked_price, checked_reference
 from core.errors import ConfigError, UsageError
 from core.language import _
 from core.records import Machine
-from core.services.machine_fields import DEFAULT_PORT, BadFieldError, check_name, parse_address, parse_port
+from core.services.machine_fields import DEFAULT_PORT, BadFieldError, check_name, parse_address, parse_port, tags_of
 from core.services.spreadsheet import NotASpreadsheetError, sheet_rows
 from core.services.text_files import text_of
 
 COLUMNS = ("name", "address", "port", "groups", "notes", "reference", "price_before_tax", "vat_rate_percent")
+TAGS = "tags"
+"""A column that is written only where a machine has a tag: a list without any stays as it always was."""
+
 LARGEST_FILE = 64 << 20
 
 _HEADERS = {
@@ -36,6 +39,7 @@ _HEADERS = {
     "ip address": "address", "adresse ip": "address",
     "port": "port",
     "groups": "groups", "group": "groups", "groupes": "groups", "groupe": "groups",
+    "tags": TAGS, "tag": TAGS, "etiquettes": TAGS, "etiquette": TAGS, "mots cles": TAGS,
     "notes": "notes", "note": "notes", "comment": "notes", "commentaire": "notes",
     "reference": "reference", "ref": "reference",
     "price before tax": "price_before_tax", "price": "price_before_tax", "prix ht": "price_before_tax",
@@ -321,4 +325,5 @@ def _machine_of(fields: dict[str, str]) -> Machine:
         reference=checked_reference(fields.get("reference", "")),
         price_before_tax=price,
         vat_rate_percent=rate,
+        tags=tags_of(fields.get(TAGS, "")),
     )
