@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from core.agent.console_desk import ConsoleDesk
+from core.agent.detail_desk import DetailDesk
 from core.agent.server import AgentServer
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ def open_desks(server: AgentServer, policy: Policy | Path | None, *, may_admit: 
     ConfigError where that file means nothing or can be written by others.
     """
     server.open_desk(ConsoleDesk(server, may_admit=may_admit))
+    server.open_desk(DetailDesk(may_start_programs=not server.is_view_only))
     if not server.is_view_only:
         from core.agent.command_desk import CommandDesk
         from core.agent.program import watch_children_without_threads

@@ -78,7 +78,7 @@ class TemperatureFiles:
     def _of_zones(self) -> list[_Sensor]:
         sensors = []
         for zone in _entries(f"{self._root}/thermal", "thermal_zone"):
-            limits = {}
+            limits: dict[str, float] = {}
             for number in range(12):
                 kind = _text(f"{zone}/trip_point_{number}_type")
                 limit = _celsius(f"{zone}/trip_point_{number}_temp", lowest=1.0) if kind else None
