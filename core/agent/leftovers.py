@@ -13,6 +13,7 @@ import os
 import signal
 import sys
 import time
+from collections import deque
 from pathlib import Path
 from typing import NamedTuple
 
@@ -50,7 +51,8 @@ class Leftovers:
         self._is_on = False
         self._is_pending = False
         self._running: dict[int, tuple[float, bool]] = {}
-        self._spared: set[tuple[int, float]] = set()
+        self._leaving: deque[tuple[float, float]] = deque(maxlen=64)
+        self._spared: set[int] = set()
         self._path: Path | None = None
 
     def watch(self, path: Path) -> None:
@@ -76,7 +78,9 @@ class Leftovers:
 
     def ended(self, leader: int) -> None:
         """A command has ended: so does what it has orphaned."""
-        self._running.pop(leader, None)
+        began_s, leaves_daemons = self._running.pop(leader, (0.0, False))
+        if leaves_daemons:
+            self._leaving.append((began_s - _TICK_S, _since_boot_s() + _TICK_S))
         self._write_note()
         self._is_pending = self._is_on
         self.sweep()
@@ -92,10 +96,12 @@ class Leftovers:
         self._is_pending = _has_children()
 
     def _kill_orphans(self) -> bool:
-        """True where one was killed."""
+        """True where one was killed; those that are dead are reaped."""
         own, session = os.getpid(), os.getsid(0)
+        found = processes()
+        self._spared &= {entry.session for entry in found}
         has_killed = False
-        for entry in processes():
+        for entry in found:
             if entry.parent != own or entry.session == session or entry.pid in self._running:
                 continue
             if entry.state == "Z":
@@ -107,11 +113,13 @@ class Leftovers:
         return has_killed
 
     def _is_spared(self, entry: Entry) -> bool:
-        if (entry.pid, entry.began_s) in self._spared:
+        """True for what may still belong to a command that runs, and for daemons: theirs is the whole session."""
+        if entry.session in self._spared:
             return True
         earlier = [leaves for began_s, leaves in self._running.values() if began_s <= entry.began_s + _TICK_S]
-        if any(earlier):
-            self._spared.add((entry.pid, entry.began_s))
+        if any(earlier) or any(began_s <= entry.began_s <= ended_s for began_s, ended_s in self._leaving):
+            self._spared.add(entry.session)
+            return True
         return bool(earlier)
 
     def _write_note(self) -> None:
