@@ -15,6 +15,8 @@ from core.language import _, language
 THIN_SPACE = "\u2009"
 NO_VALUE = "–"
 _EXACT = 1e16
+_LAST_S = 253_370_764_800.0
+"""The year 9999, which every calendar has."""
 
 _BYTE_UNITS = ("B", "KiB", "MiB", "GiB", "TiB", "PiB")
 
@@ -93,7 +95,12 @@ def age(seconds: float) -> str:
 
 
 def clock(time_s: float, *, with_seconds: bool = False) -> str:
-    """Local time of day, and the date before it where that is not today's: `09:12`, `14 Nov 09:12`."""
+    """Local time of day, and the date before it where that is not today's: `09:12`, `14 Nov 09:12`.
+
+    A time that no calendar has, such as a machine that lies may tell, is none.
+    """
+    if not _is_date(time_s):
+        return NO_VALUE
     local = time.localtime(time_s)
     text = time.strftime("%H:%M:%S" if with_seconds else "%H:%M", local)
     if time.localtime()[:3] == local[:3]:
@@ -107,12 +114,17 @@ def day(time_s: float) -> str:
 
 
 def exact_time(time_s: float) -> str:
-    """Local date and time to the second, for tool-tips."""
+    """Local date and time to the second, for tool-tips; none where no calendar has it."""
+    if not _is_date(time_s):
+        return NO_VALUE
     return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(time_s))
 
 
-def _date(local: time.struct_time) -> QDate:
+def _is_date(time_s: float) -> bool:
+    return 0 <= time_s < _LAST_S
 
+
+def _date(local: time.struct_time) -> QDate:
     return QDate(local.tm_year, local.tm_mon, local.tm_mday)
 
 

@@ -175,7 +175,8 @@ def fill_machines(window: MainWindow, book: SeriesBook, recent: MachineRecent, n
             row.name, state
         )
         program = "postgres" if row.name == SHOWN else random.choice(PROGRAMS[1:])
-        found = status(now_s, cpu, memory, random.choice((8, 16, 32)) * GIB, program)
+        total = 32 if row.name == SHOWN else random.choice((8, 16, 32))
+        found = status(now_s, cpu, memory, total * GIB, program)
         reports.append(
             MachineReport(
                 machine=row.name,

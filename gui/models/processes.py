@@ -2,34 +2,45 @@
 
 from __future__ import annotations
 
+import heapq
+import math
 import time
-from collections.abc import Callable
-from itertools import groupby
+from collections.abc import Callable, Iterable
 
 from PyQt5.QtCore import QModelIndex, QObject, Qt
 
 from core.language import N_, _
 from core.records import Process, ProcessTable
 from gui import numbers
-from gui.models.rows import RowsModel
+from gui.models.keyed_rows import KeyedRows
+from gui.models.process_tree import Branch, Family, Key, key_of
 from gui.plain_text import one_line, plain_tip
 
-Key = tuple[int, float]
 COLUMNS = (N_("PID"), N_("Name"), N_("User"), N_("CPU %"), N_("Memory"), N_("Since"), N_("Command line"))
 PID, NAME, USER, CPU, MEMORY, SINCE, COMMAND = range(len(COLUMNS))
+MOST = 20_000
+"""Processes shown of one machine, the busiest ones: more is no table that anybody reads."""
 _DAY_S = 86_400
+_DEEPEST = 16
+"""Levels of the tree that are moved in: deeper ones stand below each other."""
+
+
+def _real(value: float) -> float:
+    return value if math.isfinite(value) else -1.0
+
+
 _SORT_KEYS: dict[int, Callable[[Process], object]] = {
     PID: lambda process: process.pid,
     NAME: lambda process: process.name.casefold(),
     USER: lambda process: process.user.casefold(),
-    CPU: lambda process: process.cpu_percent,
+    CPU: lambda process: _real(process.cpu_percent),
     MEMORY: lambda process: process.memory_bytes,
-    SINCE: lambda process: process.started_s,
+    SINCE: lambda process: _real(process.started_s),
     COMMAND: lambda process: process.command_line.casefold(),
 }
 
 
-class ProcessModel(RowsModel):
+class ProcessModel(KeyedRows):
     """Rows keep their place and their selection by (pid, start): a pid that is used again is another row."""
 
     HEADERS = COLUMNS
@@ -40,7 +51,9 @@ class ProcessModel(RowsModel):
         super().__init__(parent)
         self._all: dict[Key, Process] = {}
         self._rows: list[Key] = []
-        self._depths: dict[Key, int] = {}
+        self._told = 0
+        self._branches: dict[Key, Branch] = {}
+        self._folded: set[Key] = set()
         self._column = CPU
         self._is_descending = True
         self._filter = ""
@@ -48,8 +61,8 @@ class ProcessModel(RowsModel):
 
     @property
     def count(self) -> int:
-        """Processes, the ones filtered out too."""
-        return len(self._all)
+        """Processes that the machine told of, the ones not shown too."""
+        return self._told
 
     @property
     def is_tree(self) -> bool:
@@ -58,16 +71,20 @@ class ProcessModel(RowsModel):
 
     def apply(self, table: ProcessTable) -> None:
         """Take one more pass over the processes."""
-        self._all = {(process.pid, process.started_s): process for process in table.processes}
+        self._told = len(table.processes)
+        processes: Iterable[Process] = table.processes
+        if self._told > MOST:
+            processes = heapq.nlargest(MOST, processes, lambda one: (_real(one.cpu_percent), one.memory_bytes))
+        self._all = {key_of(process): process for process in processes}
+        self._folded &= self._all.keys()
         self._arrange()
-        if self._rows:
-            self.dataChanged.emit(self.index(0, 0), self.index(len(self._rows) - 1, COMMAND))
+        self.touch()
 
     def clear(self) -> None:
         """No processes."""
-        self.beginResetModel()
-        self._all, self._rows, self._depths = {}, [], {}
-        self.endResetModel()
+        self._all, self._branches, self._told = {}, {}, 0
+        self._folded.clear()
+        self.drop()
 
     def set_filter(self, text: str) -> None:
         """Show only what has `text` in name, user, pid or command line; in a tree its parents stay."""
@@ -88,6 +105,48 @@ class ProcessModel(RowsModel):
         """The process of a row."""
         return self._all[self._rows[row]]
 
+    def find(self, pid: int, started_s: float | None = None, within_s: float = 2.0) -> Process | None:
+        """The process of that pid, begun at that time where one is given; None where it does not run."""
+        found = [one for key, one in self._all.items() if key[0] == pid]
+        if started_s is not None:
+            found = [one for one in found if abs(one.started_s - started_s) <= within_s]
+        return max(found, key=lambda one: _real(one.started_s), default=None)
+
+    def starts(self) -> set[tuple[int, int]]:
+        """(pid, start to the second) of all that run."""
+        return {(pid, round(started_s)) for pid, started_s in self._all if math.isfinite(started_s)}
+
+    def row_of(self, process: Process) -> int | None:
+        """The row of a process; None while it is filtered out or folded away."""
+        key = key_of(process)
+        return self._rows.index(key) if key in self._rows else None
+
+    def children(self, process: Process) -> list[Process]:
+        """The processes that one has started itself and that still run."""
+        return [one for one in self._all.values() if one.parent_pid == process.pid and key_of(one) != key_of(process)]
+
+    def branch(self, row: int) -> Branch | None:
+        """Where the process of a row stands in the tree; None in a flat list."""
+        return self._branches.get(self._rows[row]) if self._is_tree else None
+
+    def indent(self, row: int) -> str:
+        """What stands before the name in a row of the tree."""
+        return self._indent(self._rows[row])
+
+    def set_folded(self, row: int, is_folded: bool) -> None:
+        """Fold away what is below a row of the tree, or show it again; that is kept over refreshes."""
+        key = self._rows[row]
+        if is_folded:
+            self._folded.add(key)
+        else:
+            self._folded.discard(key)
+        self._arrange()
+
+    def unfold_to(self, process: Process) -> None:
+        """Show a process whatever was folded above it."""
+        self._folded -= Family(list(self._all), self._all).with_parents([key_of(process)])
+        self._arrange()
+
     def headerData(self, section: int, orientation: Qt.Orientation, role: int = Qt.DisplayRole) -> object:
         """Titles, and in the tool-tip what a percent is of."""
         if orientation == Qt.Horizontal and role == Qt.ToolTipRole and section == CPU:
@@ -106,24 +165,27 @@ class ProcessModel(RowsModel):
         if role == Qt.TextAlignmentRole:
             return self.alignment(column)
         if role == Qt.ToolTipRole:
-            if column == SINCE:
-                return numbers.exact_time(process.started_s)
-            if column == COMMAND:
-                return plain_tip(process.command_line)
-            if column in (PID, NAME):
-                return plain_tip(
-                    _("{name}, {status}, child of {parent}").format(
-                        name=process.name, status=process.status, parent=process.parent_pid
-                    )
+            return self._tip(process, column)
+        return None
+
+    def _tip(self, process: Process, column: int) -> str | None:
+        if column == SINCE:
+            return numbers.exact_time(process.started_s)
+        if column == COMMAND:
+            return plain_tip(process.command_line)
+        if column in (PID, NAME):
+            return plain_tip(
+                _("{name}, {status}, child of {parent}").format(
+                    name=process.name, status=process.status, parent=process.parent_pid
                 )
+            )
         return None
 
     def _text(self, key: Key, process: Process, column: int) -> str:
         if column == PID:
             return str(process.pid)
         if column == NAME:
-            depth = self._depths.get(key, 0) if self._is_tree else 0
-            return f"{'    ' * (depth - 1)}{'└ ' if depth else ''}{one_line(process.name)}"
+            return self._indent(key) + one_line(process.name)
         if column == USER:
             return one_line(process.user)
         if column == CPU:
@@ -135,83 +197,35 @@ class ProcessModel(RowsModel):
             return numbers.clock(process.started_s) if age_s < _DAY_S else numbers.duration(age_s)
         return one_line(process.command_line)
 
+    def _indent(self, key: Key) -> str:
+        """`▾ ` before one with others below it, `▸ ` where they are folded away, room where there are none."""
+        branch = self._branches.get(key) if self._is_tree else None
+        if branch is None:
+            return ""
+        sign = ("▸ " if branch.is_folded else "▾ ") if branch.below else ("└ " if branch.depth else "")
+        return "    " * min(branch.depth, _DEEPEST) + sign
+
     def _arrange(self) -> None:
-        """Bring the rows to what is wanted, telling the view of each kind of change apart."""
-        wanted = self._wanted()
-        staying = set(wanted)
-        gone = [row for row, key in enumerate(self._rows) if key not in staying]
-        for first, last in reversed(_runs(gone)):
-            self.beginRemoveRows(QModelIndex(), first, last)
-            del self._rows[first : last + 1]
-            self.endRemoveRows()
-        present = set(self._rows)
-        new = [key for key in wanted if key not in present]
-        if new:
-            self.beginInsertRows(QModelIndex(), len(self._rows), len(self._rows) + len(new) - 1)
-            self._rows += new
-            self.endInsertRows()
-        if self._rows != wanted:
-            self.layoutAboutToBeChanged.emit()
-            before = self.persistentIndexList()
-            places = {key: row for row, key in enumerate(wanted)}
-            after = [self.index(places[self._rows[index.row()]], index.column()) for index in before]
-            self._rows = wanted
-            self.changePersistentIndexList(before, after)
-            self.layoutChanged.emit()
-        elif self._is_tree and self._rows:
+        before = self._branches
+        self.bring(self._wanted())
+        if self._is_tree and before != self._branches and self._rows:
             self.dataChanged.emit(self.index(0, NAME), self.index(len(self._rows) - 1, NAME))
 
     def _wanted(self) -> list[Key]:
         by = _SORT_KEYS[self._column]
-        keys = sorted(self._all, key=lambda key: key[0])
+        keys = sorted(self._all)
         keys.sort(key=lambda key: by(self._all[key]), reverse=self._is_descending)  # type: ignore[arg-type,return-value]  # one column, one comparable type
-        matching = {key for key in keys if self._matches(self._all[key])} if self._filter else set(keys)
+        matching = [key for key in keys if self._matches(self._all[key])] if self._filter else keys
         if not self._is_tree:
-            return [key for key in keys if key in matching]
-        return self._as_tree(keys, matching)
-
-    def _as_tree(self, keys: list[Key], matching: set[Key]) -> list[Key]:
-        """Depth first; a process whose parent is gone is a root, and a ring of parents cannot hang us."""
-        by_pid = {key[0]: key for key in keys}
-        children: dict[Key | None, list[Key]] = {}
-        parents: dict[Key, Key | None] = {}
-        for key in keys:
-            parent = by_pid.get(self._all[key].parent_pid)
-            parents[key] = parent if parent != key else None
-            children.setdefault(parents[key], []).append(key)
-        shown = set(matching)
-        for key in matching:
-            above = parents[key]
-            while above is not None and above not in shown:
-                shown.add(above)
-                above = parents[above]
-        wanted: list[Key] = []
-        self._depths = {}
-        seen: set[Key] = set()
-        for root in [*children.get(None, []), *keys]:
-            stack = [(root, 0)]
-            while stack:
-                key, depth = stack.pop()
-                if key in seen:
-                    continue
-                seen.add(key)
-                if key in shown:
-                    self._depths[key] = depth
-                    wanted.append(key)
-                stack += [(child, depth + 1) for child in reversed(children.get(key, []))]
-        return wanted
+            return matching
+        family = Family(keys, self._all)
+        # who looks for something sees it, whatever was folded before
+        folded: set[Key] = set() if self._filter else self._folded
+        self._branches = family.walk(family.with_parents(matching), folded)
+        return list(self._branches)
 
     def _matches(self, process: Process) -> bool:
         return any(
             self._filter in text.casefold()
             for text in (process.name, process.user, str(process.pid), process.command_line)
         )
-
-
-def _runs(rows: list[int]) -> list[tuple[int, int]]:
-    """(first, last) of each run of consecutive rows."""
-    runs = []
-    for _distance, members in groupby(enumerate(rows), key=lambda item: item[1] - item[0]):
-        run = [row for _place, row in members]
-        runs.append((run[0], run[-1]))
-    return runs

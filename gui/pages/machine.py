@@ -1,4 +1,4 @@
-"""The Machine page: who a machine is, how it does, what runs on it.
+"""The Machine page: who a machine is, how it does and did, what runs on it, and who made it busy.
 
 Curves need numpy and pyqtgraph; they are built after the page has been painted once, or by `build_plots`.
 """
@@ -9,78 +9,78 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from PyQt5.QtCore import QByteArray, QSize, Qt, QTimer, pyqtSignal
+from PyQt5.QtCore import QByteArray, QDataStream, QIODevice, QSize, Qt, QTimer, pyqtSignal
 from PyQt5.QtGui import QHideEvent, QPaintEvent, QShowEvent
-from PyQt5.QtWidgets import (
-    QGridLayout,
-    QHBoxLayout,
-    QLayout,
-    QPushButton,
-    QSplitter,
-    QStackedLayout,
-    QVBoxLayout,
-    QWidget,
-)
+from PyQt5.QtWidgets import QLayout, QSplitter, QStackedLayout, QVBoxLayout, QWidget
 
-from core.language import _, ngettext
-from core.records import Level, MachineReport, MachineState, ProcessTable, SeriesPoints, Status
+from core.language import _
+from core.machine_records import MinuteProcesses, PortList, ProcessUse, Service, ServiceList, SessionList
+from core.records import MachineReport, Process, ProcessTable, SeriesPoints
 from core.site_records import Alarm
-from gui import numbers
 from gui.models.alarm_marks import marks_of
-from gui.models.machine_words import disk_words, identity_words, memory_words, rate_words, state_words, total
-from gui.theme import scaled_font
-from gui.widgets import split_layout
-from gui.widgets.big_number import BigNumber
+from gui.models.machine_acts import Act, ActKind, why_not
+from gui.models.machine_recent import MachineRecent
+from gui.models.machine_words import age_words
+from gui.pages.machine_moment import MachineMoment
 from gui.widgets.card import GAP
-from gui.widgets.core_bars import CoreBars
 from gui.widgets.empty_state import EmptyState
 from gui.widgets.export_button import ExportButton
-from gui.widgets.labels import ElidedLabel, plain_label, set_role
-from gui.widgets.process_table import ProcessCard
-from gui.widgets.time_range import RangeBar, TimeRange
+from gui.widgets.machine_curves import LEAST_CARD_PX, MachineCurves
+from gui.widgets.machine_header import AWAY, MachineHeader
+from gui.widgets.machine_tabs import MachineTabs
+from gui.widgets.moment_strip import MomentStrip
+from gui.widgets.time_range import TimeRange
 
 if TYPE_CHECKING:
     from core.series import SeriesBook
     from gui.widgets.time_plot import TimePlot
     from gui.widgets.time_plot_group import PlotGroup
 
-_PROCESSES_MS = 5_000
-_LEAST_PLOT_PX = 156
-_LEAST_CANVAS_PX = 64
-_STALE_STATES = {MachineState.OFFLINE, MachineState.UNPAIRED, MachineState.NOT_TRUSTED}
+_LEAST_TABS_PX = 150
 
 
 class MachinePage(QWidget):
-    """One machine: identity, curves and processes; the last known numbers, greyed, while it is away."""
+    """One machine: identity, curves, processes and more; the last known numbers, greyed, while it is away.
+
+    `details_wanted` carries the kind (`services`, `sessions`, `ports`) and the machine, `moment_wanted` asks for the
+    busiest processes of a span (request, machine, start, end), `act_wanted` for an Act that nobody was asked about yet.
+    """
 
     processes_wanted = pyqtSignal(str)
+    details_wanted = pyqtSignal(str, str)
     history_wanted = pyqtSignal(int, str, object, float, float)
+    moment_wanted = pyqtSignal(int, str, float, float)
     command_wanted = pyqtSignal(str)
+    act_wanted = pyqtSignal(object)
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.range = TimeRange(self, mode="live")
-        self.group: PlotGroup | None = None
         self._alarms: Mapping[str, Sequence[Alarm]] = {}
-        self._book: SeriesBook | None = None
         self._name: str | None = None
         self._report: MachineReport | None = None
+        self.tabs = MachineTabs()
+        self.processes = self.tabs.processes
+        self.moment_strip = MomentStrip()
+        self.moment = MachineMoment(self.range, self.moment_strip, self.processes.model, self)
+        self.curves = MachineCurves(self.range, lambda: self.moment.recent.cores(self._name))
+        self.export_button = ExportButton(self.write_export, self._export_name)
+        self.header = MachineHeader(self.range, self.export_button)
+        self.range_bar, self.command_button = self.header.range_bar, self.header.command_button
         self._pane = QStackedLayout(self)
         self._pane.setContentsMargins(0, 0, 0, 0)
         self._pane.setSizeConstraint(QLayout.SetNoConstraint)
         self._pane.addWidget(EmptyState(_("Choose a machine in the list to see how it does.")))
         self._pane.addWidget(self._make_content())
-        self._processes_timer = QTimer(self)
-        self._processes_timer.setInterval(_PROCESSES_MS)
-        self._processes_timer.timeout.connect(self._ask_for_processes)
+        self._connect()
 
     # What comes in
 
-    def set_live(self, book: SeriesBook) -> None:
-        """Draw the live points of `book`; whoever takes in statuses appends them there."""
-        self._book = book
-        if self.group is not None:
-            self.group.set_book(book)
+    def set_live(self, book: SeriesBook, recent: MachineRecent | None = None) -> None:
+        """Draw the live points of `book` and what `recent` holds; whoever takes in statuses appends them there."""
+        self.curves.set_live(book)
+        if recent is not None:
+            self.moment.set_recent(recent)
 
     def show_machine(self, name: str | None) -> None:
         """Show this machine from now on; None: no machine is chosen."""
@@ -88,42 +88,58 @@ class MachinePage(QWidget):
             return
         self._name, self._report = name, None
         self._pane.setCurrentIndex(0 if name is None else 1)
-        self._title.setText(name or "")
-        self._description.setText("")
-        self._banner.hide()
-        self.processes.clear("")
-        self._show_status(None, is_stale=False)
-        if self.group is not None:
-            self.group.show_owner(name)
-            self._show_marks()
-        if self.isVisible():
-            self._ask_for_processes()
+        self.header.show_name(name or "")
+        self.tabs.forget()
+        self.tabs.set_away("", "")
+        self.tabs.set_why_not(why_not(None))
+        self.curves.show_owner(name)
+        self.curves.apply(None, is_stale=False)
+        self.moment.show_machine(name)
+        self._show_marks()
+        self.tabs.ask_shown()
 
     def apply_report(self, report: MachineReport) -> None:
         """Show news of the machine; those of another one are left alone."""
         if report.machine != self._name:
             return
         before, self._report = self._report, report
-        is_away = report.state in _STALE_STATES
-        self._description.setText(identity_words(report))
-        self._banner.setVisible(bool(report.state is not MachineState.ONLINE))
-        self._banner.setText(state_words(report))
-        set_role(self._banner, "warning" if report.state is MachineState.LATE else "critical")
-        self.command_button.setEnabled(not is_away and report.level is not Level.VIEW)
-        self._show_status(report.status, is_stale=is_away)
-        if self.group is not None:
-            self.group.set_silence(_("offline") if is_away else "")
-        if is_away and self.processes.model.count == 0:
-            self.processes.clear(_("The processes are not known while the machine is away."))
-        came_back = before is None or (before.state in _STALE_STATES and not is_away)
-        if came_back and self.isVisible():
-            self._ask_for_processes()
+        is_away = report.state in AWAY
+        self.header.apply(report)
+        self.curves.apply(report.status, is_stale=is_away)
+        self.curves.set_silence(_("offline") if is_away else "")
+        self.tabs.set_why_not(_("The machine is away.") if is_away else why_not(report.level))
+        if before is None or (before.state in AWAY) is not is_away:
+            self.tabs.set_away(age_words(report) if is_away else "", _("This is not known while the machine is away."))
+            if not is_away:
+                self.tabs.ask_shown()
+        self.moment.renew()
 
     def apply_processes(self, table: ProcessTable) -> None:
         """Show one more pass over the machine's processes."""
         if table.machine == self._name:
             self.processes.apply(table)
-            self.processes.set_context(numbers.clock(table.time_s, with_seconds=True))
+            self.moment.renew()
+
+    def apply_details(self, answer: ServiceList | SessionList | PortList) -> None:
+        """Show services, users or ports."""
+        if answer.machine == self._name:
+            self.tabs.apply(answer)
+
+    def apply_no_details(self, kind: str, machine: str, reason: str) -> None:
+        """Services, users or ports were not told, and why."""
+        if machine == self._name:
+            self.tabs.apply_failed(kind, reason)
+
+    def apply_moment(self, minutes: Sequence[MinuteProcesses], request_id: int) -> None:
+        """Take an answer to `moment_wanted`."""
+        self.moment.apply(minutes, request_id)
+
+    def apply_act(self, machine: str, text: str, role: str | None) -> None:
+        """What came of something that was done to a process or a service; what is shown is asked for anew."""
+        if machine == self._name:
+            self.tabs.say(text, role)
+            if role is not None:
+                self.tabs.ask_shown()
 
     def set_alarms(self, alarms: Mapping[str, Sequence[Alarm]]) -> None:
         """Alarms by source; those of the machine shown are marks on its curves."""
@@ -132,8 +148,7 @@ class MachinePage(QWidget):
 
     def apply_points(self, points: list[SeriesPoints], request_id: int) -> None:
         """Take an answer to `history_wanted`."""
-        if self.group is not None:
-            self.group.apply_points(points, request_id)
+        self.curves.apply_points(points, request_id)
 
     @property
     def current_machine(self) -> str | None:
@@ -142,123 +157,92 @@ class MachinePage(QWidget):
 
     # Curves
 
+    @property
+    def group(self) -> PlotGroup | None:
+        """The plots together, once they are made."""
+        return self.curves.group
+
     def build_plots(self) -> None:
         """Make the curves; called after the first paint, since numpy and pyqtgraph are imported here."""
-        if self.group is not None:
-            return
-        from gui.pages.machine_plots import machine_plots
-        from gui.widgets.time_plot_group import PlotGroup
-
-        group = PlotGroup("machine", self.range, self)
-        self._plots = machine_plots(self.range)
-        for index, (name, plot) in enumerate(self._plots.items()):
-            plot.body.insertWidget(0, self._heads[name])
-            self._heads[name].show()
-            plot.canvas.setMinimumHeight(_LEAST_CANVAS_PX)
-            self._plot_grid.addWidget(plot, index // 2, index % 2)
-            group.add(plot)
-        group.history_wanted.connect(self.history_wanted)
-        self.group = group
-        if self._book is not None:
-            group.set_book(self._book)
-        group.show_owner(self._name)
-        self._show_marks()
-        if self._report is not None:
-            group.set_silence(_("offline") if self._report.state in _STALE_STATES else "")
-        if self.isVisible():
-            group.start()
-
-    def _show_marks(self) -> None:
-        if self.group is not None:
-            self.group.set_marks(marks_of(self._alarms.get(f"machine/{self._name}", ())))
+        self.curves.build()
 
     def plot(self, name: str) -> TimePlot:
-        """One of the plots: `cpu`, `memory`, `network`, `disks`."""
-        self.build_plots()
-        return self._plots[name]
+        """One of the plots: `cpu`, `memory`, `network`, `disks`, `fill`, `heat`, `count`."""
+        return self.curves.plot(name)
 
     def write_export(self, kind: str, path: Path) -> None:
         """Write what is shown as `png` or `csv`; raises OSError."""
         from gui.widgets import time_plot_export
 
         self.build_plots()
-        if self.group is None:
+        group = self.curves.group
+        if group is None:
             return
         if kind == "csv":
-            time_plot_export.write_csv(path, self.group, is_simulated=False)
+            time_plot_export.write_csv(path, group, is_simulated=False)
         else:
             title = _("Machine · {name}").format(name=self._name or "")
-            time_plot_export.write_picture(path, self._curves, title, self.range.span(), is_simulated=False)
+            time_plot_export.write_picture(path, self.curves, title, self.range.span(), is_simulated=False)
+
+    def _show_marks(self) -> None:
+        self.curves.set_marks(marks_of(self._alarms.get(f"machine/{self._name}", ())))
 
     # Life of the widget
 
     def layout_state(self) -> QByteArray:
-        """Columns of the process table and the splitter above it, for the next start."""
-        return split_layout.layout_of(self._splitter, self.processes)
+        """The splitter, the tabs with their columns, and the curve chosen, for the next start."""
+        state = QByteArray()
+        stream = QDataStream(state, QIODevice.WriteOnly)
+        stream << self._splitter.saveState() << self.tabs.layout_state()
+        stream.writeQString(self.curves.more.kind)
+        return state
 
     def restore_layout(self, state: QByteArray) -> None:
-        """Take up what `layout_state` gave."""
-        split_layout.restore(self._splitter, self.processes, state)
+        """Take up what `layout_state` gave; anything else changes nothing."""
+        stream = QDataStream(state, QIODevice.ReadOnly)
+        split, tabs = QByteArray(), QByteArray()
+        stream >> split >> tabs
+        kind = stream.readQString()
+        if stream.status() == QDataStream.Ok:
+            self._splitter.restoreState(split)
+            self.tabs.restore_layout(tabs)
+            self.curves.more.show_kind(kind)
 
     def paintEvent(self, event: QPaintEvent) -> None:
         """Make the curves once the page has been seen."""
         super().paintEvent(event)
-        if self.group is None:
+        if self.curves.group is None:
             QTimer.singleShot(0, self.build_plots)
 
     def showEvent(self, event: QShowEvent) -> None:
-        """Draw, and ask for processes, while somebody looks."""
+        """Draw while somebody looks."""
         super().showEvent(event)
-        if self.group is not None:
-            self.group.start()
-        self._processes_timer.start()
-        self._ask_for_processes()
+        self.curves.start()
 
     def hideEvent(self, event: QHideEvent) -> None:
         """Do nothing while nobody looks."""
         super().hideEvent(event)
-        self._processes_timer.stop()
-        if self.group is not None:
-            self.group.stop()
+        self.curves.stop()
 
     def minimumSizeHint(self) -> QSize:
-        """Two cards beside each other, two below each other, some processes."""
-        return QSize(420, 2 * _LEAST_PLOT_PX + 220)
+        """Two rows of cards, some processes."""
+        return QSize(420, 2 * LEAST_CARD_PX + _LEAST_TABS_PX + 150)
 
     # Making
 
     def _make_content(self) -> QWidget:
-        self._title = plain_label()
-        self._title.setFont(scaled_font(1.5, bold=True))
-        self._description = plain_label("", "dim", wrap=True, selectable=True)
-        self.range_bar = RangeBar(self.range)
-        self.command_button = QPushButton(_("Command…"))
-        self.command_button.setToolTip(_("Send a command to this machine"))
-        self.command_button.clicked.connect(self._on_command_clicked)
-        self.export_button = ExportButton(self.write_export, self._export_name)
-        header = QHBoxLayout()
-        header.setSpacing(GAP)
-        header.addWidget(self._title)
-        header.addStretch(1)
-        for widget in (self.range_bar, self.command_button, self.export_button):
-            header.addWidget(widget)
-        self._banner = plain_label("", "critical", wrap=True, selectable=True)
-        self._heads = self._make_heads()
-        self._curves = QWidget()
-        self._plot_grid = QGridLayout(self._curves)
-        self._plot_grid.setContentsMargins(0, 0, 0, 0)
-        self._plot_grid.setSpacing(GAP)
-        for place in (0, 1):
-            self._plot_grid.setRowStretch(place, 1)
-            self._plot_grid.setColumnStretch(place, 1)
-            self._plot_grid.setRowMinimumHeight(place, _LEAST_PLOT_PX)
-        self.processes = ProcessCard()
-        self.processes.setMinimumHeight(140)
+        upper = QWidget()
+        above = QVBoxLayout(upper)
+        above.setContentsMargins(0, 0, 0, 0)
+        above.setSpacing(6)
+        above.addWidget(self.curves, 1)
+        above.addWidget(self.moment_strip)
+        self.tabs.setMinimumHeight(_LEAST_TABS_PX)
         self._splitter = splitter = QSplitter(Qt.Vertical)
         splitter.setChildrenCollapsible(False)
         splitter.setHandleWidth(GAP)
-        splitter.addWidget(self._curves)
-        splitter.addWidget(self.processes)
+        splitter.addWidget(upper)
+        splitter.addWidget(self.tabs)
         splitter.setStretchFactor(0, 3)
         splitter.setStretchFactor(1, 2)
         splitter.setSizes([600, 400])
@@ -266,75 +250,51 @@ class MachinePage(QWidget):
         layout = QVBoxLayout(page)
         layout.setContentsMargins(GAP, GAP, GAP, GAP)
         layout.setSpacing(GAP)
-        layout.addLayout(header)
-        layout.addWidget(self._description)
-        layout.addWidget(self._banner)
+        layout.addWidget(self.header)
         layout.addWidget(splitter, 1)
         return page
 
-    def _make_heads(self) -> dict[str, QWidget]:
-        """The line of the big number of each card; it stands in the card once its curve is there."""
-        self._numbers: dict[str, BigNumber] = {}
-        self._details: dict[str, ElidedLabel] = {}
-        self._core_bars = CoreBars()
-        heads = {}
-        for name in ("cpu", "memory", "network", "disks"):
-            head = QWidget(self)
-            head.hide()
-            line = QHBoxLayout(head)
-            line.setContentsMargins(0, 0, 0, 0)
-            line.setSpacing(GAP)
-            self._numbers[name] = BigNumber()
-            self._details[name] = ElidedLabel("dim")
-            self._details[name].setAlignment(Qt.AlignRight | Qt.AlignBottom)
-            self._details[name].setContentsMargins(0, 0, 0, 4)
-            line.addWidget(self._numbers[name])
-            line.addWidget(self._details[name], 1, Qt.AlignBottom)
-            if name == "cpu":
-                line.addWidget(self._core_bars, 0, Qt.AlignVCenter)
-            heads[name] = head
-        return heads
-
-    # Showing
-
-    def _show_status(self, status: Status | None, *, is_stale: bool) -> None:
-        cpu = status.cpu if status is not None else None
-        memory = status.memory if status is not None else None
-        network = status.network if status is not None else None
-        disk_io = status.disk_io if status is not None else None
-        self._numbers["cpu"].set_number(numbers.number(cpu.percent if cpu is not None else None), "%")
-        words = ""
-        if cpu is not None:
-            count = len(cpu.per_core_percent)
-            words = ngettext("{count} core", "{count} cores", count).format(count=count) if count else ""
-            if cpu.load_average:
-                load = _("load {load}").format(load=numbers.number(cpu.load_average[0], 1))
-                words = f"{words}, {load}" if words else load
-        self._details["cpu"].set_text(words)
-        self._core_bars.apply(cpu.per_core_percent if cpu is not None else (), is_stale=is_stale)
-        self._numbers["memory"].set_number(*numbers.size(memory.used_bytes if memory is not None else None))
-        self._details["memory"].set_text(memory_words(status))
-        received = network.received_bytes_per_s if network is not None else None
-        sent = network.sent_bytes_per_s if network is not None else None
-        self._numbers["network"].set_number(*numbers.rate(total(received, sent)))
-        self._details["network"].set_text(rate_words("↓", received, "↑", sent))
-        read = disk_io.read_bytes_per_s if disk_io is not None else None
-        written = disk_io.written_bytes_per_s if disk_io is not None else None
-        self._numbers["disks"].set_number(*numbers.rate(total(read, written)))
-        self._details["disks"].set_text(disk_words((status.disks or ()) if status is not None else ()))
-        for number in self._numbers.values():
-            number.set_stale(is_stale)
+    def _connect(self) -> None:
+        self.header.command_wanted.connect(self._on_command)
+        self.curves.history_wanted.connect(self.history_wanted)
+        self.curves.moment_chosen.connect(self.moment.choose)
+        self.moment.wanted.connect(self.moment_wanted)
+        self.moment.chosen.connect(self.curves.set_moment)
+        self.moment_strip.process_wanted.connect(self._on_use)
+        self.tabs.asked.connect(self._on_asked)
+        self.processes.end_wanted.connect(lambda chosen: self._on_processes(ActKind.END, chosen))
+        self.processes.kill_wanted.connect(lambda chosen: self._on_processes(ActKind.KILL, chosen))
+        self.tabs.services.restart_wanted.connect(self._on_restart)
 
     # What the user does
 
-    def _ask_for_processes(self) -> None:
-        is_away = self._report is not None and self._report.state in _STALE_STATES
-        if self._name is not None and not is_away:
+    def _on_asked(self, kind: str) -> None:
+        if self._name is None:
+            return
+        if kind == "processes":
             self.processes_wanted.emit(self._name)
+        else:
+            self.details_wanted.emit(kind, self._name)
 
-    def _on_command_clicked(self) -> None:
+    def _on_command(self) -> None:
         if self._name is not None:
             self.command_wanted.emit(self._name)
+
+    def _on_use(self, use: ProcessUse) -> None:
+        process = self.processes.model.find(use.pid, use.started_s)
+        if process is not None:
+            self.tabs.show_kind("processes")
+            self.processes.show_process(process)
+
+    def _on_processes(self, kind: ActKind, chosen: list[Process]) -> None:
+        if self._name is not None and chosen:
+            pids = {one.pid for one in chosen}
+            below = [child for one in chosen for child in self.processes.model.children(one) if child.pid not in pids]
+            self.act_wanted.emit(Act(kind, self._name, tuple(chosen), tuple(below)))
+
+    def _on_restart(self, service: Service) -> None:
+        if self._name is not None:
+            self.act_wanted.emit(Act(ActKind.RESTART, self._name, service=service))
 
     def _export_name(self, suffix: str) -> str:
         from gui.widgets.time_plot_export import file_name

@@ -30,3 +30,7 @@ class EmptyState(QWidget):
     def set_sentence(self, text: str) -> None:
         """Say something else."""
         self._sentence.setText(text)
+
+    def sentence(self) -> str:
+        """What is said."""
+        return self._sentence.text()

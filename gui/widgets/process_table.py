@@ -1,101 +1,190 @@
-"""The card of processes: filter, tree, sorting by its header."""
+"""The processes of a machine: filter, tree, sorting by the header, and what ends one."""
 
 from __future__ import annotations
 
-from PyQt5.QtCore import QByteArray, Qt, QTimer
-from PyQt5.QtWidgets import QAbstractItemView, QHeaderView, QLineEdit, QPushButton, QSizePolicy, QTableView, QWidget
+from PyQt5.QtCore import QByteArray, QDataStream, QEvent, QIODevice, QItemSelectionModel, QModelIndex, Qt, pyqtSignal
+from PyQt5.QtGui import QKeyEvent, QKeySequence, QMouseEvent
+from PyQt5.QtWidgets import QAbstractItemView, QAction, QMenu, QPushButton, QWidget
 
 from core.language import _
-from core.records import ProcessTable
+from core.records import Process, ProcessTable
+from gui import numbers
+from gui.models.machine_acts import MOST_AT_ONCE
 from gui.models.processes import COMMAND, CPU, MEMORY, NAME, PID, SINCE, USER, ProcessModel
-from gui.widgets.card import Card
-from gui.widgets.empty_state import EmptyState
-from gui.widgets.row_table import RowTable
+from gui.plain_text import plain_tip
+from gui.widgets.table_panel import TablePanel, align_header
 
-_WIDTHS = {PID: 72, NAME: 150, USER: 88, CPU: 74, MEMORY: 92, SINCE: 76, COMMAND: 120}
-_CELL_MARGIN_PX = 9
+__all__ = ["ProcessPanel", "align_header"]
 
-
-def align_header(view: QTableView) -> None:
-    """Put the words of the header where those of the cells begin and end."""
-    view.horizontalHeader().setStyleSheet(
-        f"QHeaderView::section {{ padding: 4px {_CELL_MARGIN_PX}px; }}"
-        "QHeaderView::up-arrow, QHeaderView::down-arrow"
-        " { subcontrol-origin: margin; subcontrol-position: top center; width: 9px; height: 7px; }"
-    )
+_WIDTHS = {PID: 72, NAME: 170, USER: 88, CPU: 74, MEMORY: 92, SINCE: 76, COMMAND: 120}
+_INDENT_PX = 16
 
 
-class ProcessCard(Card):
-    """Processes of the machine shown; selection and scroll position survive a refresh."""
+class ProcessPanel(TablePanel):
+    """Processes of the machine shown; selection, scroll position and what is folded survive a refresh.
+
+    `end_wanted` and `kill_wanted` carry the processes chosen; nothing is done before they were asked about.
+    """
+
+    end_wanted = pyqtSignal(list)
+    kill_wanted = pyqtSignal(list)
 
     def __init__(self, parent: QWidget | None = None) -> None:
-        super().__init__(_("Processes"), parent)
-        self.model = ProcessModel(self)
-        self.view = RowTable(self.model, _("Processes"))
-        self.view.setSelectionMode(QAbstractItemView.SingleSelection)
-        self.view.setVerticalScrollMode(QAbstractItemView.ScrollPerPixel)
-        align_header(self.view)
+        super().__init__(
+            ProcessModel(), _("Processes"), _("Filter processes"), _("The processes are being asked for…"), parent
+        )
+        self.model.setParent(self)
+        self._why_not = ""
+        self.view.setSelectionMode(QAbstractItemView.ExtendedSelection)
         header = self.view.horizontalHeader()
-        header.setSectionsMovable(True)
-        header.setStretchLastSection(True)
         for column, width in _WIDTHS.items():
             header.resizeSection(column, width)
         header.setSortIndicator(CPU, Qt.DescendingOrder)
-        header.setSectionResizeMode(QHeaderView.Interactive)
         self.view.setSortingEnabled(True)
-        self.filter_field = QLineEdit()
-        self.filter_field.setPlaceholderText(_("Filter processes"))
-        self.filter_field.setAccessibleName(_("Filter processes"))
-        self.filter_field.setClearButtonEnabled(True)
-        self.filter_field.setSizePolicy(QSizePolicy.Preferred, QSizePolicy.Fixed)
-        self.filter_field.setMaximumWidth(220)
         self.tree_button = QPushButton(_("Tree"))
         self.tree_button.setToolTip(_("Show each process below the one that started it"))
         self.tree_button.setCheckable(True)
-        self.add_to_title(self.tree_button)
-        self.add_to_title(self.filter_field)
-        self._waiting = EmptyState(_("The processes are being asked for…"))
-        self.body.addWidget(self.view, 1)
-        self.body.addWidget(self._waiting, 1)
-        self._delay = QTimer(self)
-        self._delay.setSingleShot(True)
-        self._delay.setInterval(120)
-        self._delay.timeout.connect(self._on_filter_settled)
-        self.filter_field.textChanged.connect(self._delay.start)
         self.tree_button.toggled.connect(self._on_tree_toggled)
-        self.clear("")
+        self.end_action = self._action(_("End process…"), QKeySequence(Qt.Key_Delete), self._on_end)
+        self.kill_action = self._action(_("Kill process…"), QKeySequence(Qt.SHIFT + Qt.Key_Delete), self._on_kill)
+        self._copy_action = self._action(_("Copy"), QKeySequence(QKeySequence.Copy), self._on_copy)
+        self.end_button = QPushButton(_("End process ▾"))
+        menu = QMenu(self.end_button)
+        menu.setToolTipsVisible(True)
+        menu.addAction(self.end_action)
+        menu.addAction(self.kill_action)
+        self.end_button.setMenu(menu)
+        self.add_tool(self.tree_button)
+        self.add_tool(self.end_button)
+        self.view.selectionModel().selectionChanged.connect(self._show_actions)
+        self.view.installEventFilter(self)
+        self.view.viewport().installEventFilter(self)
+        self._show_actions()
 
     def apply(self, table: ProcessTable) -> None:
         """Show one more pass over the processes."""
         self.model.apply(table)
-        self.view.show()
-        self._waiting.hide()
-        self._show_count()
+        self.show_answer(
+            numbers.clock(table.time_s, with_seconds=True), "", _("The machine tells of no process at all.")
+        )
+        self._show_actions()
 
-    def clear(self, sentence: str) -> None:
-        """Nothing to show, and why."""
-        self.model.clear()
-        self.view.hide()
-        self._waiting.set_sentence(sentence or _("The processes are being asked for…"))
-        self._waiting.show()
-        self.set_subtitle("")
+    def set_why_not(self, reason: str) -> None:
+        """Why processes may not be ended there; "" where they may."""
+        self._why_not = reason
+        self._show_actions()
+
+    def chosen(self) -> list[Process]:
+        """The processes chosen, from above."""
+        rows = sorted(index.row() for index in self.view.selectionModel().selectedRows())
+        return [self.model.process(row) for row in rows]
+
+    def show_process(self, process: Process) -> None:
+        """Choose a process and bring it into view, whatever hides it now."""
+        if self.model.row_of(process) is None:
+            self.filter_field.clear()
+            self._on_filter_settled()
+            self.model.unfold_to(process)
+        row = self.model.row_of(process)
+        if row is not None:
+            index = self.model.index(row, NAME)
+            self.view.selectionModel().setCurrentIndex(
+                index, QItemSelectionModel.ClearAndSelect | QItemSelectionModel.Rows
+            )
+            self.view.scrollTo(index, QAbstractItemView.PositionAtCenter)
+            self.view.setFocus(Qt.OtherFocusReason)
 
     def layout_state(self) -> QByteArray:
-        """Widths, order and sorting of the columns."""
-        return self.view.horizontalHeader().saveState()
+        """The columns, and whether they stand as a tree."""
+        state = QByteArray()
+        stream = QDataStream(state, QIODevice.WriteOnly)
+        stream << super().layout_state()
+        stream.writeBool(self.tree_button.isChecked())
+        return state
 
     def restore_layout(self, state: QByteArray) -> None:
         """Take up what `layout_state` gave."""
-        self.view.horizontalHeader().restoreState(state)
+        stream = QDataStream(state, QIODevice.ReadOnly)
+        columns = QByteArray()
+        stream >> columns
+        is_tree = stream.readBool()
+        if stream.status() == QDataStream.Ok:
+            super().restore_layout(columns)
+            self.tree_button.setChecked(is_tree)
 
-    def _show_count(self) -> None:
-        shown, count = self.model.rowCount(), self.model.count
-        self.set_subtitle(str(count) if shown == count else _("{shown} of {count}").format(shown=shown, count=count))
+    def eventFilter(self, watched: QWidget, event: QEvent) -> bool:
+        """Left and Right fold and unfold in a tree, and so does a click on the sign before the name."""
+        if event.type() == QEvent.KeyPress and watched is self.view and isinstance(event, QKeyEvent):
+            return self._on_key(event)
+        if event.type() == QEvent.MouseButtonPress and isinstance(event, QMouseEvent):
+            return self._on_pressed(event)
+        return bool(super().eventFilter(watched, event))
 
-    def _on_filter_settled(self) -> None:
-        self.model.set_filter(self.filter_field.text())
+    def _on_key(self, event: QKeyEvent) -> bool:
+        index = self.view.currentIndex()
+        if event.key() not in (Qt.Key_Left, Qt.Key_Right) or event.modifiers() or not index.isValid():
+            return False
+        return self._fold(index, is_folded=event.key() == Qt.Key_Left)
+
+    def _on_pressed(self, event: QMouseEvent) -> bool:
+        index = self.view.indexAt(event.pos())
+        branch = self.model.branch(index.row()) if index.isValid() and index.column() == NAME else None
+        if branch is None or not branch.below or event.button() != Qt.LeftButton:
+            return False
+        before = self.view.fontMetrics().horizontalAdvance(self.model.indent(index.row()))
+        if event.pos().x() - self.view.columnViewportPosition(NAME) > before + _INDENT_PX // 2:
+            return False
+        return self._fold(index, is_folded=not branch.is_folded)
+
+    def _fold(self, index: QModelIndex, *, is_folded: bool) -> bool:
+        branch = self.model.branch(index.row())
+        if branch is None or not branch.below or branch.is_folded == is_folded:
+            return False
+        self.model.set_folded(index.row(), is_folded)
         self._show_count()
+        return True
+
+    def _is_all(self, shown: int, count: int) -> bool:
+        """What is folded away is not filtered out."""
+        return shown == count or (self.model.is_tree and not self.filter_field.text().strip())
+
+    def _action(self, text: str, key: QKeySequence, slot: object) -> QAction:
+        action = QAction(text, self.view)
+        action.setShortcut(key)
+        action.setShortcutContext(Qt.WidgetShortcut)
+        action.triggered.connect(slot)
+        self.view.addAction(action)
+        return action
+
+    def _show_actions(self) -> None:
+        count = len(self.view.selectionModel().selectedRows())
+        reason = self._why_not
+        if not reason and not count:
+            reason = _("Choose a process in the table first.")
+        if not reason and count > MOST_AT_ONCE:
+            reason = _("At most {count} processes at once.").format(count=MOST_AT_ONCE)
+        for action, what in (
+            (self.end_action, _("Ask the processes chosen to end (Delete); you are asked twice before")),
+            (self.kill_action, _("Take the processes chosen away at once (Shift+Delete); you are asked twice before")),
+        ):
+            action.setEnabled(not reason and self.view.isEnabled())
+            action.setToolTip(plain_tip(reason or what))
+        self.end_button.setEnabled(self.end_action.isEnabled())
+        self.end_button.setToolTip(plain_tip(reason or _("Ask the processes chosen to end, or kill them")))
+
+    def _on_end(self) -> None:
+        self.end_wanted.emit(self.chosen())
+
+    def _on_kill(self) -> None:
+        self.kill_wanted.emit(self.chosen())
+
+    def _on_copy(self) -> None:
+        from PyQt5.QtGui import QGuiApplication
+
+        lines = [f"{one.pid}\t{one.name}\t{one.user}\t{one.command_line}" for one in self.chosen()]
+        QGuiApplication.clipboard().setText("\n".join(lines))
 
     def _on_tree_toggled(self, is_tree: bool) -> None:
         self.model.set_tree(is_tree)
-        self._show_count()
+        if self.model.count:
+            self._show_count()

@@ -140,6 +140,10 @@ class TimePlot(Card):
             self._limits = limits
             self._show_words()
 
+    def set_at_least(self, low: float, high: float) -> None:
+        """Span at least this from the next redraw on."""
+        self._at_least = (low, high)
+
     def redraw(
         self,
         source: PlotSource,

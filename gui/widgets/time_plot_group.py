@@ -20,7 +20,7 @@ from gui.models.shown_span import next_request_id
 from gui.theme import notifier
 from gui.widgets.time_plot import Floats, Points, TimePlot
 from gui.widgets.time_plot_drawing import Band, Gap
-from gui.widgets.time_plot_past import Past
+from gui.widgets.time_plot_past import Past, gap_words
 from gui.widgets.time_range import TimeRange
 
 FRAME_MS = 100
@@ -63,6 +63,7 @@ class PlotGroup(QObject):
         self._silence = ""
         self._is_simulated = False
         self._marks: tuple[AlarmMark, ...] = ()
+        self._moment: tuple[Band, ...] = ()
         self._timer = QTimer(self, interval=FRAME_MS, timeout=self.redraw)
         self._ask_timer = QTimer(self)
         self._ask_timer.setSingleShot(True)
@@ -104,6 +105,11 @@ class PlotGroup(QObject):
         if tuple(marks) != self._marks:
             self._marks = tuple(marks)
             self._touch()
+
+    def set_moment(self, span: tuple[float, float] | None) -> None:
+        """Mark a moment that was chosen on all plots; None: there is none."""
+        self._moment = (Band(*span, role="accent", is_quiet=True),) if span else ()
+        self._touch()
 
     def set_simulated(self, is_simulated: bool) -> None:
         """Mark every plot."""
@@ -159,7 +165,9 @@ class PlotGroup(QObject):
             alarms = self._marks_of(plot, is_first=index == 0)
             bands = self._filled(plot, start_s, end_s, is_said=is_said)
             is_said = is_said or bool(bands)
-            unsaid = plot.redraw(self, start_s, end_s, gaps, "" if index else message, alarms=alarms, bands=bands)
+            unsaid = plot.redraw(
+                self, start_s, end_s, gaps, "" if index else message, alarms=alarms, bands=[*bands, *self._moment]
+            )
             gaps = [gap if gap in unsaid else Gap(gap.start_s, gap.end_s) for gap in gaps]
         self._show_cursors(shown)
         self._renew_history(start_s, end_s)
@@ -303,7 +311,7 @@ class PlotGroup(QObject):
             spans += self._book.gaps(name, start_s, end_s)
         visible = [span for span in spans if span[1] > start_s and span[0] < end_s]
         least_s = _SEEN_SHARE * (end_s - start_s)
-        gaps = [Gap(*span, _gap_words(*span) if span[1] - span[0] >= least_s else "") for span in visible]
+        gaps = [Gap(*span, gap_words(*span) if span[1] - span[0] >= least_s else "") for span in visible]
         last_s = self._book.last_s(name) if self._book is not None else None
         if last_s is None and past is not None and len(past.time_s):
             last_s = float(past.time_s[-1])
@@ -328,11 +336,9 @@ class PlotGroup(QObject):
         return past.filled_between(start_s, min(end_s, self._live_from(field))) if past is not None else []
 
     def _message(self) -> str:
-        if self.owner is None:
-            return ""
         if self._asked is not None and self._answered_id != self._asked[0]:
             return _("reading the history…")
-        return _("no readings in this time")
+        return _("no readings in this time") if self.owner is not None else ""
 
     def _revision(self) -> int:
         field = self.fields()[0] if self.plots else ""
@@ -391,10 +397,3 @@ class PlotGroup(QObject):
 
 def _is_long(start_s: float, end_s: float) -> bool:
     return end_s - start_s >= _LONG_S
-
-
-def _gap_words(start_s: float, end_s: float) -> str:
-    is_short = end_s - start_s < 120
-    return _("no reading {start}–{end}").format(
-        start=numbers.clock(start_s, with_seconds=is_short), end=numbers.clock(end_s, with_seconds=is_short)
-    )

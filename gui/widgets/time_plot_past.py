@@ -7,8 +7,10 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
+from core.language import _
 from core.records import SeriesPoints
 from core.track import SHORTEST_GAP_S
+from gui import numbers
 
 _MOST = 0.5
 
@@ -64,3 +66,11 @@ class Past:
         begin, end = np.searchsorted(self.time_s, start_s), np.searchsorted(self.time_s, end_s, side="right")
         known = np.isfinite(self.mean[begin:end])
         return bool(len(known)) and bool(known.mean() >= _MOST)
+
+
+def gap_words(start_s: float, end_s: float) -> str:
+    """Why there is no curve between two times: `no reading 09:12–09:40`."""
+    is_short = end_s - start_s < 120
+    return _("no reading {start}–{end}").format(
+        start=numbers.clock(start_s, with_seconds=is_short), end=numbers.clock(end_s, with_seconds=is_short)
+    )

@@ -31,6 +31,7 @@ class Canvas(pg.GraphicsView):
     span_chosen = pyqtSignal(float, float)
     cursor_wanted = pyqtSignal(object)
     cursor_stepped = pyqtSignal(int)
+    moment_chosen = pyqtSignal(float)
     back_wanted = pyqtSignal()
     resized = pyqtSignal()
 
@@ -155,14 +156,17 @@ class Canvas(pg.GraphicsView):
         event.accept()
 
     def mouseReleaseEvent(self, event: QMouseEvent) -> None:
-        """Zoom to the chosen span."""
+        """Zoom to the chosen span; a click without a drag chooses a moment."""
         pressed, self._pressed = self._pressed, None
         if self._cursor.chosen_px is not None:
             self._cursor.chosen_px = None
             self._cursor.update()
         is_moving = event.button() != Qt.LeftButton or event.modifiers() & Qt.ShiftModifier
-        if pressed is not None and not is_moving and abs(event.localPos().x() - pressed.x()) > _SHORTEST_DRAG_PX:
-            self.span_chosen.emit(*sorted((self.time_at(pressed.x()), self.time_at(event.localPos().x()))))
+        if pressed is not None and not is_moving:
+            if abs(event.localPos().x() - pressed.x()) > _SHORTEST_DRAG_PX:
+                self.span_chosen.emit(*sorted((self.time_at(pressed.x()), self.time_at(event.localPos().x()))))
+            else:
+                self.moment_chosen.emit(self.time_at(event.localPos().x()))
         event.accept()
 
     def mouseDoubleClickEvent(self, event: QMouseEvent) -> None:
@@ -182,7 +186,7 @@ class Canvas(pg.GraphicsView):
         self.viewport().update()
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
-        """Arrows move the cursor (with Shift the time), + and - zoom, Backspace goes back."""
+        """Arrows move the cursor (with Shift the time), Enter chooses it, + and - zoom, Backspace goes back."""
         middle_s = self._cursor_s if self._cursor_s is not None else self._frame.end_s
         key, is_shifted = event.key(), bool(event.modifiers() & Qt.ShiftModifier)
         if key in (Qt.Key_Left, Qt.Key_Right):
@@ -191,6 +195,8 @@ class Canvas(pg.GraphicsView):
                 self.moved.emit(sign * _KEY_SHARE)
             else:
                 self.cursor_stepped.emit(sign)
+        elif key in (Qt.Key_Return, Qt.Key_Enter) and self._cursor_s is not None:
+            self.moment_chosen.emit(self._cursor_s)
         elif key in (Qt.Key_Plus, Qt.Key_Equal):
             self.zoomed.emit(1 / _WHEEL_FACTOR, middle_s)
         elif key in (Qt.Key_Minus, Qt.Key_Underscore):

@@ -132,21 +132,23 @@ def test_the_identity_is_one_line(page: MachinePage):
 
 def test_the_numbers_of_a_status_are_shown_with_their_details(page: MachinePage):
     page.apply_report(_report())
-    assert page._numbers["cpu"].accessibleName() == "88 %"
-    assert page._numbers["memory"].accessibleName() == "25.3 GiB"
-    assert page._numbers["network"].accessibleName() == "7.2 MB/s"
-    assert page._numbers["disks"].accessibleName() == "71.0 MB/s"
-    details = {name: label.accessibleName() for name, label in page._details.items()}
+    assert page.curves.numbers["cpu"].accessibleName() == "88 %"
+    assert page.curves.numbers["memory"].accessibleName() == "25.3 GiB"
+    assert page.curves.numbers["network"].accessibleName() == "7.2 MB/s"
+    assert page.curves.numbers["disks"].accessibleName() == "71.0 MB/s"
+    details = {name: number.detail() for name, number in page.curves.numbers.items()}
     assert details["cpu"] == "2 cores, load 9.4"
     assert details["memory"] == "of 32.0 GiB, 6.7 GiB free · swap 0 B of 2.0 GiB"
-    assert details["disks"] == "/var 83 %   / 61 %"
-    assert "core 1: 100 %" in page._core_bars.accessibleName()
+    assert details["network"] == "↓ 5.1 MB/s   ↑ 2.1 MB/s"
+    assert page.curves.more.numbers["fill"].accessibleName() == "83 %"
+    assert [item.name for item in page.curves.more.lists["fill"].items()] == ["/var", "/"]
+    assert "core 1: 100 %" in page.curves.core_bars.accessibleName()
 
 
 def test_the_first_status_has_no_rates_and_shows_no_zero(page: MachinePage):
     status = _status(cpu_percent=None)
     page.apply_report(_report(status=status))
-    assert page._numbers["cpu"].accessibleName() == "– %"
+    assert page.curves.numbers["cpu"].accessibleName() == "– %"
 
 
 def test_a_machine_that_is_away_says_since_when_and_why_and_greys_its_numbers(page: MachinePage):
@@ -154,18 +156,18 @@ def test_a_machine_that_is_away_says_since_when_and_why_and_greys_its_numbers(pa
     page.apply_report(_report(MachineState.OFFLINE, error="nothing listens on 10.0.1.14:17450", is_new=False))
     since = time.strftime("%H:%M", time.localtime(time.time() - 300))
     assert f"offline since {since}: nothing listens on 10.0.1.14:17450" in _shown_text(page)
-    assert page._numbers["cpu"].accessibleName() == "88 %"
-    assert page._numbers["cpu"]._number.property("role") == "dim"
+    assert page.curves.numbers["cpu"].accessibleName() == "88 %"
+    assert page.curves.numbers["cpu"]._number.property("role") == "dim"
     assert not page.command_button.isEnabled()
     page.apply_report(_report())
-    assert page._numbers["cpu"]._number.property("role") is None
+    assert page.curves.numbers["cpu"]._number.property("role") is None
     assert "offline" not in _shown_text(page)
 
 
 def test_news_of_another_machine_change_nothing(page: MachinePage):
     page.apply_report(_report(machine="other"))
     page.apply_processes(_table(_process(1), machine="other"))
-    assert page._numbers["cpu"].accessibleName() == "– %"
+    assert page.curves.numbers["cpu"].accessibleName() == "– %"
     assert page.processes.model.count == 0
 
 
@@ -197,8 +199,8 @@ def test_processes_are_asked_for_at_once_and_every_five_seconds_while_visible(pa
     page.processes_wanted.connect(asked.append)
     page.show_machine("other")
     assert asked == ["other"]
-    assert page._processes_timer.isActive()
-    assert page._processes_timer.interval() == 5_000
+    assert page.tabs._timer.isActive()
+    assert page.tabs._timer.interval() == 5_000
     page.hide()
     assert [timer for timer in page.findChildren(QTimer) if timer.isActive()] == []
 
@@ -247,7 +249,7 @@ def test_the_filter_finds_name_user_pid_and_command_line(page: MachinePage, qtbo
     page.apply_processes(_table(_process(1, "init"), _process(2, "sshd", command_line="/usr/sbin/sshd -D")))
     qtbot.keyClicks(page.processes.filter_field, "SBIN")
     qtbot.waitUntil(lambda: _column(page.processes.model, NAME) == ["sshd"], timeout=2000)
-    assert "1 of 2" in _shown_text(page)
+    assert page.tabs.bar.tabText(0) == "Processes  1 of 2"
 
 
 def test_the_tree_stands_children_below_their_parents(page: MachinePage, qtbot: QtBot):
@@ -260,9 +262,9 @@ def test_the_tree_stands_children_below_their_parents(page: MachinePage, qtbot: 
         )
     )
     qtbot.mouseClick(page.processes.tree_button, Qt.LeftButton)
-    assert _column(page.processes.model, NAME) == ["init", "└ cron", "└ server", "    └ worker"]
+    assert _column(page.processes.model, NAME) == ["▾ init", "    └ cron", "    ▾ server", "        └ worker"]
     page.processes.model.set_filter("worker")
-    assert _column(page.processes.model, NAME) == ["init", "└ server", "    └ worker"]
+    assert _column(page.processes.model, NAME) == ["▾ init", "    ▾ server", "        └ worker"]
 
 
 def test_a_ring_of_parents_is_shown_once_each():

@@ -1,0 +1,200 @@
+"""Processes, services, users and ports of a machine as tabs of one card; what is not looked at is not asked for."""
+
+from __future__ import annotations
+
+from PyQt5.QtCore import QByteArray, QDataStream, QIODevice, Qt, QTimer, pyqtSignal
+from PyQt5.QtGui import QHideEvent, QShowEvent
+from PyQt5.QtWidgets import QFrame, QHBoxLayout, QStackedWidget, QTabBar, QVBoxLayout, QWidget
+
+from core.machine_records import PortList, ServiceList, SessionList
+from gui.widgets.card import GAP, MARGIN
+from gui.widgets.labels import plain_label, set_role
+from gui.widgets.machine_list_panels import ListPanel, PortPanel, ServicePanel, SessionPanel
+from gui.widgets.process_table import ProcessPanel
+from gui.widgets.table_panel import TablePanel
+
+ASK_MS = {"processes": 5_000, "services": 15_000}
+"""How often what is looked at is asked for anew; users and ports only by their button."""
+
+
+class MachineTabs(QFrame):
+    """`asked` carries the kind that is wanted of the machine shown: `processes`, `services`, `sessions`, `ports`."""
+
+    asked = pyqtSignal(str)
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setObjectName("card")
+        self.processes = ProcessPanel()
+        self.services = ServicePanel()
+        self.sessions = SessionPanel()
+        self.ports = PortPanel()
+        self.panels: dict[str, TablePanel] = {
+            "processes": self.processes,
+            "services": self.services,
+            "sessions": self.sessions,
+            "ports": self.ports,
+        }
+        self._kinds = list(self.panels)
+        self._is_away = False
+        self._answered: set[str] = set()
+        self.bar = QTabBar()
+        self.bar.setObjectName("card-tabs")
+        self.bar.setDrawBase(False)
+        self.bar.setExpanding(False)
+        self.bar.setUsesScrollButtons(False)
+        self.bar.setElideMode(Qt.ElideNone)
+        self._tools, self._stack = QStackedWidget(), QStackedWidget()
+        for kind, panel in self.panels.items():
+            at = self.bar.addTab(panel.title)
+            self._tools.addWidget(panel.tools)
+            self._stack.addWidget(panel)
+            panel.counted.connect(lambda words, at=at: self._show_count(at, words))
+            if isinstance(panel, ListPanel):
+                panel.asked.connect(lambda kind=kind: self.ask(kind))
+                panel.process_wanted.connect(self.show_pid)
+        self._said = plain_label("", wrap=True, selectable=True)
+        self._said.hide()
+        head = QHBoxLayout()
+        head.setSpacing(GAP)
+        head.addWidget(self.bar, 0, Qt.AlignLeft)
+        head.addWidget(self._tools, 1)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(MARGIN, 6, MARGIN, 8)
+        layout.setSpacing(4)
+        layout.addLayout(head)
+        layout.addWidget(self._said)
+        layout.addWidget(self._stack, 1)
+        self._timer = QTimer(self)
+        self._timer.timeout.connect(self._on_time)
+        self.bar.currentChanged.connect(self._on_tab)
+
+    @property
+    def kind(self) -> str:
+        """The tab that is shown."""
+        return self._kinds[self.bar.currentIndex()]
+
+    def show_kind(self, kind: str) -> None:
+        """Bring a tab to the front."""
+        self.bar.setCurrentIndex(self._kinds.index(kind))
+
+    def show_pid(self, pid: int) -> None:
+        """Show a process in its table."""
+        process = self.processes.model.find(pid)
+        self.show_kind("processes")
+        if process is not None:
+            self.processes.show_process(process)
+
+    def forget(self) -> None:
+        """Another machine is shown: nothing is known of it yet."""
+        self._answered.clear()
+        self.say("", None)
+        for panel in self.panels.values():
+            panel.clear("")
+
+    def ask(self, kind: str) -> None:
+        """Want it anew, where there is somebody to ask."""
+        if not self._is_away:
+            self.asked.emit(kind)
+
+    def ask_shown(self) -> None:
+        """Want what the tab in front shows."""
+        if self.isVisible():
+            self.ask(self.kind)
+
+    def set_away(self, words: str, nothing: str) -> None:
+        """While the machine is away what is known is grey, with `words`; else `nothing` is said. "" once it is back."""
+        self._is_away = bool(words)
+        for panel in self.panels.values():
+            if panel.model.count:
+                panel.set_stale(words)
+            elif words:
+                panel.clear(nothing)
+            elif panel.sentence() == nothing:
+                panel.clear("")
+
+    def set_why_not(self, reason: str) -> None:
+        """Why nothing may be ended or restarted on this machine; "" where it may."""
+        self.processes.set_why_not(reason)
+        self.services.set_why_not(reason)
+
+    def apply(self, answer: ServiceList | SessionList | PortList) -> None:
+        """Show an answer."""
+        if isinstance(answer, ServiceList):
+            self._answered.add("services")
+            self.services.apply(answer)
+        elif isinstance(answer, SessionList):
+            self._answered.add("sessions")
+            self.sessions.apply(answer)
+        else:
+            self._answered.add("ports")
+            self.ports.apply(answer)
+
+    def apply_failed(self, kind: str, reason: str) -> None:
+        """A question was not answered."""
+        panel = self.panels[kind]
+        if isinstance(panel, ListPanel):
+            panel.apply_failed(reason)
+
+    def say(self, text: str, role: str | None) -> None:
+        """What came of something that was done here."""
+        self._said.setText(text)
+        self._said.setVisible(bool(text))
+        set_role(self._said, role)
+
+    def layout_state(self) -> QByteArray:
+        """The tab in front, and the columns of all."""
+        state = QByteArray()
+        stream = QDataStream(state, QIODevice.WriteOnly)
+        stream.writeQString(self.kind)
+        for panel in self.panels.values():
+            stream << panel.layout_state()
+        return state
+
+    def restore_layout(self, state: QByteArray) -> None:
+        """Take up what `layout_state` gave."""
+        stream = QDataStream(state, QIODevice.ReadOnly)
+        kind = stream.readQString()
+        states = []
+        for _panel in self.panels:
+            columns = QByteArray()
+            stream >> columns
+            states.append(columns)
+        if stream.status() == QDataStream.Ok and kind in self._kinds:
+            for panel, columns in zip(self.panels.values(), states, strict=True):
+                panel.restore_layout(columns)
+            self.show_kind(kind)
+
+    def showEvent(self, event: QShowEvent) -> None:
+        """Somebody looks."""
+        super().showEvent(event)
+        self._start()
+
+    def hideEvent(self, event: QHideEvent) -> None:
+        """Nobody looks: nothing is asked."""
+        super().hideEvent(event)
+        self._timer.stop()
+
+    def _on_tab(self, at: int) -> None:
+        self._tools.setCurrentIndex(at)
+        self._stack.setCurrentIndex(at)
+        if self.isVisible():
+            self._start()
+
+    def _start(self) -> None:
+        """Ask for the tab in front at once, and again as often as it is renewed; users and ports are asked for once."""
+        period_ms = ASK_MS.get(self.kind)
+        if period_ms is None:
+            self._timer.stop()
+            if self.kind not in self._answered:
+                self.ask(self.kind)
+        else:
+            self._timer.start(period_ms)
+            self.ask(self.kind)
+
+    def _on_time(self) -> None:
+        self.ask(self.kind)
+
+    def _show_count(self, at: int, words: str) -> None:
+        panel = list(self.panels.values())[at]
+        self.bar.setTabText(at, f"{panel.title}  {words}" if words else panel.title)
