@@ -42,6 +42,7 @@ _MOST_LATE_STATUSES = 4000
 _LATE_AT_MOST_S = 7200.0
 """An agent keeps an hour; what it says to be older, or yet to come, belongs nowhere."""
 _MOST_STATUSES_A_SECOND = 100
+_HIGHEST_NUMBER = 2**53
 
 log = logging.getLogger("beffroi.poller")
 
@@ -142,11 +143,15 @@ class MachineWatch:
                 self._on_down(error)
             except Exception:
                 log.exception("linking %s failed", self.machine.name)
-                self._on_down(RemoteProtocolError(_("an error that should not happen; the log has its details")))
+                reason = RemoteProtocolError(_("an error that should not happen; the log has its details"))
+                self._on_down(reason)
             else:
                 try:
                     self._on_up(link)
                     await asyncio.wait([link.lost])
+                except Exception:
+                    log.exception("the link to %s failed", self.machine.name)
+                    link.end(RemoteProtocolError(_("an error that should not happen; the log has its details")))
                 finally:
                     self.link = None
                     link.close()
@@ -187,6 +192,8 @@ class MachineWatch:
 
     def on_status(self, message: StatusMessage) -> None:
         """A status has come."""
+        if not 0 <= message.status.number <= _HIGHEST_NUMBER:
+            raise RemoteProtocolError(_("its agent gives a status a number that none can have"))
         self._number = message.status.number
         if message.is_missed:
             if len(self._late) < _MOST_LATE_STATUSES:

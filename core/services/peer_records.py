@@ -6,8 +6,6 @@ The common case, in which nothing must be changed, costs a few comparisons.
 
 from __future__ import annotations
 
-import math
-
 from msgspec import structs
 
 from core.machine_records import Port, ProcessUse, Service, Session, Temperature
@@ -23,6 +21,11 @@ _MOST_USES = 16
 _MOST_TEMPERATURES = 128
 _LATEST_S = 1e11
 _LARGEST_PID = 2**32 - 1
+_HIGHEST_PERCENT = 1e6
+"""Of one core, for a process that uses all of them."""
+_HIGHEST_RATE = 1e15
+"""Octets a second."""
+_HIGHEST_LOAD = 1e6
 _COLDEST_CELSIUS, _HOTTEST_CELSIUS = -273.15, 2000.0
 _STATES = frozenset({"running", "stopped", "failed", "starting", "stopping", "unknown"})
 _START_MODES = frozenset({"automatic", "manual", "disabled", "unknown"})
@@ -37,7 +40,7 @@ def plain_status(status: Status, previous: Status | None) -> Status:
         if previous is not None and previous.system is not None and _is_same_host(system, previous.system):
             known = previous.system
             if known.uptime_s != system.uptime_s:
-                known = structs.replace(known, uptime_s=_real(system.uptime_s))
+                known = structs.replace(known, uptime_s=_duration(system.uptime_s))
             changes["system"] = known
         else:
             changes["system"] = _plain_system(system)
@@ -57,7 +60,7 @@ def plain_status(status: Status, previous: Status | None) -> Status:
         top = _plain_top(status.top_process)
         if top is not status.top_process:
             changes["top_process"] = top
-    if status.disks is not None and not all(map(_is_disk, status.disks)):
+    if status.disks is not None and not (len(status.disks) <= _MOST_DISKS and all(map(_is_disk, status.disks))):
         changes["disks"] = tuple(
             Disk(mount=plain_text(disk.mount), total_bytes=_count(disk.total_bytes), used_bytes=_count(disk.used_bytes))
             for disk in status.disks[:_MOST_DISKS]
@@ -70,7 +73,7 @@ def plain_status(status: Status, previous: Status | None) -> Status:
             for one in status.temperatures[:_MOST_TEMPERATURES]
             if _celsius(one.celsius) is not None
         )
-    if not math.isfinite(status.time_s):
+    if not 0 <= status.time_s < _LATEST_S:
         changes["time_s"] = 0.0
     return structs.replace(status, **changes) if changes else status
 
@@ -138,23 +141,23 @@ def plain_process(process: Process) -> Process:
         and len(process.status) <= 256
         and 0 <= process.pid <= _LARGEST_PID
         and 0 <= process.parent_pid <= _LARGEST_PID
-        and 0 <= process.cpu_percent < math.inf
+        and 0 <= process.cpu_percent <= _HIGHEST_PERCENT
         and len(process.command_line) <= _LONGEST_COMMAND_LINE
         and 0 <= process.memory_bytes <= _MOST
-        and math.isfinite(process.started_s)
+        and 0 <= process.started_s < _LATEST_S
     ):
         return process
     return structs.replace(
         process,
         pid=_pid(process.pid) or 0,
         parent_pid=_pid(process.parent_pid) or 0,
-        cpu_percent=process.cpu_percent if 0 <= process.cpu_percent < math.inf else 0.0,
+        cpu_percent=process.cpu_percent if 0 <= process.cpu_percent <= _HIGHEST_PERCENT else 0.0,
         name=plain_text(process.name),
         user=plain_text(process.user),
         status=plain_text(process.status),
         command_line=plain_text(process.command_line, _LONGEST_COMMAND_LINE),
         memory_bytes=_count(process.memory_bytes),
-        started_s=_real(process.started_s),
+        started_s=_time(process.started_s) or 0.0,
     )
 
 
@@ -178,13 +181,13 @@ def _plain_system(system: System) -> System:
         kernel=plain_text(system.kernel),
         architecture=plain_text(system.architecture),
         ip_addresses=tuple(plain_text(address, 64) for address in system.ip_addresses[:_MOST_ADDRESSES]),
-        uptime_s=_real(system.uptime_s),
+        uptime_s=_duration(system.uptime_s),
         python=plain_text(system.python),
     )
 
 
 def _plain_top(top: TopProcess) -> TopProcess | None:
-    if not (0 <= top.pid <= _MOST and math.isfinite(top.cpu_percent)):
+    if not (0 <= top.pid <= _LARGEST_PID and 0 <= top.cpu_percent <= _HIGHEST_PERCENT):
         return None
     if top.name.isprintable() and len(top.name) <= 256:
         return top
@@ -195,7 +198,9 @@ def _is_cpu(cpu: Cpu) -> bool:
     return (
         (cpu.percent is None or 0 <= cpu.percent <= 100.5)
         and len(cpu.per_core_percent) <= _MOST_CORES
+        and all(0 <= percent <= 100.5 for percent in cpu.per_core_percent)
         and len(cpu.load_average) <= 3
+        and all(0 <= load <= _HIGHEST_LOAD for load in cpu.load_average)
     )
 
 
@@ -231,7 +236,7 @@ def _is_network(network: Network) -> bool:
 
 
 def _is_rate(rate: float | None) -> bool:
-    return rate is None or 0 <= rate < math.inf
+    return rate is None or 0 <= rate <= _HIGHEST_RATE
 
 
 def _are_uses(uses: tuple[ProcessUse, ...]) -> bool:
@@ -241,9 +246,9 @@ def _are_uses(uses: tuple[ProcessUse, ...]) -> bool:
 def _is_use(use: ProcessUse) -> bool:
     return (
         0 <= use.pid <= _LARGEST_PID
-        and 0 <= use.cpu_percent < math.inf
+        and 0 <= use.cpu_percent <= _HIGHEST_PERCENT
         and 0 <= use.memory_bytes <= _MOST
-        and math.isfinite(use.started_s)
+        and 0 <= use.started_s < _LATEST_S
         and len(use.name) <= 256
         and len(use.user) <= 256
         and use.name.isprintable()
@@ -256,7 +261,7 @@ def _plain_use(use: ProcessUse) -> ProcessUse:
         pid=_pid(use.pid) or 0,
         name=plain_text(use.name),
         user=plain_text(use.user),
-        cpu_percent=use.cpu_percent if 0 <= use.cpu_percent < math.inf else 0.0,
+        cpu_percent=use.cpu_percent if 0 <= use.cpu_percent <= _HIGHEST_PERCENT else 0.0,
         memory_bytes=_count(use.memory_bytes),
         started_s=_time(use.started_s) or 0.0,
     )
@@ -289,5 +294,5 @@ def _count(number: int) -> int:
     return number if 0 <= number <= _MOST else 0
 
 
-def _real(number: float) -> float:
-    return number if math.isfinite(number) else 0.0
+def _duration(seconds: float) -> float:
+    return seconds if 0 <= seconds < _LATEST_S else 0.0

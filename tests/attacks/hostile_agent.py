@@ -34,6 +34,7 @@ class HostileAgent:
         self.links: list[HostileLink] = []
         self.met = 0
         self.heard: list[Envelope] = []
+        self.mistakes: list[Exception] = []
         self.port = 0
         self._context = agent_context(identity, [console_pem])
         self._server: asyncio.Server | None = None
@@ -46,6 +47,7 @@ class HostileAgent:
 
     async def __aexit__(self, *_error: object) -> None:
         assert self._server is not None
+        assert not self.mistakes, self.mistakes
         self._server.close()
         for link in list(self.links):
             link.end()
@@ -83,8 +85,12 @@ class HostileLink(asyncio.Protocol):
         while (frame := self._frames.next_frame()) is not None:
             envelope = messages.decode_envelope(frame[1])
             self.agent.heard.append(envelope)
-            if not self.agent.script(self, envelope):
-                self._answer(envelope)
+            try:
+                if not self.agent.script(self, envelope):
+                    self._answer(envelope)
+            except Exception as error:  # a script with a mistake proves nothing
+                self.agent.mistakes.append(error)
+                raise
 
     def raw(self, octets: bytes) -> None:
         """Octets as they are."""
@@ -103,7 +109,7 @@ class HostileLink(asyncio.Protocol):
         """The answer to a request."""
         self.raw(encode_frame(JSON_FRAME, messages.encode_result(envelope.id or 0, result)))
 
-    def status(self, number: int = 1, **changes: object) -> None:
+    def status(self, number: int = 1, /, **changes: object) -> None:
         """A status with some of it changed."""
         told = StatusMessage(status=made_up_status(number, time.time()))
         self.notify("status", told if not changes else changed(told, changes))
@@ -143,7 +149,8 @@ def changed(told: StatusMessage, changes: dict[str, object]) -> dict[str, Any]:
     """The status as plain JSON with other values in it; `cpu__percent` is within a section."""
     import msgspec
 
-    plain = msgspec.to_builtins(told)
+    plain: dict[str, Any] = msgspec.to_builtins(told)
+    plain["is_missed"] = changes.pop("is_missed", False)
     for name, value in changes.items():
         place = plain["status"]
         *path, last = name.split("__")
