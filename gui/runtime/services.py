@@ -7,17 +7,16 @@ them.
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
-from pathlib import Path
+from collections.abc import Callable, Coroutine, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from PyQt5.QtCore import QObject, Qt, pyqtSignal
 
-from core.config import Config, MeterConfig, database_location, load_config
-from core.errors import BeffroiError, TransportError
+from core.config import Config, MeterConfig, load_config
+from core.errors import BeffroiError, TransportError, WrongPassphraseError
 from core.home import Home
 from core.language import _
 from core.records import (
@@ -32,6 +31,9 @@ from core.records import (
 from core.requests import ReloadRequest, Request
 from core.services.hub import Hub
 from core.site_records import Record
+from gui.runtime.command_post import CommandPost
+from gui.runtime.common_work import made_recorder, paired, paired_all, serial_ports
+from gui.runtime.console_identity import opened_identity
 from gui.runtime.home_share import HomeShare, console_name
 from gui.runtime.loop_thread import Answers, LoopThread
 from gui.runtime.mailbox import Mailbox
@@ -44,7 +46,6 @@ if TYPE_CHECKING:
     from core.store.history import History
     from core.transport.identity import Identity
 
-OPEN_WITHIN_S = 0.5
 LINKED_S = 60.0
 """How often machines tell that they are there where another polls them."""
 
@@ -64,6 +65,7 @@ class Services(QObject):
 
     history_ready = pyqtSignal()
     identity_ready = pyqtSignal()
+    key_locked = pyqtSignal(object)
     _progressed = pyqtSignal(object, object)
 
     def __init__(self, home: Home, config: Config, parent: QObject | None = None) -> None:
@@ -80,6 +82,7 @@ class Services(QObject):
         self._progressed.connect(_call, Qt.QueuedConnection)
         self._is_stopped = False
         self._recorder: Recorder | None = None
+        self._post: CommandPost | None = None
         self.identity: Identity | None = None
         self.pool: WorkerPool | None = None
         self.meters = MeterThreads(home, self._hub.publish, self)
@@ -98,13 +101,29 @@ class Services(QObject):
         """Start all threads; `history_ready` and `identity_ready` follow."""
         self._common.start()
         self._recording.start()
-        self.answers.when(self._recording.submit(self._make_recorder()), self._on_recorder, self._on_failed)
-        self.answers.when(self._common.submit(self._make_identity()), self._on_identity, self._on_failed)
+        self.answers.when(
+            self._recording.submit(made_recorder(self.home, self.config, self._on_store)),
+            self._on_recorder,
+            self._on_failed,
+        )
+        self.answers.when(
+            self._common.submit(opened_identity(self.home, self.config)), self._on_identity, self._on_no_identity
+        )
 
-    def stop(self) -> None:
-        """Stop all; what has been learned is written when this returns."""
+    def running_commands(self) -> list[CommandRequest]:
+        """The commands that run, oldest first; the machines of each are those that have no result yet."""
+        return [] if self.pool is None else self.pool.running()
+
+    def stop(self, *, let_commands_go_on: bool = False) -> None:
+        """Stop all; what has been learned is written when this returns.
+
+        Commands that run are cancelled, and up to two seconds waited for their ends; `let_commands_go_on` leaves them
+        to their agents, and the next window fetches their results.
+        """
         self._is_stopped = True
         self.mailbox.close()
+        if self.pool is not None:
+            CommandPost.end_commands(self.pool, go_on=let_commands_go_on)
         self.answers.close()
         self.meters.request_stop()
         if self.pool is not None:
@@ -117,6 +136,8 @@ class Services(QObject):
         self._common.stop()
         self._share.stop()
         self._recording.stop()
+        if self._post is not None:
+            self._post.journal.close()
         self._share.release()
 
     @property
@@ -209,14 +230,7 @@ class Services(QObject):
         self, host: str, port: int, code: str, done: Callable[[PairedAgent], object], failed: Failed
     ) -> Callable[[], None]:
         """Pair with one agent; what is returned cancels it."""
-
-        async def work() -> PairedAgent:
-            from core.services.pairing import pair
-
-            identity = self.identity or await self._make_identity()
-            return await pair(host, port, code, identity, console_name(self.config))
-
-        return self.run(work(), done, failed)
+        return self.run(paired(host, port, code, self._own_identity, console_name(self.config)), done, failed)
 
     def pair_all(
         self,
@@ -227,32 +241,20 @@ class Services(QObject):
         failed: Failed,
     ) -> Callable[[], None]:
         """Pair with many; `progressed` for each; what is returned cancels it."""
-
-        async def work() -> None:
-            from core.services.site_pairing import pair_all
-
-            identity = self.identity or await self._make_identity()
-            found: AsyncIterator[Any] = pair_all(machines, code, identity)
-            async for progress in found:
-                self._progressed.emit(progressed, progress)
-
-        return self.run(work(), done, failed)
+        tell = partial(self._progressed.emit, progressed)
+        return self.run(paired_all(machines, code, self._own_identity, tell), done, failed)
 
     def serial_ports(self, done: Done, failed: Failed | None = None) -> None:
         """The serial ports of this machine."""
+        self.run(serial_ports(), done, failed)
 
-        async def work() -> Any:
-            from core.transport.serial_port import serial_ports
-
-            return await asyncio.to_thread(serial_ports)
-
-        self.run(work(), done, failed)
-
-    def execute(self, words: Sequence[str], machines: Sequence[str], timeout_s: float) -> CommandRequest:
+    def execute(
+        self, words: Sequence[str], machines: Sequence[str], timeout_s: float, window: int = 0
+    ) -> CommandRequest:
         """Send a command; raises UsageError where the words mean nothing, TransportError while nothing can be sent."""
         from core.services.commands import new_request
 
-        request = new_request(words, machines, timeout_s, self.config.operator, time.time())
+        request = new_request(words, machines, timeout_s, self.config.operator, time.time(), window)
         if self.pool is None:
             raise TransportError(_("the console is still starting, nothing was sent; send it again in a moment"))
         self.pool.execute(request)
@@ -278,54 +280,40 @@ class Services(QObject):
 
     # What happens behind
 
-    async def _make_recorder(self) -> Recorder:
-        def imported() -> Recorder:
-            from core.services.recorder import Recorder
-            from core.store.history import History
-
-            location = database_location(self.config, self.home)
-            # A window says soon that it has to wait, and asks again; nobody else looks after it.
-            return Recorder(
-                lambda: History.open(location, busy_timeout_s=OPEN_WITHIN_S),
-                self.config.retention,
-                self._on_store,
-            )
-
-        return await asyncio.to_thread(imported)
-
     def _on_recorder(self, recorder: Recorder) -> None:
         self._recorder = recorder
         self._hub.add(recorder)
         self.meters.set_history(recorder.query)
         self._recording.spawn(recorder.run())
         self._share.start(self.config, recorder.query, lambda: self._rows_waiting)
+        self._recover_commands()
         self.history_ready.emit()
 
-    async def _make_identity(self) -> Identity:
-        def made() -> Identity:
-            from core.transport.identity import ensure_identity
+    def _recover_commands(self) -> None:
+        """Once both the history and the pollers are there: what commands of a console that is gone came to."""
+        post, pool = self._post, self.pool
+        if self._recorder is not None and post is not None and pool is not None:
+            told = partial(post.take_over, pool=pool, publish=self.publish, keep=self.keep)
+            self.query(post.recover, told, post.on_not_recovered)
 
-            return ensure_identity(self.home.console_path, console_name(self.config))
+    async def _own_identity(self) -> Identity:
+        return self.identity or await opened_identity(self.home, self.config)
 
-        return await asyncio.to_thread(made)
+    def unlock(self, passphrase: str, failed: Failed) -> None:
+        """Open the key after `key_locked`; `identity_ready` follows, or `failed` gets a WrongPassphraseError."""
+        self.run(opened_identity(self.home, self.config, passphrase), self._on_identity, failed)
+
+    def _on_no_identity(self, error: BaseException) -> None:
+        (self.key_locked.emit if isinstance(error, WrongPassphraseError) else self._on_failed)(error)
 
     def _on_identity(self, identity: Identity) -> None:
-        from core.audit import AuditLog
-        from core.services.agent_poller import AgentPoller
-
-        polling = self.config.polling
-        audit_path: Path = self.home.console_path / "audit.log"
         self.identity = identity
-        self.pool = WorkerPool(
-            lambda publish: AgentPoller(
-                identity, publish, polling.interval_s, polling.visible_interval_s, AuditLog(audit_path)
-            ),
-            self._publish_polled,
-            self,
-        )
+        self._post = CommandPost(self.home)
+        self.pool = self._post.pollers(identity, self.config.polling, self._publish_polled, self)
         self.pool.crashed.connect(self.crashed)
         self.pool.start()
         self._hand_over_machines()
+        self._recover_commands()
         self.identity_ready.emit()
 
     def _on_began(self) -> None:

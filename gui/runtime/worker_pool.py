@@ -12,6 +12,7 @@ from PyQt5.QtCore import QObject, pyqtSignal
 
 from core.language import _
 from core.records import CommandProgress, CommandRequest, CommandResult, CommandState, Machine, ProcessTable
+from core.services.run_share import RunShare
 from core.site_records import Record
 from gui.runtime.loop_thread import LoopThread
 
@@ -44,11 +45,17 @@ class Poller(Protocol):
     async def processes(self, name: str) -> ProcessTable:
         """The processes of a machine."""
 
-    async def execute(self, request: CommandRequest) -> list[CommandResult]:
-        """Run a command on those of its machines that are here."""
+    async def execute(self, request: CommandRequest, share: RunShare) -> list[CommandResult]:
+        """Run a command on those of its machines that are here, in the window that all shards share."""
 
     def cancel(self, request_id: str) -> None:
         """Cancel a command."""
+
+    async def end_commands(self, within_s: float, *, go_on: bool) -> None:
+        """Cancel all that runs, or let it go on."""
+
+    def adopt(self, owed: Sequence[Any]) -> None:
+        """Fetch what an earlier console is owed."""
 
 
 class WorkerPool(QObject):
@@ -68,6 +75,7 @@ class WorkerPool(QObject):
         self._publish_on = publish
         self._lock = threading.Lock()
         self._awaited: dict[str, set[str]] = {}
+        self._requests: dict[str, CommandRequest] = {}
         self._threads = [LoopThread(f"poller {number + 1}", self) for number in range(shards)]
         self._pollers = [make_poller(self._publish) for _thread in self._threads]
         self._shard_of: dict[str, int] = {}
@@ -145,11 +153,13 @@ class WorkerPool(QObject):
         """Run a command; the request, its output and its results are published, every machine has one result."""
         with self._lock:
             self._awaited[request.id] = set(request.machines)
+            self._requests[request.id] = request
+        share = RunShare(request.window)
         self._publish_on(request)
         for shard, (thread, poller) in enumerate(zip(self._threads, self._pollers, strict=True)):
             mine = tuple(name for name in request.machines if self._shard_of.get(name) == shard)
             if mine:
-                future = thread.submit(poller.execute(replace(request, machines=mine)))
+                future = thread.submit(poller.execute(replace(request, machines=mine), share))
                 future.add_done_callback(lambda ended, mine=mine: self._on_executed(request.id, mine, ended))
         for name in request.machines:
             if name not in self._shard_of:
@@ -159,6 +169,26 @@ class WorkerPool(QObject):
         """Cancel a command wherever it runs."""
         for thread, poller in zip(self._threads, self._pollers, strict=True):
             thread.call(poller.cancel, request_id)
+
+    def running(self) -> list[CommandRequest]:
+        """The commands that run, oldest first; the machines of each are those that have no result yet."""
+        with self._lock:
+            return [
+                replace(request, machines=tuple(name for name in request.machines if name in self._awaited[run_id]))
+                for run_id, request in self._requests.items()
+            ]
+
+    def end_commands(self, within_s: float, *, go_on: bool) -> list[concurrent.futures.Future[None]]:
+        """Cancel all that runs, or let it go on; the futures are done when all results are told and written down."""
+        return [
+            thread.submit(poller.end_commands(within_s, go_on=go_on))
+            for thread, poller in zip(self._threads, self._pollers, strict=True)
+        ]
+
+    def adopt(self, owed: Sequence[Any]) -> None:
+        """Fetch what an earlier console is owed, each from the shard that holds its machine."""
+        for thread, poller in zip(self._threads, self._pollers, strict=True):
+            thread.call(poller.adopt, owed)
 
     def _publish(self, record: Record) -> None:
         """Only the last result of all shards ends a command, and the request was published once already."""
@@ -170,6 +200,7 @@ class WorkerPool(QObject):
                     is_last = not awaited
                     if is_last:
                         del self._awaited[record.id]
+                        del self._requests[record.id]
                     record = replace(record, is_last=is_last)
         elif isinstance(record, CommandRequest):
             return

@@ -40,7 +40,7 @@ class FakePoller:
     async def processes(self, name):
         return ProcessTable(machine=name, time_s=1.0, processes=())
 
-    async def execute(self, request):
+    async def execute(self, request, share):
         if request.words == ("crash",):
             raise RuntimeError("link lost")
         results = [CommandResult(machine=name, state=CommandState.OK) for name in request.machines]
@@ -51,6 +51,12 @@ class FakePoller:
 
     def cancel(self, request_id):
         self.cancelled.append(request_id)
+
+    async def end_commands(self, within_s, *, go_on):
+        self.ended = go_on
+
+    def adopt(self, owed):
+        self.owed = owed
 
 
 def machine(name):
