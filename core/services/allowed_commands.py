@@ -32,8 +32,8 @@ _PLACEHOLDER = re.compile(r"\{([a-z_][a-z0-9_]*)([?*]?)\}")
 async def allowed_commands(link: AgentLink, machine: str) -> AllowedCommands:
     """The commands that `machine` allows this console, in the order of its policy.
 
-    Raises BeffroiError where the agent does not tell; RefusedError where this console has level view, or where the
-    agent cannot use its policy.
+    Raises BeffroiError where the agent does not tell; RefusedError where this console has level view, where the agent
+    is view-only, or cannot use its policy.
     """
     found: list[AllowedCommand] = []
     pages: list[PolicyPage] = []
@@ -51,6 +51,9 @@ async def allowed_commands(link: AgentLink, machine: str) -> AllowedCommands:
             raise RemoteProtocolError(f"a policy of more than {MOST_COMMANDS} commands")
         return page.is_last
 
+    known = link.hello.capabilities
+    if "status" in known and "exec" not in known:
+        raise RefusedError(_("the agent there is view-only: it shows its machine and runs nothing"))
     await link.ask("policy", {}, take)
     last = pages[0]
     if last.problem:

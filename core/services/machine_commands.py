@@ -200,6 +200,15 @@ class MachineCommands:
                     message=refusal_text(denied, error.message, execution.request),
                 )
             )
+        elif error.code == messages.NOT_FOUND:
+            # An agent that has left execution out of its program does not even know the request.
+            execution.tell(
+                CommandResult(
+                    machine=self._machine,
+                    state=CommandState.NOT_ALLOWED,
+                    message=_("the agent there is view-only: it shows its machine and runs nothing"),
+                )
+            )
         else:
             execution.tell(
                 CommandResult(
