@@ -48,9 +48,12 @@ class MenuWindow(QMainWindow):
     add_machine_wanted = pyqtSignal()
     add_several_wanted = pyqtSignal()
     equipment_wanted = pyqtSignal()
+    consoles_wanted = pyqtSignal()
     add_check_wanted = pyqtSignal()
     pair_again_wanted = pyqtSignal(str)
     remove_wanted = pyqtSignal(list)
+    edit_many_wanted = pyqtSignal(list)
+    find_agents_wanted = pyqtSignal()
     edit_wanted = pyqtSignal(str)
     poll_wanted = pyqtSignal(object)
     copy_address_wanted = pyqtSignal(list)
@@ -176,20 +179,29 @@ class MenuWindow(QMainWindow):
     def _build_machines(self, menu: QMenu) -> None:
         self._entry(menu, _("&Add machine…"), self.add_machine_wanted.emit, "Ctrl+N")
         self._entry(menu, _("Add &several…"), self.add_several_wanted.emit)
+        self._entry(menu, _("&Look for agents…"), self.find_agents_wanted.emit)
         self._entry(menu, _("&Equipment…"), self.equipment_wanted.emit)
+        self._entry(menu, _("&Consoles…"), self.consoles_wanted.emit)
         self._entry(menu, _("A&dd check…"), self.add_check_wanted.emit)
         menu.addSeparator()
         self._entry(menu, _("Poll &now"), self._poll_now, "F5")
         self._entry(menu, _("&Find"), self.focus_filter, "Ctrl+F")
         menu.addSeparator()
         self._with_one = [
-            self._entry(menu, _("&Groups and notes…"), lambda: self.edit_wanted.emit(self.selected_names()[0])),
             self._entry(menu, _("&Pair again…"), lambda: self.pair_again_wanted.emit(self.selected_names()[0])),
         ]
         self._with_selection = [
+            self._entry(menu, _("&Groups, tags and notes…"), self._edit_selected),
             self._entry(menu, _("&Mute for 1 hour"), lambda: self.mute_wanted.emit(self.selected_names())),
             self._entry(menu, _("&Remove…"), lambda: self.remove_wanted.emit(self.selected_names())),
         ]
+
+    def _edit_selected(self) -> None:
+        names = self.selected_names()
+        if len(names) == 1:
+            self.edit_wanted.emit(names[0])
+        elif names:
+            self.edit_many_wanted.emit(names)
 
     def _build_commands(self, menu: QMenu) -> None:
         for title, line in COMMANDS:

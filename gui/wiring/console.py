@@ -46,6 +46,7 @@ from gui.wiring.alarms import AlarmDesk
 from gui.wiring.audit import AuditDesk
 from gui.wiring.checks import CheckDesk
 from gui.wiring.commands import CommandDesk
+from gui.wiring.consoles import TrustDesk
 from gui.wiring.demonstration import MadeUpPast
 from gui.wiring.history import HistoryDesk
 from gui.wiring.local_agent import LocalAgent
@@ -77,6 +78,8 @@ class Console(QObject):
         self._past = MadeUpPast(self.services, self) if is_demo else None
         self.book = SeriesBook()
         self.machines = MachineDesk(self.services, self)
+        self.trust = TrustDesk(self.services, lambda: self.machines.machines.values(), self)
+        self.trust.taken.connect(self.machines.lists.taken)
         self.local_agent = LocalAgent(home, self.services, self.machines, self)
         self.meters = MeterDesk(home, self.services, self.book, self)
         self.commands = CommandDesk(self.services, self)
@@ -137,6 +140,7 @@ class Console(QObject):
         alarms.say_wanted.connect(window.say_wanted)
         window.page_changed.connect(self._on_page_changed)
         self.audit.attach(window)
+        self.trust.attach(window)
         self.preferences.attach(window)
         window.files_wanted.connect(self.open_files)
         window.shortcuts_wanted.connect(self.open_shortcuts)
@@ -239,6 +243,7 @@ class Console(QObject):
     # Settings and help
 
     def _on_settings_changed(self) -> None:
+        self.commands.apply_config()
         self.sensors.apply_config()
         self.room.apply_config()
         self.checks.apply_config()

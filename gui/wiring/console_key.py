@@ -1,0 +1,70 @@
+"""The desk of our own key: its passphrase is asked for at the start, and set, changed and removed here."""
+
+from __future__ import annotations
+
+import asyncio
+
+from msgspec.structs import replace
+from PyQt5.QtCore import QObject, pyqtSignal
+
+from core.language import _
+from gui.dialogs.passphrase import PassphraseDialog, ProtectKeyDialog
+from gui.main_window import MainWindow
+from gui.runtime.home_share import console_name
+from gui.runtime.services import Services
+
+
+class KeyDesk(QObject):
+    """Asks for the passphrase when the services say that the key is locked; `changed` after it was set or removed."""
+
+    changed = pyqtSignal()
+
+    def __init__(self, services: Services, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._services = services
+        self.window: MainWindow | None = None
+        services.key_locked.connect(self._on_locked)
+
+    def _on_locked(self, _error: BaseException) -> None:
+        """The key needs its passphrase: ask for it."""
+        path = str(self._services.home.console_path / "key.pem")
+        dialog = PassphraseDialog(path, self.window)
+        dialog.typed.connect(lambda text: self._services.unlock(text, lambda found: dialog.apply_wrong(str(found))))
+        self._services.identity_ready.connect(dialog.apply_opened)
+        dialog.rejected.connect(self._on_stays_locked)
+        dialog.open()
+
+    def _on_stays_locked(self) -> None:
+        if self.window is not None:
+            self.window.show_notice(
+                _("The key of this console is locked: no machine is reached. Start Beffroi again to be asked anew.")
+            )
+
+    def open_protect(self) -> ProtectKeyDialog:
+        """Protect the key…, or change its passphrase."""
+        home, config = self._services.home, self._services.config
+        from core.transport.identity import is_key_protected
+
+        dialog = ProtectKeyDialog(is_key_protected(home.console_path / "key.pem"), self.window)
+
+        def wanted(old: str, new: str | None, place: str) -> None:
+            def work() -> None:
+                from core.services.console_key import change_passphrase, check_passphrase
+                from core.transport.identity import Passphrase, ensure_identity
+
+                checked = None if new is None else check_passphrase(new)
+                identity = ensure_identity(home.console_path, console_name(config))
+                change_passphrase(home, identity, Passphrase(old), checked, "ask" if new is None else place)
+
+            def done(_done: object) -> None:
+                where = None if new is None else place
+                console = replace(self._services.config.console, passphrase=where)
+                self._services.take_config(replace(self._services.config, console=console))
+                dialog.apply_done()
+                self.changed.emit()
+
+            self._services.run(asyncio.to_thread(work), done, lambda error: dialog.apply_failed(str(error)))
+
+        dialog.wanted.connect(wanted)
+        dialog.open()
+        return dialog
