@@ -19,8 +19,10 @@ from core.config import database_location, load_config
 from core.errors import StoreError
 from core.home import Home
 from core.language import _
-from core.records import Machine
+from core.records import Machine, MachineState
 from core.services.agent_poller import AgentPoller
+from core.services.command_journal import CommandJournal, SentRun
+from core.services.command_recovery import recover
 from core.services.console_key import open_identity
 from core.site_records import Record
 from core.store.history import History
@@ -41,6 +43,8 @@ class Console:
         for warning in warnings:
             print_problem(warning)
         self.history = self._opened()
+        self.audit = AuditLog(self.home.console_path / "audit.log")
+        self.journal = CommandJournal(self.home.console_path / "running")
         self._identity: Identity | None = None
         self._problem = ""
 
@@ -51,6 +55,7 @@ class Console:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.history.close()
+        self.journal.close()
 
     def _opened(self) -> History:
         return History.open(database_location(self.config, self.home))
@@ -77,6 +82,21 @@ class Console:
         """Name and certificate of the console, for what needs no key."""
         return self._identity or ensure_identity(self.home.console_path, self.name)
 
+    def recover_commands(self) -> tuple[SentRun, ...]:
+        """Tell what commands of a console that was killed came to; what is to be fetched of them."""
+        found = recover(self.journal, self.audit, self.history.command_results, now_s())
+        if found.progress:
+            self.record([*found.requests, *found.events, *found.progress])
+        for event in found.events:
+            print_problem(event.text)
+        return found.owed
+
+    async def states(self, machines: Sequence[Machine]) -> dict[str, MachineState]:
+        """Where machines stand now: each is tried once."""
+        async with self.polling(machines, lambda record: None, 5.0, sections=()) as poller:
+            await poller.settled(reach_within_s(machines))
+            return {report.machine: report.state for report in poller.reports()}
+
     def record(self, records: Sequence[Record]) -> bool:
         """Write what was learned into the history; False, and said once, where it cannot be written."""
         try:
@@ -102,8 +122,9 @@ class Console:
         sections: Sequence[str] | None = None,
     ) -> AsyncIterator[AgentPoller]:
         """A poller that runs while the block does."""
-        audit = AuditLog(self.home.console_path / "audit.log")
-        poller = AgentPoller(self.identity, publish, interval_s, interval_s, audit, sections=sections)
+        poller = AgentPoller(
+            self.identity, publish, interval_s, interval_s, self.audit, sections=sections, journal=self.journal
+        )
         poller.set_machines(machines)
         task = asyncio.create_task(poller.run())
         try:
