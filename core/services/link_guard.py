@@ -18,6 +18,8 @@ _FRAME_OCTETS = 256
 """What a frame costs beside its octets: to decode a small one costs as much as to copy this."""
 MOST_ANSWER_OCTETS = 32 << 20
 """Octets of all answers to one request."""
+MOST_OUTPUT_OCTETS = 4 << 20
+"""Octets of output of one command, each time that it is opened; an honest agent sends a quarter of it."""
 MOST_UNSENT_OCTETS = 4 << 20
 """Octets that wait for an agent which does not read."""
 MOST_UNANSWERED = 1024
@@ -27,11 +29,11 @@ MOST_UNANSWERED = 1024
 class _Asked:
     """A command that was asked for on this link."""
 
-    __slots__ = ("openings", "room", "stream")
+    __slots__ = ("given", "openings", "room", "stream")
 
     def __init__(self) -> None:
         self.openings = 0
-        self.room = 0
+        self.room = self.given = 0
         self.stream: int | None = None
 
 
@@ -77,14 +79,19 @@ class LinkGuard:
         if asked.stream is not None:
             self._streams.pop(asked.stream, None)
         asked.openings -= 1
-        asked.room, asked.stream = CREDIT, stream
+        asked.room = asked.given = CREDIT
+        asked.stream = stream
         self._streams[stream] = exec_id
 
     def on_credit(self, exec_id: str, octets: int) -> None:
-        """The agent may send so many octets more."""
+        """The agent may send so many octets more, as long as the command has not sent all that any may.
+
+        Credit is given as fast as output is read: that alone does not stop one that never waits for it.
+        """
         asked = self._commands.get(exec_id)
-        if asked is not None:
+        if asked is not None and asked.given < MOST_OUTPUT_OCTETS:
             asked.room += octets
+            asked.given += octets
 
     def on_output(self, stream: int, octets: int, now_s: float) -> str | None:
         """Output has come: the command it belongs to; None for a stream that no command has (any more)."""

@@ -68,6 +68,7 @@ class HostileLink(asyncio.Protocol):
         self.transport: Any = None
         self._frames = FrameReader(LIMIT_AFTER_HELLO)
         self._tasks: list[asyncio.Task[None]] = []
+        self._ticking: list[asyncio.Task[None]] = []
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = transport
@@ -77,7 +78,7 @@ class HostileLink(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         if self in self.agent.links:
             self.agent.links.remove(self)
-        for task in self._tasks:
+        for task in self._tasks + self._ticking:
             task.cancel()
 
     def data_received(self, data: bytes) -> None:
@@ -133,16 +134,25 @@ class HostileLink(asyncio.Protocol):
 
     def end(self) -> None:
         """Break the link."""
-        for task in self._tasks:
+        for task in self._tasks + self._ticking:
             task.cancel()
         self.transport.abort()
+
+    async def _tick(self) -> None:
+        number = 0
+        while True:
+            number += 1
+            self.status(number)
+            await asyncio.sleep(0.2)
 
     def _answer(self, envelope: Envelope) -> None:
         if envelope.method == "hello":
             self.result(envelope, Hello(name="evil", run_id="run-1", time_s=time.time(), level=Level.RUN))
         elif envelope.method == "subscribe":
             self.result(envelope, {})
-            self.status()
+            for task in self._ticking:
+                task.cancel()
+            self._ticking = [asyncio.ensure_future(self._tick())]
 
 
 def changed(told: StatusMessage, changes: dict[str, object]) -> dict[str, Any]:

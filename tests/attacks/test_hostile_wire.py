@@ -122,7 +122,9 @@ def test_a_second_hello_and_answers_to_nothing_are_ignored(attacked):
     asyncio.run(main())
 
 
-def test_half_a_frame_for_ever_is_a_silent_machine(attacked):
+def test_half_a_frame_for_ever_is_a_silent_machine(attacked, monkeypatch):
+    monkeypatch.setattr("core.services.agent_link.HELLO_TIMEOUT_S", 1.0)
+
     def drip(link: HostileLink, envelope: Envelope) -> bool:
         async def go() -> None:
             link.raw(struct.pack("!IB", 200_000, 0))
