@@ -1,0 +1,173 @@
+"""A console killed at any step of a command: the next one says unknown, never nothing, and fetches what there is."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import killed_console
+import msgspec
+import pytest
+from killed_console import STEPS
+from real_agent import ROOT, SITE_CODE, Agent
+
+from core.audit import AuditLog, read, verify
+from core.records import CommandProgress, CommandResult, CommandState, Event, Machine
+from core.services.agent_poller import AgentPoller
+from core.services.command_journal import CommandJournal, SentRun
+from core.services.command_recovery import Recovered, recover
+from core.services.commands import new_request
+from core.services.site_pairing import pair_one
+from core.site_records import Record
+from core.transport.identity import Identity, ensure_identity
+
+POLICY = """
+[commands]
+brief = { argv = ["sh", "-c", "echo begun; sleep 0.3; echo done"] }
+nap = { argv = ["sleep", "30"] }
+"""
+
+
+class Killed:
+    """What the consoles have left, each in a folder called by the step at which it was killed."""
+
+    def __init__(self, folder: Path, console: Identity, machine: Machine) -> None:
+        self.folder = folder
+        self.console = console
+        self.machine = machine
+
+    def taken_over(self, step: str, known: tuple[CommandResult, ...] = ()) -> tuple[Recovered, CommandJournal]:
+        """What the next console of the home finds."""
+        journal = CommandJournal(self.folder / step / "running")
+        return recover(journal, self.audit(step), lambda run_id: known, time.time()), journal
+
+    def audit(self, step: str) -> AuditLog:
+        return AuditLog(self.folder / step / "audit.log")
+
+    def lines(self, step: str) -> list[tuple[object, object]]:
+        return [(line["event"], line.get("decision") or line.get("state")) for line in read(self.audit(step).path)]
+
+
+@pytest.fixture(scope="module")
+def killed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Killed]:
+    folder = tmp_path_factory.mktemp("killed")
+    agent = Agent(folder / "agent-home", policy=POLICY)
+    console = ensure_identity(folder / "identity", "Ada")
+    machine = asyncio.run(pair_one(Machine(name="m1", host="127.0.0.1", port=agent.port), SITE_CODE, console))
+    text = msgspec.json.encode(machine).decode()
+    children = []
+    for step in STEPS:
+        (folder / step).mkdir(mode=0o700)
+        words = [sys.executable, killed_console.__file__, step, str(folder / step), text, "brief"]
+        children.append(subprocess.Popen(words, cwd=ROOT, env={"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin"}))
+    try:
+        assert [child.wait(30) for child in children] == [-signal.SIGKILL] * len(STEPS)
+        yield Killed(folder, console, machine)
+    finally:
+        for child in children:
+            child.kill()
+            child.wait()
+        agent.stop()
+
+
+async def fetched(killed: Killed, step: str, owed: tuple[SentRun, ...], journal: CommandJournal) -> CommandResult:
+    """What the agent still has of it."""
+    records: list[Record] = []
+    poller = AgentPoller(killed.console, records.append, 5.0, 5.0, killed.audit(step), journal=journal)
+    poller.set_machines([killed.machine])
+    poller.adopt(owed)
+    task = asyncio.create_task(poller.run())
+    try:
+        async with asyncio.timeout(10):
+            while not (found := [record for record in records if isinstance(record, CommandProgress)]):  # noqa: ASYNC110 -- what is seen from outside has no event
+                await asyncio.sleep(0.01)
+    finally:
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+    return found[0].result
+
+
+@pytest.mark.parametrize("step", ["written", "sent", "accepted", "output", "ended"])
+def test_what_was_written_down_and_has_no_end_is_unknown_then_fetched(killed: Killed, step: str) -> None:
+    assert killed.lines(step) == [("command", "send")]
+    found, journal = killed.taken_over(step)
+    (told,) = found.progress
+    assert (told.result.machine, told.result.state, told.is_last) == ("m1", CommandState.UNKNOWN, True)
+    assert [request.words for request in found.requests] == [("brief",)]
+    assert ["not known yet" in event.text for event in found.events if isinstance(event, Event)] == [True]
+    assert killed.lines(step) == [("command", "send"), ("result", "unknown")]
+    result = asyncio.run(fetched(killed, step, found.owed, journal))
+    if step == "written" or result.state is CommandState.UNKNOWN:
+        assert step in ("written", "sent"), "whatever the agent has taken is fetched"
+        assert result.state is CommandState.UNKNOWN
+        assert "never run there" in (result.message or "")
+    else:
+        assert (result.state, result.stdout) == (CommandState.OK, "begun\ndone\n")
+        assert killed.lines(step)[2:] == [("result", "ok")]
+    assert verify(killed.audit(step).path).is_whole
+    journal.close()
+    assert killed.taken_over(step)[0] == Recovered(), "it is told once"
+    assert list((killed.folder / step / "running").iterdir()) == []
+
+
+def test_what_never_was_written_down_was_never_sent(killed: Killed) -> None:
+    found, _journal = killed.taken_over("begun")
+    (told,) = found.progress
+    assert told.result.state is CommandState.CANCELLED
+    assert "never sent" in (told.result.message or "")
+    assert found.owed == ()
+    assert killed.lines("begun") == []
+
+
+@pytest.mark.parametrize("step", ["audited", "acknowledged"])
+def test_an_end_that_only_the_audit_log_has_is_told_from_there(killed: Killed, step: str) -> None:
+    found, _journal = killed.taken_over(step)
+    (told,) = found.progress
+    assert (told.result.state, told.result.exit_status) == (CommandState.OK, 0)
+    assert "audit log" in (told.result.message or "")
+    assert (found.owed, found.events) == ((), ())
+    assert killed.lines(step) == [("command", "send"), ("result", "ok")]
+
+
+def test_commands_of_a_process_that_lives_are_left_alone(killed: Killed, tmp_path: Path) -> None:
+    living = CommandJournal(tmp_path / "running")
+    request = new_request(["brief"], ["m1"], 20, "Ada", time.time())
+    living.begin(SentRun(request=request, machines={"m1": "run"}))
+    mine = CommandJournal(tmp_path / "running")
+    audit = AuditLog(tmp_path / "audit.log")
+    assert recover(mine, audit, lambda run_id: (), time.time()) == Recovered()
+    living.close()
+    found = recover(mine, audit, lambda run_id: (), time.time())
+    assert [told.result.state for told in found.progress] == [CommandState.CANCELLED], "it was never written down"
+
+
+def test_what_is_not_fetched_is_handed_on_until_its_agent_keeps_it_no_more(tmp_path: Path) -> None:
+    audit = AuditLog(tmp_path / "audit.log")
+    request = new_request(["brief"], ["m1", "m2"], 20, "Ada", time.time())
+    first = CommandJournal(tmp_path / "running")
+    first.begin(SentRun(request=request, machines={"m1": "run", "m2": "run"}))
+    audit.append([{"event": "command", "exec_id": request.id, "machine": name} for name in ("m1", "m2")])
+    first.close()
+    second = CommandJournal(tmp_path / "running")
+    found = recover(second, audit, lambda run_id: (), time.time())
+    assert len(found.progress) == 2
+    second.settle(request.id, ["m1"])
+    second.close()
+    third = CommandJournal(tmp_path / "running")
+    known = tuple(told.result for told in found.progress)
+    again = recover(third, audit, lambda run_id: known, time.time())
+    assert again.progress == ()
+    assert again.events == ()
+    assert [run.machines for run in again.owed] == [{"m2": "run"}]
+    third.close()
+    late = recover(CommandJournal(tmp_path / "running"), audit, lambda run_id: known, time.time() + 4000)
+    assert late.owed == ()
+    assert late.progress == ()
+    assert list((tmp_path / "running").iterdir()) == []
