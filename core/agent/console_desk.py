@@ -28,7 +28,7 @@ from core.agent.console_rights import (
 )
 from core.agent.desk import Desk
 from core.agent.link_host import Request
-from core.errors import ConfigError, RefusedError, RemoteProtocolError
+from core.errors import ConfigError, RemoteProtocolError
 from core.protocol import messages
 from core.protocol.messages import plain_text
 from core.protocol.trust_messages import (
@@ -52,6 +52,10 @@ log = logging.getLogger("beffroi.agent")
 LONGEST_NAME = 64
 _PAGE_OCTETS = 24 * 1024
 _encoder = Encoder()
+
+
+class _NotAllowedError(Exception):
+    """Why a console does not get what it asks for: a rule, in the English that goes over the wire and into the log."""
 
 
 class ConsoleDesk(Desk):
@@ -178,7 +182,7 @@ class ConsoleDesk(Desk):
         assert link.console is not None
         console, refusal = self._server.admit(link.console.fingerprint, link.address)
         if console is None:
-            raise RefusedError(f"this console is trusted no more: {refusal}")
+            raise _NotAllowedError(f"this console is trusted no more: {refusal}")
         own = self._server.capped(console)
         return replace(own, level=min(own.level, link.console.level, key=lambda level: level.rank))
 
@@ -202,7 +206,7 @@ class ConsoleDesk(Desk):
     def _decide(
         self, link: AgentLink, own: AuthorizedConsole, argv: list[str], operator: str, rule: str | None
     ) -> None:
-        """Write down what is asked for and what becomes of it; raises RefusedError with the rule, ConfigError."""
+        """Write down what is asked for and what becomes of it; raises _NotAllowedError with the rule, ConfigError."""
         entry = {
             "event": "consoles",
             "console": own.fingerprint,
@@ -215,7 +219,7 @@ class ConsoleDesk(Desk):
         }
         self._server.audit.append([entry])
         if rule is not None:
-            raise RefusedError(rule)
+            raise _NotAllowedError(rule)
 
     def _done(self, link: AgentLink, number: int, fingerprints: list[str]) -> None:
         self._server.refresh_consoles()  # one that was just let in is welcome at once
@@ -227,7 +231,7 @@ class ConsoleDesk(Desk):
         def guarded(link: AgentLink, number: int, params: Raw) -> None:
             try:
                 handler(link, number, params)
-            except RefusedError as refusal:
+            except _NotAllowedError as refusal:
                 log.info("a request of %s about consoles is refused: %s", link.address, refusal)
                 link.refuse(number, messages.DENIED, str(refusal))
             except (ConfigError, OSError) as error:

@@ -169,7 +169,7 @@ class AdmitDialog(_EachDialog):
             )
         )
         self.text = QPlainTextEdit()
-        self.text.setPlaceholderText("-----BEGIN CERTIFICATE-----")
+        self.text.setPlaceholderText(_("the text of the card"))
         self.text.setTabChangesFocus(True)
         self.text.setFixedHeight(72)
         self.text.setAccessibleName(_("Card"))

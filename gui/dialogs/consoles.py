@@ -12,6 +12,7 @@ from core.language import _, ngettext
 from gui.dialogs.base import FormDialog
 from gui.models.consoles import ConsoleModel, ConsoleRow
 from gui.numbers import number
+from gui.plain_text import plain_tip
 from gui.widgets.labels import plain_label, set_role
 from gui.widgets.row_table import RowTable
 
@@ -32,7 +33,7 @@ class ConsolesDialog(FormDialog):
 
     def __init__(self, targets: Sequence[str], parent: QWidget | None = None) -> None:
         super().__init__(_("Consoles"), None, parent)
-        self.resize(1040, 640)
+        self.resize(980, 640)
         self._card_text = ""
         self.add_wide(_title(_("This console")))
         self.own_name = plain_label("", selectable=True)
@@ -143,8 +144,8 @@ class ConsolesDialog(FormDialog):
         self.change_button.setEnabled(is_open)
         self.revoke_button.setEnabled(is_open)
         tip = "" if row is None or is_open else _("This console may change itself and those it admitted, no others.")
-        self.change_button.setToolTip(tip)
-        self.revoke_button.setToolTip(tip)
+        self.change_button.setToolTip(plain_tip(tip))
+        self.revoke_button.setToolTip(plain_tip(tip))
 
     def _with_chosen(self, signal: object) -> None:
         row = self.chosen()
