@@ -150,7 +150,8 @@ class Window(QObject):
             sys.excepthook = before
 
     def close(self) -> None:
-        """Close as if the user had."""
+        """Close as if the user had, but ask nothing: nobody may be there to answer."""
+        self.main_window.may_close = None
         self.main_window.close()
 
     def end(self) -> None:
@@ -204,6 +205,7 @@ class Window(QObject):
         load_qt_words()
         old = self.main_window
         old.closing.disconnect()
+        old.may_close = None
         old.keep_layout()
         before, model = self._model, MachineModel(self)
         model.set_machines(row.machine for row in before.rows())

@@ -6,7 +6,7 @@ ready. It asks for everything by signals and is told everything by `apply…`; `
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from PyQt5.QtCore import QByteArray, QPoint, QSettings, QSize, Qt, QTimer, pyqtSignal
 from PyQt5.QtGui import QCloseEvent, QGuiApplication, QPaintEvent, QResizeEvent
@@ -49,6 +49,8 @@ class MainWindow(MenuWindow):
         self._tab_padding: int | None = None
         self._selected_before: list[str] = []
         self._pages: dict[str, QWidget] = {}
+        self.may_close: Callable[[], bool] | None = None
+        """Asked before the window closes; False keeps it open."""
         self.model = model
         self.setWindowTitle("Beffroi")
         self.setMinimumSize(800, 560)
@@ -245,6 +247,9 @@ class MainWindow(MenuWindow):
 
     def closeEvent(self, event: QCloseEvent) -> None:
         """Keep the layout; the services are ended by who listens."""
+        if self.may_close is not None and not self.may_close():
+            event.ignore()
+            return
         self.keep_layout()
         self._counting.stop()
         self.closing.emit()

@@ -179,9 +179,9 @@ class AgentPoller:
         """
         return await self._fan_out.execute(request, share)
 
-    def cancel(self, request_id: str) -> None:
-        """End a command wherever it still runs."""
-        self._fan_out.cancel(request_id)
+    def cancel(self, request_id: str, machines: Sequence[str] | None = None) -> None:
+        """End a command wherever it still runs, or on these machines alone."""
+        self._fan_out.cancel(request_id, machines)
 
     async def end_commands(self, within_s: float, *, go_on: bool) -> None:
         """The console is closed: cancel what runs and wait so long for the ends, or let it go on."""

@@ -106,13 +106,21 @@ class FanOut:
             self._runs.pop(request.id, None)
         return [run.results[name] for name in names if name in run.results]
 
-    def cancel(self, request_id: str) -> None:
-        """End a command wherever it still runs, and send it nowhere else."""
+    def cancel(self, request_id: str, machines: Sequence[str] | None = None) -> None:
+        """End a command wherever it still runs, and send it nowhere else; on these machines alone where given."""
         run = self._runs.get(request_id)
         if run is None:
             return
-        run.is_cancelled = True
         watches = self._watches()
+        if machines is not None:
+            for execution in [one for one in run.waiting if one.machine in machines]:
+                run.waiting.remove(execution)
+                execution.tell(_cancelled_unsent(execution.machine))
+            for name in run.placed.intersection(machines):
+                if name in watches:
+                    watches[name].commands.cancel(request_id)
+            return
+        run.is_cancelled = True
         for name in run.names:
             if name in watches:
                 watches[name].commands.cancel(request_id)

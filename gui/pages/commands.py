@@ -5,7 +5,6 @@ Nothing but its own user changes whom a command is for. Services are told by sig
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Mapping, Sequence
 
 from PyQt5.QtCore import QByteArray, Qt, QTimer, pyqtSignal
@@ -29,6 +28,7 @@ from core.targets import TargetBook
 from gui.models.answers import Run, monotonic_s
 from gui.models.command_line import typed_line
 from gui.models.commands_layout import kept_layout, read_layout
+from gui.models.line_queue import LineQueue
 from gui.models.runs import Runs, run_words, saved_run
 from gui.widgets.answers_card import AnswersCard
 from gui.widgets.command_bar import CommandBar
@@ -65,13 +65,7 @@ class CommandsPage(QWidget):
         self._filters: dict[str, tuple[str, ...]] = {}
         self._states: dict[str, MachineState] = {}
         self._runs = Runs()
-        self._queue: deque[tuple[str, ...]] = deque()
-        self._queued_to: tuple[str, ...] = ()
-        self._timeout_s = 0.0
-        self._window = 0
-        self._expected: tuple[str, ...] | None = None
-        self._lines_in_all = 0
-        self._current_id: str | None = None
+        self._queue = LineQueue()
         self._wanted_id: str | None = None
         self._is_split_by_user = False
         self._has_recalled = False
@@ -138,6 +132,10 @@ class CommandsPage(QWidget):
         """The machines that the chips mean now."""
         return self.controls.chips.machines()
 
+    def book(self) -> TargetBook:
+        """The machines and filters that targets are looked up in."""
+        return self.controls.book
+
     def line(self) -> str:
         """What is typed: one command, or several lines of them."""
         return "\n".join(self.controls.field.lines())
@@ -158,6 +156,10 @@ class CommandsPage(QWidget):
         """Send `words` to these machines, with the time-out and the window that are set; the chips stay."""
         self.send_wanted.emit(list(words), list(names), self.timeout_s(), self.controls.window())
 
+    def say_no_target(self) -> None:
+        """Say that machines are to be chosen first."""
+        self.controls.say_no_target()
+
     def focus_command(self) -> None:
         """The next key goes into the line."""
         self.controls.field.setFocus()
@@ -165,7 +167,6 @@ class CommandsPage(QWidget):
     def apply_not_sent(self, reason: str) -> None:
         """What was asked for by `send_wanted` cannot be sent; the lines after it are not sent either."""
         self._queue.clear()
-        self._expected = None
         self.controls.say(_("Not sent: {reason}.").format(reason=reason.rstrip(".")))
         self._refresh()
 
@@ -173,8 +174,7 @@ class CommandsPage(QWidget):
         """A command goes out: show it from now on."""
         run = self._runs.start(request, monotonic_s())
         self._wanted_id = request.id
-        if self._expected == request.words:
-            self._expected, self._current_id = None, request.id
+        self._queue.started(request.id, request.words)
         self.history.model.apply_live(run.summary())
         self._show(run)
         self._patience.start()
@@ -304,16 +304,12 @@ class CommandsPage(QWidget):
         self.history.again_wanted.connect(self._on_again)
 
     def _on_send(self, commands: list[tuple[str, ...]], names: list[str], timeout_s: float, window: int) -> None:
-        self._queue = deque(commands)
-        self._queued_to = tuple(names)
-        self._timeout_s, self._window = timeout_s, window
-        self._lines_in_all = len(commands)
+        self._queue.fill(commands, names, timeout_s, window)
         self._send_next()
 
     def _send_next(self) -> None:
-        words = self._queue.popleft()
-        self._current_id, self._expected = None, words
-        self.send_wanted.emit(list(words), list(self._queued_to), self._timeout_s, self._window)
+        queue = self._queue
+        self.send_wanted.emit(list(queue.take()), list(queue.names), queue.timeout_s, queue.window)
         self._refresh()
 
     def _take_book(self) -> None:
@@ -348,7 +344,7 @@ class CommandsPage(QWidget):
         self.history.model.apply_live(run.summary())
         if run is self.answers.run:
             self.answers.refresh()
-        if run.request.id == self._current_id and self._queue:
+        if self._queue.is_current(run.request.id) and self._queue:
             self._send_next()
         self._asking.start()
         self._refresh()
@@ -367,10 +363,9 @@ class CommandsPage(QWidget):
         if run is None:
             return
         words = run_words(run, monotonic_s())
-        place = self._lines_in_all - len(self._queue)
-        if self._lines_in_all > 1 and run.request.id == self._current_id:
-            line = _("line {place} of {count}").format(place=place, count=self._lines_in_all)
-            words = f"{line} · {words}"
+        place = self._queue.place(run.request.id)
+        if place is not None:
+            words = " · ".join((_("line {place} of {count}").format(place=place[0], count=place[1]), words))
         self.words.setText(words)
         self.bar.apply(run.standings(), words)
         if run.is_running:

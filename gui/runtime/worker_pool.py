@@ -48,8 +48,8 @@ class Poller(Protocol):
     async def execute(self, request: CommandRequest, share: RunShare) -> list[CommandResult]:
         """Run a command on those of its machines that are here, in the window that all shards share."""
 
-    def cancel(self, request_id: str) -> None:
-        """Cancel a command."""
+    def cancel(self, request_id: str, machines: Sequence[str] | None = None) -> None:
+        """Cancel a command, on these machines alone where given."""
 
     async def end_commands(self, within_s: float, *, go_on: bool) -> None:
         """Cancel all that runs, or let it go on."""
@@ -165,10 +165,11 @@ class WorkerPool(QObject):
             if name not in self._shard_of:
                 self._tell(request.id, name, CommandState.OFFLINE, _("no such machine"))
 
-    def cancel(self, request_id: str) -> None:
-        """Cancel a command wherever it runs."""
+    def cancel(self, request_id: str, machines: Sequence[str] | None = None) -> None:
+        """Cancel a command wherever it runs, or on these machines alone."""
+        more = () if machines is None else (tuple(machines),)
         for thread, poller in zip(self._threads, self._pollers, strict=True):
-            thread.call(poller.cancel, request_id)
+            thread.call(poller.cancel, request_id, *more)
 
     def running(self) -> list[CommandRequest]:
         """The commands that run, oldest first; the machines of each are those that have no result yet."""

@@ -39,7 +39,7 @@ class CommandBar(QWidget):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self._book = TargetBook(machines=())
+        self.book = TargetBook(machines=())
         self._is_chosen_once = False
         self.buttons = CommandButtons(self)
         self.chips = TargetChips(self)
@@ -81,7 +81,7 @@ class CommandBar(QWidget):
 
     def set_book(self, book: TargetBook) -> None:
         """Take the machines and filters there are; whom the chips mean may change with them, the chips never do."""
-        self._book = book
+        self.book = book
         self.chips.set_book(book)
         if len(book.machines) == 1 and not self._is_chosen_once:
             # with a single machine there is no doubt; the chip says so
@@ -131,6 +131,11 @@ class CommandBar(QWidget):
         self.problem.setText(problem)
         self.problem.setVisible(bool(problem))
 
+    def say_no_target(self) -> None:
+        """Say that machines are to be chosen first."""
+        self.say(_("Choose the machines first: a name, a pattern such as srv-*, an @group, or all."))
+        self.chips.entry.setFocus()
+
     def send(self) -> None:
         """Send what is typed to whom the chips say, or say what is missing."""
         self.chips.commit()
@@ -142,8 +147,7 @@ class CommandBar(QWidget):
             self.say(_("Not sent: {reason}.").format(reason=error))
             return
         if not names:
-            self.say(_("Choose the machines first: a name, a pattern such as srv-*, an @group, or all."))
-            self.chips.entry.setFocus()
+            self.say_no_target()
         elif not commands:
             self.field.setFocus()
         else:
@@ -198,13 +202,13 @@ class CommandBar(QWidget):
         count = len(names)
         self.send_button.setText(_("Send to {count}").format(count=number(count)) if count else _("Send"))
         self.send_button.setToolTip(plain_tip(self._tip(names)))
-        self.send_button.setEnabled(bool(self.field.lines()) and bool(self._book.machines))
+        self.send_button.setEnabled(bool(self.field.lines()) and bool(self.book.machines))
 
     def _tip(self, names: Sequence[str]) -> str:
         if not names:
             return _("No machine chosen")
         reached = (MachineState.ONLINE, MachineState.LATE)
-        away = [name for name in names if self._book.states.get(name) not in reached]
+        away = [name for name in names if self.book.states.get(name) not in reached]
         lines = [shortened(fold_names(names))]
         if away:
             text = ngettext(
@@ -220,7 +224,7 @@ class CommandBar(QWidget):
     def _on_chips_changed(self) -> None:
         lost = self.chips.lost()
         names = ", ".join(f"“{target}”" for target in lost)
-        self.say(_("No machine matches {targets}.").format(targets=names) if lost and self._book.machines else "")
+        self.say(_("No machine matches {targets}.").format(targets=names) if lost and self.book.machines else "")
         self._refresh()
 
     def _on_window_chosen(self, _place: int) -> None:

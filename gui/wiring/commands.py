@@ -18,10 +18,14 @@ from core.records import (
     CommandStep,
     Machine,
 )
+from gui.dialogs.running_commands import Ending, ask_before_closing
 from gui.main_window import MainWindow
 from gui.models.machine_row import MachineRow
 from gui.pages.commands import CommandsPage
 from gui.runtime.services import Services
+from gui.wiring.allowed_commands import AllowedCommandsDesk
+from gui.wiring.answer_files import AnswerFilesDesk
+from gui.wiring.command_library import CommandLibraryDesk
 
 TARGETS_MS = 400
 """Machines change their state all the time; whom the chips mean is looked up so often at most."""
@@ -44,19 +48,40 @@ class CommandDesk(QObject):
         self._due.setInterval(TARGETS_MS)
         self._due.timeout.connect(self._on_targets_due)
         self._is_asked_again = False
+        self.let_commands_go_on = False
+        """What its user said when the window was closed while commands ran."""
+        self._library = CommandLibraryDesk(services, self)
+        self._parts = (AnswerFilesDesk(services, self), AllowedCommandsDesk(services, self), self._library)
         services.history_ready.connect(self._ask_history)
 
     def attach(self, window: MainWindow, page: CommandsPage) -> None:
         """Serve this window and its page."""
         self._window, self._page = window, page
+        window.may_close = self.may_close
         page.send_wanted.connect(self._on_send)
         page.cancel_wanted.connect(self._on_cancel)
         page.history_wanted.connect(self._on_history_wanted)
         page.run_wanted.connect(self._on_run_wanted)
         page.add_machine_wanted.connect(window.add_machine_wanted)
         window.command_wanted.connect(self.open_command)
+        for part in self._parts:
+            part.attach(window, page)
         self._tell_targets()
         self._ask_history()
+
+    def may_close(self) -> bool:
+        """Ask what becomes of commands that run, where there are some; False to stay."""
+        self.let_commands_go_on = False
+        running = self._services.running_commands()
+        if not running:
+            return True
+        answer = ask_before_closing(self._window, running)
+        self.let_commands_go_on = answer is Ending.LET_GO_ON
+        return answer is not Ending.STAY
+
+    def apply_config(self) -> None:
+        """The site's commands and filters may have changed."""
+        self._library.apply_config()
 
     def show_targets(self) -> None:
         """Tell the page which machines there are and where they stand; asked for often, done now and then."""
@@ -106,15 +131,14 @@ class CommandDesk(QObject):
 
     def _on_send(self, words: list[str], machines: list[str], timeout_s: float, window: int) -> None:
         try:
-            more = (window,) if window else ()
-            self._services.execute(words, machines, timeout_s, *more)
+            self._services.execute(words, machines, timeout_s, window)
         except BeffroiError as error:
             if self._page is not None:
                 self._page.apply_not_sent(str(error))
 
     def _on_cancel(self, run_id: str, names: list[str]) -> None:
         if self._services.pool is not None:
-            self._services.pool.cancel(run_id, *([names] if names else []))
+            self._services.pool.cancel(run_id, names or None)
 
     def _on_history_wanted(self, search: str) -> None:
         self._search = search

@@ -162,7 +162,7 @@ class Console(QObject):
         self.local_agent.request_stop()
         self.meters.request_stop()
         self.sensors.request_stop()
-        self.services.stop()
+        self.services.stop(let_commands_go_on=self.commands.let_commands_go_on)
         self.local_agent.stop()
         self.meters.stop()
         self.sensors.stop()
@@ -243,6 +243,7 @@ class Console(QObject):
     # Settings and help
 
     def _on_settings_changed(self) -> None:
+        self.machines.apply_config()
         self.commands.apply_config()
         self.sensors.apply_config()
         self.room.apply_config()
