@@ -17,6 +17,7 @@ import re
 
 from msgspec import Struct
 
+from core.access_records import AllowedCommand, AllowedParameter
 from core.records import Level
 
 LONGEST_TIMEOUT_S = 600.0
@@ -92,6 +93,39 @@ class Command(Struct, frozen=True, kw_only=True):
     sha256: str = ""
     description: str = ""
     leaves_daemons: bool = False
+
+    def told(self) -> AllowedCommand:
+        """What consoles are told of it."""
+        parameters = []
+        for word in self.argv:
+            holder = PLACEHOLDER.search(word)
+            if holder is None:
+                continue
+            kind = self.parameters[holder.group(1)]
+            is_int = kind.type == "int"
+            parameters.append(
+                AllowedParameter(
+                    name=holder.group(1),
+                    type=kind.type,
+                    values=kind.values,
+                    minimum=kind.minimum if is_int else None,
+                    maximum=kind.maximum if is_int else None,
+                    roots=kind.roots,
+                    letters=kind.letters,
+                    is_optional=holder.group(2) != "",
+                    is_repeated=holder.group(2) == "*",
+                )
+            )
+        return AllowedCommand(
+            id=self.id,
+            argv=self.argv,
+            parameters=tuple(parameters),
+            level=self.level,
+            timeout_s=self.timeout_s,
+            description=self.description,
+            is_default=self in DEFAULT_COMMANDS,
+            is_pinned=bool(self.sha256),
+        )
 
     def match(self, words: tuple[str, ...]) -> tuple[str, ...] | str | None:
         """The arguments to run, why a value does not fit, or None where these are other words."""

@@ -31,24 +31,29 @@ class PolicyFile:
     """The policy of an agent as its file says now."""
 
     def __init__(self, path: Path, platform: str) -> None:
-        """Read it; raises ConfigError: an agent does not start with a policy that it cannot use."""
         self._path = path
         self._platform = platform
-        self._stamp = _stamp(path)
-        self.policy = load_policy(path, platform)
+        self._stamp: tuple[object, ...] | None = (path,)  # no file has it
+        self.policy = Policy((), platform, problem="it was not read")
+
+    def read(self) -> Policy:
+        """The policy as an agent starts with it; raises ConfigError where it cannot be used."""
+        self._stamp = _stamp(self._path)
+        self.policy = load_policy(self._path, self._platform)
+        return self.policy
 
     def refresh(self) -> bool:
-        """Read it again where it has changed; True when it had."""
+        """Read it again where it has changed; True when it had. One that cannot be used allows nothing."""
         stamp = _stamp(self._path)
         if stamp == self._stamp:
             return False
-        self._stamp = stamp
         try:
-            self.policy = load_policy(self._path, self._platform)
+            self.read()
             log.info("the policy has changed: %d commands", len(self.policy.commands))
         except ConfigError as error:
             log.error("the policy cannot be used, nothing but built-ins is allowed: %s", error)
             self.policy = Policy((), self._platform, problem=plain_text(str(error), 1000))
+        self._stamp = stamp
         return True
 
 

@@ -230,6 +230,7 @@ def _changed(path, text, mode=0o600):
 def test_a_policy_that_changes_counts_at_once_and_a_bad_one_allows_nothing(tmp_path):
     path = tmp_path / "policy.toml"
     held = PolicyFile(path, "linux")
+    held.read()
     assert held.policy.decide(("true",), Level.RUN).is_allowed
     assert not held.refresh()
     _changed(path, "defaults = false\n[commands]\nmark = { argv = ['echo', 'mark'], description = 'says mark' }\n")
