@@ -10,6 +10,8 @@ from PyQt5.QtCore import QModelIndex
 
 from gui.models.rows import RowsModel
 
+MOST_HOLES = 500
+
 
 class KeyedRows(RowsModel):
     """`_rows` are keys, each once; `bring` makes them others and tells the view of each kind of change apart."""
@@ -20,7 +22,11 @@ class KeyedRows(RowsModel):
         """Show these rows in this order."""
         staying = set(wanted)
         gone = [row for row, key in enumerate(self._rows) if key not in staying]
-        for first, last in reversed(runs(gone)):
+        holes = runs(gone)
+        if len(holes) > MOST_HOLES:  # hardly anything is what it was: the view begins anew, which costs little
+            self.drop()
+            holes = []
+        for first, last in reversed(holes):
             self.beginRemoveRows(QModelIndex(), first, last)
             del self._rows[first : last + 1]
             self.endRemoveRows()

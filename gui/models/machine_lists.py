@@ -124,23 +124,23 @@ class ListModel(KeyedRows):
 class ServiceModel(ListModel):
     """Services: failed ones first."""
 
-    HEADERS = (N_("State"), N_("Name"), N_("Description"), N_("Starts"), N_("PID"))
-    RIGHT = frozenset({4})
+    HEADERS = (N_("State"), N_("Name"), N_("PID"), N_("Starts"), N_("Description"))
+    RIGHT = frozenset({2})
 
     def key(self, record: Service) -> Hashable:
         """The name of the service."""
         return record.name
 
     def text(self, record: Service, column: int) -> str:
-        """State as shape and word, name, description, how it starts, its pid."""
+        """State as shape and word, name, its pid, how it starts, what it is."""
         if column == 0:
             shape, word, _role = _STATES.get(record.state, ("○", "", None))
             return f"{shape} {_(word) if word else _('not known')}"
+        if column == 2:
+            return "" if record.pid is None else str(record.pid)
         if column == 3:
             mode = _START_MODES.get(record.start_mode)
             return _(mode) if mode else _("not known")
-        if column == 4:
-            return "" if record.pid is None else str(record.pid)
         return one_line(record.name if column == 1 else record.description)
 
     def order(self, record: Service, column: int) -> Any:
@@ -148,7 +148,7 @@ class ServiceModel(ListModel):
         if column == 0:
             place = _STATE_ORDER.index(record.state) if record.state in _STATE_ORDER else len(_STATE_ORDER)
             return place, record.name.casefold()
-        return (record.pid or 0) if column == 4 else super().order(record, column)
+        return (record.pid or 0) if column == 2 else super().order(record, column)
 
     def role(self, record: Service, column: int) -> str | None:
         """The colour of the state."""

@@ -112,7 +112,7 @@ class MachinePage(QWidget):
             self.tabs.set_away(age_words(report) if is_away else "", _("This is not known while the machine is away."))
             if not is_away:
                 self.tabs.ask_shown()
-        self.moment.renew()
+        self.moment.set_away(is_away)
 
     def apply_processes(self, table: ProcessTable) -> None:
         """Show one more pass over the machine's processes."""

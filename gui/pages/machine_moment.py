@@ -44,6 +44,7 @@ class MachineMoment(QObject):
         self._running = running
         self._recent = MachineRecent()
         self._machine: str | None = None
+        self._is_away = False
         self._chosen_s: float | None = None
         self._asked: tuple[int, str, float, float] | None = None
         self._found: tuple[str, tuple[ProcessUse, ...]] | None = None
@@ -67,6 +68,11 @@ class MachineMoment(QObject):
         """Another machine: no moment of it is chosen."""
         self._machine = name
         self.give_up()
+
+    def set_away(self, is_away: bool) -> None:
+        """While the machine is away nothing is known of now; its past stays."""
+        self._is_away = is_away
+        self.renew()
 
     def choose(self, time_s: float) -> None:
         """Stay at this moment when the cursor goes away; chosen again it is given up."""
@@ -140,7 +146,10 @@ class MachineMoment(QObject):
         if at_s is None:
             now_s = self._range.now_s()
             uses = self._recent.tops(machine, now_s - _NOW_S, now_s + _NOW_S)
-            if uses:
+            if self._is_away:
+                words = _("the machine is away; click on the curves for the busiest processes of then")
+                self._strip.show_words(_("Busiest now"), words, can_go_back=False)
+            elif uses:
                 self._show(_("Busiest now"), uses)
             else:
                 self._strip.show_words(_("Busiest now"), _("not known yet"), can_go_back=False)
@@ -155,6 +164,8 @@ class MachineMoment(QObject):
             self._asked = None
             self._say(at_s, "…")
             self._delay.start()
+        elif self._found is not None:
+            self._show(*self._found)
 
     def _ask(self) -> None:
         at_s = self._at()

@@ -72,7 +72,7 @@ class MachineCurves(QWidget):
         for row in (0, 1):
             self._grid.setRowStretch(row, 1)
             self._grid.setRowMinimumHeight(row, LEAST_CARD_PX)
-        for column, share in enumerate((6, 5, 5)):
+        for column, share in enumerate((21, 20, 20)):
             self._grid.setColumnStretch(column, share)
         self._grid.addWidget(self.more, *_MORE_PLACE)
         self.more.chosen.connect(self._on_more_chosen)

@@ -14,7 +14,7 @@ from gui.models.machine_lists import ListModel, PortModel, ServiceModel, Session
 from gui.plain_text import one_line, plain_tip
 from gui.widgets.table_panel import TablePanel
 
-_SERVICE_WIDTHS = (110, 230, 320, 110, 70)
+_SERVICE_WIDTHS = (110, 250, 70, 110, 320)
 _SESSION_WIDTHS = (160, 130, 220, 120)
 _PORT_WIDTHS = (70, 80, 180, 150, 70, 160)
 
@@ -87,7 +87,8 @@ class ServicePanel(ListPanel):
         self.restart_action = QAction(_("Restart service…"), self.view)
         self.restart_action.triggered.connect(self._on_restart)
         self.view.addAction(self.restart_action)
-        self.restart_button = QPushButton(_("Restart service…"))
+        self.restart_button = QPushButton(_("Restart…"))
+        self.restart_button.setAccessibleName(_("Restart service…"))
         self.restart_button.clicked.connect(self._on_restart)
         self.add_tool(self.restart_button)
         self.view.selectionModel().selectionChanged.connect(self._show_actions)

@@ -40,6 +40,8 @@ _KINDS = {
 }
 _LIST_PX = 118
 _WIDE_PX = 300
+_HIGH_PX = 164
+"""From here on there is room for a curve."""
 _MOST_ITEMS = 64
 
 
@@ -57,6 +59,7 @@ class MoreCard(QFrame):
         self.lists = {kind: BarList(_(title), can_open=False) for kind, (title, _tip) in _KINDS.items()}
         self._places: dict[str, QHBoxLayout] = {}
         self._bodies: dict[str, QWidget] = {}
+        self._plots: list[TimePlot] = []
         self._none = EmptyState(_("No sensors."))
         self._group = QButtonGroup(self)
         self.buttons: dict[str, QPushButton] = {}
@@ -103,6 +106,8 @@ class MoreCard(QFrame):
             plot.setObjectName("plain")
             plot.layout().setContentsMargins(0, 0, 0, 0)
             self._places[kind].insertWidget(0, plot, 1)
+        self._plots = list(plots.values())
+        self._share_room()
 
     def apply(self, status: Status | None, *, is_stale: bool) -> None:
         """Show what a status says, grey where it is old."""
@@ -122,10 +127,17 @@ class MoreCard(QFrame):
         return QSize(150, 110)
 
     def resizeEvent(self, event: QResizeEvent) -> None:
-        """The list has a place beside the curve where there is room for both."""
+        """The list has a place beside the curve where there is room for both; in little height it is better alone."""
         super().resizeEvent(event)
+        self._share_room()
+
+    def _share_room(self) -> None:
+        has_curve, has_both = self.height() >= _HIGH_PX, self.width() >= _WIDE_PX
         for one in self.lists.values():
-            one.setVisible(self.width() >= _WIDE_PX)
+            one.setVisible(has_both or not has_curve)
+            one.setMaximumWidth(_LIST_PX if has_curve else 16_777_215)
+        for plot in self._plots:
+            plot.setVisible(has_curve)
 
     def _apply_fill(self, status: Status | None, *, is_stale: bool) -> None:
         disks = sorted(
@@ -172,10 +184,9 @@ class MoreCard(QFrame):
             has_sensors = bool(sensors)
             self._bodies["heat"].setVisible(has_sensors)
             self._none.setVisible(not has_sensors)
-        if hottest is not None and not is_stale and words.heat_role(hottest) != "accent":
-            set_role(self.buttons["heat"], f"switch-{words.heat_role(hottest)}")
-        else:
-            set_role(self.buttons["heat"], "switch")
+        role = words.heat_role(hottest) if hottest is not None and not is_stale else "accent"
+        self.buttons["heat"].setText(_("Heat") + {"warning": " ▲", "critical": " ■"}.get(role, ""))
+        set_role(self.buttons["heat"], "switch" if role == "accent" else f"switch-{role}")
 
     def _make(self, kind: str) -> QWidget:
         page, body = QWidget(), QWidget()
@@ -188,8 +199,8 @@ class MoreCard(QFrame):
         line = QHBoxLayout()
         line.setSpacing(MARGIN)
         one = self.lists[kind]
-        one.setSizePolicy(QSizePolicy.Fixed, QSizePolicy.Expanding)
-        one.setFixedWidth(_LIST_PX)
+        one.setSizePolicy(QSizePolicy.Expanding, QSizePolicy.Expanding)
+        one.setMinimumWidth(_LIST_PX)
         line.addWidget(one)
         inner.addLayout(line, 1)
         self._places[kind] = line

@@ -18,7 +18,7 @@ from PyQt5.QtWidgets import (
 
 from core.language import _
 from gui.widgets.empty_state import EmptyState
-from gui.widgets.labels import plain_label
+from gui.widgets.labels import ElidedLabel, plain_label
 from gui.widgets.row_table import RowTable
 
 _CELL_MARGIN_PX = 9
@@ -65,9 +65,9 @@ class TablePanel(QWidget):
         self._tools_line = QHBoxLayout(self.tools)
         self._tools_line.setContentsMargins(0, 0, 0, 0)
         self._tools_line.setSpacing(6)
-        self._tools_line.addStretch(1)
-        self._time = plain_label("", "dim")
-        self._tools_line.addWidget(self._time)
+        self._time = ElidedLabel("dim")
+        self._time.setAlignment(Qt.AlignRight | Qt.AlignVCenter)
+        self._tools_line.addWidget(self._time, 2)
         self._tools_line.addWidget(self.filter_field, 1)
         self._note = plain_label("", "warning", wrap=True, selectable=True)
         self._note.hide()
@@ -92,7 +92,7 @@ class TablePanel(QWidget):
     def clear(self, sentence: str) -> None:
         """Nothing to show, and why; without a sentence: it is being asked for."""
         self.model.clear()
-        self._time.setText("")
+        self._time.set_text("")
         self._show_note("")
         self._show_empty(sentence or self._waiting_words)
 
@@ -126,7 +126,7 @@ class TablePanel(QWidget):
 
     def show_answer(self, clock: str, problem: str, nothing: str) -> None:
         """The model has an answer of `clock`; `problem` says why it is not whole, `nothing` that it is empty."""
-        self._time.setText(clock)
+        self._time.set_text(clock)
         self.view.setEnabled(True)
         if self.model.count == 0:
             self._show_note("")
