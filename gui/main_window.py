@@ -48,6 +48,7 @@ class MainWindow(MenuWindow):
         self._is_painted = False
         self._tab_padding: int | None = None
         self._selected_before: list[str] = []
+        self._selected_count = 0
         self._pages: dict[str, QWidget] = {}
         self.may_close: Callable[[], bool] | None = None
         """Asked before the window closes; False keeps it open."""
@@ -193,6 +194,7 @@ class MainWindow(MenuWindow):
         self._settings.setValue("layout/splitter", self._splitter.saveState())
         self._settings.setValue("layout/page", self.current_page())
         self._settings.setValue("layout/problems_first", self.model.is_problems_first)
+        self._settings.setValue("layout/grouped", self.model.is_grouped)
         self._settings.setValue("layout/selected", self.selected_names())
         for key, page in self._pages.items():
             if hasattr(page, "layout_state"):
@@ -215,6 +217,7 @@ class MainWindow(MenuWindow):
         key = self._settings.value("layout/page", "overview", str)
         if key in dict(PAGES):
             self.show_page(key)
+        self.machine_list.set_grouped(self._settings.value("layout/grouped", True, bool))
         self.machine_list.set_problems_first(self._settings.value("layout/problems_first", True, bool))
 
     def _fit(self, size: QSize) -> None:
@@ -268,6 +271,8 @@ class MainWindow(MenuWindow):
         listed.copy_address_wanted.connect(self.copy_address_wanted)
         listed.ssh_wanted.connect(self.ssh_wanted)
         listed.edit_wanted.connect(self.edit_wanted)
+        listed.edit_many_wanted.connect(self.edit_many_wanted)
+        listed.shown_changed.connect(lambda _shown: self._tell_chosen())
         listed.pair_again_wanted.connect(self.pair_again_wanted)
         listed.remove_wanted.connect(self.remove_wanted)
         listed.mute_wanted.connect(self.mute_wanted)
@@ -301,8 +306,14 @@ class MainWindow(MenuWindow):
 
     def _on_selected(self, names: list[str]) -> None:
         self.set_selected_count(len(names))
+        self._selected_count = len(names)
+        self._tell_chosen()
         if len(names) == 1:
             self.machine_shown.emit(names[0])
+
+    def _tell_chosen(self) -> None:
+        total = sum(1 for _row in self.model.rows())
+        self.status_line.apply_chosen(self._selected_count, self.model.shown_count, total)
 
     @staticmethod
     def _place(key: str) -> int:

@@ -19,11 +19,12 @@ from core.cli.targets import no_machines_text
 from core.equipment import sort_key
 from core.errors import ConfigError, RefusedError, UsageError
 from core.language import _, ngettext
+from core.machine_tags import check_tag, check_tags
 from core.protocol.pairing import new_site_code, shown_code, site_code_end
 from core.records import Event, Level, Machine, MachineState, Severity
 from core.services.list_import import check_room_for_one, import_site
 from core.services.list_writing import write_list
-from core.services.machine_fields import check_name, check_tag, parse_address
+from core.services.machine_fields import check_name, parse_address
 from core.services.machine_lists import COLUMNS
 from core.services.site_pairing import pair_all, pair_one
 from core.times import iso_time
@@ -101,7 +102,7 @@ def _add(options: argparse.Namespace) -> int:
     name = check_name(options.name)
     host, port = parse_address(options.address)
     groups = tuple(dict.fromkeys(map(_group, options.group)))
-    tags = tuple(dict.fromkeys(map(check_tag, options.tag)))
+    tags = check_tags(map(check_tag, options.tag))
     wanted = Machine(name=name, host=host, port=port, groups=groups, tags=tags)
     with Console(options) as console:
         known = console.history.machines()

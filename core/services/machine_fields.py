@@ -9,8 +9,6 @@ from core.errors import UsageError
 from core.language import _
 
 DEFAULT_PORT = 17450
-LONGEST_TAG = 64
-MOST_TAGS = 32
 
 _HOST = re.compile(r"(?!-)[\w-]{1,63}(\.[\w-]{1,63})*\.?")
 
@@ -33,26 +31,6 @@ def check_name(name: str) -> str:
     if name == "all":
         raise BadFieldError(_("the name 'all' means all machines"))
     return name
-
-
-def check_tag(text: str) -> str:
-    """`text` as a tag: one word without the signs that targets and lists are written with; raises BadFieldError."""
-    tag = text.strip()
-    if not tag or len(tag) > LONGEST_TAG:
-        raise BadFieldError(_("a tag has 1 to {count} characters").format(count=LONGEST_TAG))
-    if not tag.isprintable() or any(letter.isspace() or letter in ",;|!*?[]" for letter in tag):
-        raise BadFieldError(
-            _("the tag {tag!r} cannot be written in a command; use letters, digits, dashes and dots").format(tag=tag)
-        )
-    return tag
-
-
-def tags_of(text: str) -> tuple[str, ...]:
-    """Tags as typed or listed, with commas, semicolons or spaces between them, each once; raises BadFieldError."""
-    tags = tuple(dict.fromkeys(check_tag(word) for word in re.split(r"[\s,;|]+", text.strip()) if word))
-    if len(tags) > MOST_TAGS:
-        raise BadFieldError(_("a machine has at most {count} tags").format(count=MOST_TAGS))
-    return tags
 
 
 def _is_ipv6_with_port(name: str) -> bool:

@@ -22,8 +22,9 @@ from msgspec import Struct
 from core.equipment import checked_price, checked_reference
 from core.errors import ConfigError, UsageError
 from core.language import _
+from core.machine_tags import tags_of
 from core.records import Machine
-from core.services.machine_fields import DEFAULT_PORT, BadFieldError, check_name, parse_address, parse_port, tags_of
+from core.services.machine_fields import DEFAULT_PORT, BadFieldError, check_name, parse_address, parse_port
 from core.services.spreadsheet import NotASpreadsheetError, sheet_rows
 from core.services.text_files import text_of
 

@@ -13,9 +13,11 @@ from core.errors import (
     NotAnAgentError,
     NothingListensError,
     NotTrustedError,
+    UsageError,
     WrongCodeError,
 )
 from core.language import N_, _
+from core.machine_tags import tags_of
 from core.records import Machine
 from gui.dialogs.base import FormDialog, LinesToPaste, More
 from gui.widgets.labels import plain_label
@@ -45,7 +47,10 @@ def advice(error: BaseException, port: int) -> str:
 
 
 class AddMachineDialog(FormDialog):
-    """Asks for name, address and code; `pair_wanted(name, address, port, code, groups)`, all as they were typed."""
+    """Asks for name, address and code; `pair_wanted(name, address, port, code, groups)`, all as they were typed.
+
+    `chosen_tags` are the tags typed beside. `propose` fills in where an agent was found.
+    """
 
     pair_wanted = pyqtSignal(str, str, int, str, list)
 
@@ -54,6 +59,7 @@ class AddMachineDialog(FormDialog):
         super().__init__(title, _("Pair"), parent)
         self._taken = frozenset(taken)
         self._machine = machine
+        self.chosen_tags: tuple[str, ...] = () if machine is None else machine.tags
         self.add_wide(
             plain_label(
                 _("1. On the other machine, in a copy of Beffroi's folder, type these lines; the last prints a code."),
@@ -72,7 +78,7 @@ class AddMachineDialog(FormDialog):
         self.name = QLineEdit()
         self.name.setPlaceholderText(_("as the machine calls itself"))
         self.add_row(_("Name here"), self.name)
-        more = More()
+        self._more = more = More()
         self.port = QSpinBox()
         self.port.setButtonSymbols(QSpinBox.NoButtons)
         self.port.setRange(1, 65535)
@@ -81,6 +87,9 @@ class AddMachineDialog(FormDialog):
         self.groups = QLineEdit()
         self.groups.setPlaceholderText(_("separated by commas"))
         more.add_row(_("Groups"), self.groups)
+        self.tags = QLineEdit()
+        self.tags.setPlaceholderText(_("words such as printer or first-floor"))
+        more.add_row(_("Tags"), self.tags)
         self.add_wide(more)
         if machine is not None:
             self.address.setText(machine.host)
@@ -88,7 +97,17 @@ class AddMachineDialog(FormDialog):
             self.name.setText(machine.name)
             self.name.setEnabled(False)
             self.groups.setText(", ".join(machine.groups))
+            self.tags.setText(", ".join(machine.tags))
             self.code.setFocus()
+
+    def propose(self, host: str, port: int, name: str) -> None:
+        """An agent was found there; its name is what it says of itself, and can be changed."""
+        self.address.setText(host)
+        self.port.setValue(port)
+        self.name.setText(name if name not in self._taken else "")
+        if port != PORT:
+            self._more.open()
+        self.code.setFocus()
 
     def on_accept(self) -> None:
         """Check the fields, then ask for the pairing."""
@@ -108,6 +127,11 @@ class AddMachineDialog(FormDialog):
             self.code.setFocus()
             return
         groups = [word.strip() for word in self.groups.text().split(",") if word.strip()]
+        try:
+            self.chosen_tags = tags_of(self.tags.text())
+        except UsageError as error:
+            self.say(str(error), "warning")
+            return
         self.set_busy(True)
         self.say(_("pairing with {host}…").format(host=address))
         self.pair_wanted.emit(name, address, self.port.value(), code, groups)

@@ -1,4 +1,4 @@
-"""Groups, notes and equipment of a machine."""
+"""Groups, tags, notes and equipment of a machine."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from PyQt5.QtWidgets import QHBoxLayout, QLineEdit, QPlainTextEdit, QWidget
 from core.equipment import checked_price, checked_reference, taxed
 from core.errors import UsageError
 from core.language import _
+from core.machine_tags import tags_of
 from core.records import Machine
 from gui.dialogs.base import FormDialog
 from gui.models.equipment import money
@@ -23,11 +24,14 @@ class EditMachineDialog(FormDialog):
     edited = pyqtSignal(object)
 
     def __init__(self, machine: Machine, parent: QWidget | None = None) -> None:
-        super().__init__(_("Groups, notes and equipment of {name}").format(name=machine.name), _("Save"), parent)
+        super().__init__(_("Groups, tags, notes and equipment of {name}").format(name=machine.name), _("Save"), parent)
         self._machine = machine
         self.groups = QLineEdit(", ".join(machine.groups))
         self.groups.setPlaceholderText(_("separated by commas; it is listed under the first one"))
         self.add_row(_("Groups"), self.groups)
+        self.tags = QLineEdit(", ".join(machine.tags))
+        self.tags.setPlaceholderText(_("words such as printer or first-floor; commands choose them as tag:printer"))
+        self.add_row(_("Tags"), self.tags)
         self.notes = QPlainTextEdit(machine.notes)
         self.notes.setTabChangesFocus(True)
         self.notes.setMinimumHeight(120)
@@ -58,6 +62,7 @@ class EditMachineDialog(FormDialog):
         """Tell what is written, once it can be kept."""
         groups = [word.strip() for word in self.groups.text().split(",") if word.strip()]
         try:
+            tags = tags_of(self.tags.text())
             reference = checked_reference(self.reference.text())
             price, rate = checked_price(self.price.text(), self.rate.text())
         except UsageError as error:
@@ -71,6 +76,7 @@ class EditMachineDialog(FormDialog):
                 reference=reference,
                 price_before_tax=price,
                 vat_rate_percent=rate,
+                tags=tags,
             )
         )
         self.accept()

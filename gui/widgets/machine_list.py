@@ -5,12 +5,11 @@ A check can be selected to be looked at; it is never among `selected_names`, so 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
-from PyQt5.QtCore import QModelIndex, QPoint, Qt, QTimer, pyqtSignal
-from PyQt5.QtGui import QContextMenuEvent, QKeyEvent, QResizeEvent
+from PyQt5.QtCore import QItemSelection, QPoint, Qt, QTimer, pyqtSignal
+from PyQt5.QtGui import QResizeEvent
 from PyQt5.QtWidgets import (
-    QAbstractItemView,
     QAction,
     QActionGroup,
     QHBoxLayout,
@@ -19,120 +18,26 @@ from PyQt5.QtWidgets import (
     QPushButton,
     QStackedLayout,
     QToolButton,
-    QTreeView,
     QVBoxLayout,
     QWidget,
 )
 
-from core.language import _
-from gui.models.check_row import CheckRow
-from gui.models.machine_row import MachineRow
-from gui.models.machines import ROW_ROLE, GroupRow, MachineModel
-from gui.theme import notifier
+from core.language import N_, _, ngettext
+from gui.models.machines import MachineModel
+from gui.numbers import number
+from gui.plain_text import one_line, plain_tip
 from gui.widgets.card import GAP
 from gui.widgets.labels import plain_label
-from gui.widgets.machine_delegate import MachineDelegate
+from gui.widgets.machine_tree import MachineTree
 
 REARRANGE_MS = 1000
 VISIBLE_MS = 300
 
-
-class MachineTree(QTreeView):
-    """The rows themselves; groups open by a click or by the arrow keys, machines are selected, several with Ctrl."""
-
-    opened = pyqtSignal(str)
-    check_opened = pyqtSignal(str)
-    menu_wanted = pyqtSignal(QPoint)
-
-    def __init__(self, model: MachineModel, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
-        self._closed: set[str] = set()
-        self.setModel(model)
-        self.setItemDelegate(MachineDelegate(self))
-        self.setHeaderHidden(True)
-        self.setRootIsDecorated(False)
-        self.setIndentation(0)
-        self.setUniformRowHeights(True)
-        self.setExpandsOnDoubleClick(False)
-        self.setMouseTracking(True)
-        self.setSelectionMode(QAbstractItemView.ExtendedSelection)
-        self.setVerticalScrollMode(QAbstractItemView.ScrollPerPixel)
-        self.setHorizontalScrollBarPolicy(Qt.ScrollBarAlwaysOff)
-        self.setAccessibleName(_("Machines"))
-        self.clicked.connect(self._on_clicked)
-        self.activated.connect(self._on_activated)
-        self.collapsed.connect(lambda index: self._remember(index, True))
-        self.expanded.connect(lambda index: self._remember(index, False))
-        model.layoutChanged.connect(self._open_groups)
-        notifier.changed.connect(self._on_theme)
-
-    def selected_names(self) -> list[str]:
-        """Names of the machines selected, in the order of the list."""
-        return self._selected(MachineRow)
-
-    def selected_checks(self) -> list[str]:
-        """Names of the checks selected, in the order of the list."""
-        return self._selected(CheckRow)
-
-    def _selected(self, kind: type) -> list[str]:
-        found = [
-            (index.parent().row(), index.row(), index.data())
-            for index in self.selectedIndexes()
-            if isinstance(index.data(ROW_ROLE), kind)
-        ]
-        return [name for _group, _row, name in sorted(found)]
-
-    def visible_names(self) -> frozenset[str]:
-        """Names of the machines whose rows are on screen now."""
-        names = set()
-        index = self.indexAt(self.viewport().rect().topLeft() + QPoint(1, 1))
-        bottom = self.viewport().rect().bottom()
-        while index.isValid() and self.visualRect(index).top() <= bottom:
-            row = index.data(ROW_ROLE)
-            if isinstance(row, MachineRow):
-                names.add(row.name)
-            index = self.indexBelow(index)
-        return frozenset(names)
-
-    def contextMenuEvent(self, event: QContextMenuEvent) -> None:
-        """Ask for the menu of the machines selected, by mouse or by the menu key."""
-        place = event.globalPos()
-        if event.reason() == QContextMenuEvent.Keyboard:
-            place = self.viewport().mapToGlobal(self.visualRect(self.currentIndex()).center())
-        self.menu_wanted.emit(place)
-
-    def keyPressEvent(self, event: QKeyEvent) -> None:
-        """Space opens or closes a group; the rest as in every tree."""
-        if event.key() == Qt.Key_Space and isinstance(self.currentIndex().data(ROW_ROLE), GroupRow):
-            self.setExpanded(self.currentIndex(), not self.isExpanded(self.currentIndex()))
-            return
-        super().keyPressEvent(event)
-
-    def _on_clicked(self, index: QModelIndex) -> None:
-        if isinstance(index.data(ROW_ROLE), GroupRow):
-            self.setExpanded(index, not self.isExpanded(index))
-
-    def _on_activated(self, index: QModelIndex) -> None:
-        row = index.data(ROW_ROLE)
-        if isinstance(row, MachineRow):
-            self.opened.emit(row.name)
-        elif isinstance(row, CheckRow):
-            self.check_opened.emit(row.name)
-
-    def _remember(self, index: QModelIndex, is_closed: bool) -> None:
-        row = index.data(ROW_ROLE)
-        if isinstance(row, GroupRow):
-            (self._closed.add if is_closed else self._closed.discard)(row.name)
-
-    def _open_groups(self) -> None:
-        for number, group in enumerate(self.model().groups()):
-            index = self.model().index(number, 0)
-            if group.name not in self._closed and not self.isExpanded(index):
-                self.setExpanded(index, True)
-
-    def _on_theme(self) -> None:
-        self.setItemDelegate(MachineDelegate(self))
-        self.viewport().update()
+_FILTER_HELP = N_(
+    "Words that a machine must have: its name, address, group, tag, notes, state or system.\n"
+    "As in a command: @lab, tag:printer, os:linux, level:run, state:offline, address:10.1.*, filter:NAME, web-*, "
+    "srv[01-40]. ! before a word takes away."
+)
 
 
 class MachineList(QWidget):
@@ -147,6 +52,10 @@ class MachineList(QWidget):
     copy_address_wanted = pyqtSignal(list)
     ssh_wanted = pyqtSignal(str)
     edit_wanted = pyqtSignal(str)
+    edit_many_wanted = pyqtSignal(list)
+    shown_changed = pyqtSignal(int)
+    """How many machines the filter lets through."""
+
     pair_again_wanted = pyqtSignal(str)
     remove_wanted = pyqtSignal(list)
     mute_wanted = pyqtSignal(list)
@@ -164,9 +73,18 @@ class MachineList(QWidget):
         self.filter = QLineEdit()
         self.filter.setPlaceholderText(_("Filter machines   Ctrl+F"))
         self.filter.setAccessibleName(_("Filter machines"))
+        self.filter.setToolTip(plain_tip(_(_FILTER_HELP)))
         self.filter.setClearButtonEnabled(True)
         self.filter.textChanged.connect(model.set_filter)
         self.filter.returnPressed.connect(self._focus_tree)
+        self._saved = QToolButton()
+        self._saved.setText("▾")
+        self._saved.setStyleSheet("padding: 6px 8px;")
+        self._saved.setPopupMode(QToolButton.InstantPopup)
+        self._saved.setToolTip(_("Saved filters"))
+        self._saved.setAccessibleName(_("Saved filters"))
+        self._saved.setMenu(QMenu(self))
+        self._saved.hide()
         self._order = QToolButton()
         self._order.setText("⇅")
         self._order.setStyleSheet("padding: 6px 8px;")
@@ -212,7 +130,11 @@ class MachineList(QWidget):
         layout = QVBoxLayout(self)
         layout.setContentsMargins(8, 8, 4, 8)
         layout.setSpacing(GAP)
-        layout.addWidget(self.filter)
+        upper = QHBoxLayout()
+        upper.setSpacing(6)
+        upper.addWidget(self.filter, 1)
+        upper.addWidget(self._saved)
+        layout.addLayout(upper)
         layout.addLayout(self._stack, 1)
         layout.addLayout(buttons)
 
@@ -232,19 +154,36 @@ class MachineList(QWidget):
 
     def select(self, names: Sequence[str]) -> None:
         """Select these machines, and bring the first into view."""
+        chosen = QItemSelection()
+        indexes = [index for index in map(self._model.index_of, names) if index.isValid()]
+        for index in indexes:
+            chosen.select(index, index)
+        if indexes:
+            self.tree.setCurrentIndex(indexes[0])
         selection = self.tree.selectionModel()
-        selection.clearSelection()
-        for number, name in enumerate(names):
-            index = self._model.index_of(name)
-            if index.isValid():
-                if number == 0:
-                    self.tree.setCurrentIndex(index)
-                selection.select(index, selection.Select)
+        selection.select(chosen, selection.ClearAndSelect)
 
     def set_problems_first(self, is_problems_first: bool) -> None:
         """The order, as it was kept."""
         (self._problems_first if is_problems_first else self._by_name).setChecked(True)
         self._model.set_problems_first(is_problems_first)
+
+    def set_grouped(self, is_grouped: bool) -> None:
+        """Under the names of groups or all in one list, as it was kept."""
+        self._by_group.setChecked(is_grouped)
+        self._model.set_grouped(is_grouped)
+
+    def set_saved_filters(self, saved: Mapping[str, tuple[str, ...]]) -> None:
+        """The filters of the settings: each is a press away, and is written into the filter."""
+        self._model.set_saved_filters(saved)
+        menu = self._saved.menu()
+        menu.clear()
+        for name in saved:
+            text = f"filter:{name}"
+            action = menu.addAction(one_line(name).replace("&", "&&"))
+            action.setToolTip(plain_tip(" ".join(saved[name])))
+            action.triggered.connect(lambda _checked=False, text=text: self.filter.setText(text))
+        self._saved.setVisible(bool(saved))
 
     def _order_menu(self) -> QMenu:
         menu = QMenu(self)
@@ -256,6 +195,11 @@ class MachineList(QWidget):
             group.addAction(action)
         self._problems_first.setChecked(True)
         group.triggered.connect(lambda action: self._model.set_problems_first(action is self._problems_first))
+        menu.addSeparator()
+        self._by_group = menu.addAction(_("Under their groups"))
+        self._by_group.setCheckable(True)
+        self._by_group.setChecked(True)
+        self._by_group.triggered.connect(self._model.set_grouped)
         return menu
 
     def focus_filter(self) -> None:
@@ -290,6 +234,7 @@ class MachineList(QWidget):
             )
         )
         self._command.setEnabled(has_machines)
+        self.shown_changed.emit(self._model.shown_count)
         self._look_soon()
 
     def _look_soon(self) -> None:
@@ -313,6 +258,10 @@ class MachineList(QWidget):
         """What one can do with these machines."""
         chosen, first, is_one = list(names), names[0], len(names) == 1
         menu, add = self._menu()
+        if not is_one:
+            about = ngettext("{count} machine", "{count} machines", len(chosen)).format(count=number(len(chosen)))
+            add(about, lambda: None, enabled=False)
+            menu.addSeparator()
         add(_("Show"), lambda: self.opened.emit(first), enabled=is_one)
         add(_("Command…"), lambda: self.command_wanted.emit(chosen))
         add(_("Poll now") + "\tF5", lambda: self.poll_wanted.emit(chosen))
@@ -322,7 +271,10 @@ class MachineList(QWidget):
         add(_("Copy address"), lambda: self.copy_address_wanted.emit(chosen))
         add(_("Open ssh"), lambda: self.ssh_wanted.emit(first), enabled=is_one)
         menu.addSeparator()
-        add(_("Groups and notes…"), lambda: self.edit_wanted.emit(first), enabled=is_one)
+        if is_one:
+            add(_("Groups, tags and notes…"), lambda: self.edit_wanted.emit(first))
+        else:
+            add(_("Groups and tags…"), lambda: self.edit_many_wanted.emit(chosen))
         add(_("Pair again…"), lambda: self.pair_again_wanted.emit(first), enabled=is_one)
         add(_("Remove…"), lambda: self.remove_wanted.emit(chosen))
         return menu

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Sequence
 
-from PyQt5.QtCore import pyqtSignal
+from PyQt5.QtCore import QTimer, pyqtSignal
+from PyQt5.QtGui import QShowEvent
 from PyQt5.QtWidgets import QGridLayout, QStackedLayout, QVBoxLayout, QWidget
 
 from core.language import N_, _, ngettext
@@ -35,6 +36,8 @@ _SPANS = (
 """What is shown while less than an hour is known, so that a new meter moves at once."""
 _STALE_S = 15.0
 _KEPT = 7200
+PAUSE_MS = 400
+"""Between two arrangements of the map of machines."""
 
 
 class PowerTile(Card):
@@ -271,10 +274,34 @@ class MachinesTile(Card):
         self.checks.opened.connect(self.check_opened)
         self.checks.add_wanted.connect(self.add_check_wanted)
         self.body.addWidget(self.checks)
+        self._pausing = QTimer(self)
+        self._pausing.setSingleShot(True)
+        self._pausing.setInterval(PAUSE_MS)
+        self._pausing.timeout.connect(self._on_paused)
+        self._is_behind = False
         model.layoutChanged.connect(self._on_layout)
-        self._on_layout()
+        self._arrange()
+
+    def showEvent(self, event: QShowEvent | None) -> None:
+        """What has changed while another page was in front."""
+        super().showEvent(event)
+        if self._is_behind:
+            self._arrange()
 
     def _on_layout(self) -> None:
+        """Arranged at once, then with pauses: a filter that is typed changes the list with each letter."""
+        if self._pausing.isActive() or not self.isVisible():
+            self._is_behind = True
+        else:
+            self._arrange()
+            self._pausing.start()
+
+    def _on_paused(self) -> None:
+        if self._is_behind and self.isVisible():
+            self._arrange()
+
+    def _arrange(self) -> None:
+        self._is_behind = False
         self.heat_map.set_groups([group for group in self._model.groups() if group.machines])
         self._stack.setCurrentIndex(1 if next(iter(self._model.rows()), None) is not None else 0)
 

@@ -36,11 +36,13 @@ class StatusLine(QStatusBar):
         self._store_error: str | None = None
         self._probes: dict[str, MeterReport] = {}
         self._links = plain_label("", "dim")
+        self._chosen = plain_label("", "dim")
+        self._chosen.hide()
         self._probe = plain_label("", "dim")
         self._database = plain_label("", "dim")
         self._dropped = plain_label("", "warning")
         self._collecting = plain_label("", "dim")
-        for label in (self._collecting, self._links, self._probe, self._database, self._dropped):
+        for label in (self._collecting, self._links, self._chosen, self._probe, self._database, self._dropped):
             label.setContentsMargins(6, 0, 14, 0)
             self.addWidget(label)
         self.bell = QToolButton()
@@ -73,6 +75,16 @@ class StatusLine(QStatusBar):
                 )
             )
         self._links.setText("   ".join(words))
+
+    def apply_chosen(self, selected: int, shown: int, total: int) -> None:
+        """How many machines of the list are selected, where several are, and how many a filter lets through."""
+        words = []
+        if shown < total:
+            words.append(_("{shown} of {total} machines shown").format(shown=number(shown), total=number(total)))
+        if selected > 1:
+            words.append(ngettext("{count} selected", "{count} selected", selected).format(count=number(selected)))
+        self._chosen.setText("   ".join(words))
+        self._chosen.setVisible(bool(words))
 
     def apply_probe(self, report: MeterReport) -> None:
         """A probe's state; one that nobody reads any more, by somebody's will, is none."""

@@ -21,6 +21,8 @@ from gui.dialogs.base import ask
 from gui.dialogs.edit_machine import EditMachineDialog
 from gui.main_window import MainWindow
 from gui.runtime.services import Services
+from gui.wiring.agent_sweep import SweepDesk
+from gui.wiring.machine_edits import MachineEditDesk
 from gui.wiring.machine_lists import ListDesk
 
 if TYPE_CHECKING:
@@ -73,6 +75,8 @@ class MachineDesk(QObject):
         self._soon.setInterval(SOON_MS)
         self._soon.timeout.connect(self._load)
         self.lists = ListDesk(services, lambda: self.machines, self)
+        self.edits = MachineEditDesk(lambda: self.machines, self.save_all, self)
+        self.sweeps = SweepDesk(services, lambda: self.machines, self.open_add, self)
         self.lists.taken.connect(self._on_taken)
         self.lists.edit_wanted.connect(self.open_edit)
         self.lists.remove_wanted.connect(self.remove)
@@ -87,7 +91,8 @@ class MachineDesk(QObject):
         window.add_machine_wanted.connect(self.open_add)
         window.add_several_wanted.connect(self.open_add_several)
         window.pair_again_wanted.connect(self.open_pair_again)
-        window.edit_wanted.connect(self.open_edit)
+        self.edits.attach(window)
+        self.sweeps.attach(window)
         window.remove_wanted.connect(self.remove)
         window.poll_wanted.connect(self._on_poll)
         window.visible_changed.connect(self._on_visible)
@@ -99,6 +104,7 @@ class MachineDesk(QObject):
         window.export_machines_wanted.connect(self.lists.choose_export)
         window.equipment_wanted.connect(self.lists.open_equipment)
         window.set_machines(self.machines.values())
+        self.apply_config()
 
     def local(self) -> Machine | None:
         """This machine, once it was paired."""
@@ -108,6 +114,13 @@ class MachineDesk(QObject):
         """Add a machine, or change the one of its name; kept, shown and polled."""
         self.machines[machine.name] = machine
         self._services.query(lambda history: history.save_machine(machine), lambda _done: None, self._on_not_saved)
+        self._show()
+
+    def save_all(self, machines: Sequence[Machine]) -> None:
+        """The same for many, written at once."""
+        kept = list(machines)
+        self.machines |= {machine.name: machine for machine in kept}
+        self._services.query(lambda history: history.save_machines(kept), lambda _done: None, self._on_not_saved)
         self._show()
 
     def free_name(self, *wanted: str) -> str:
@@ -159,6 +172,12 @@ class MachineDesk(QObject):
                 self._load()
 
         self._services.query(lambda history: history.data_version(), done, lambda _error: None)
+
+    def apply_config(self) -> None:
+        """The settings have changed: the saved filters of the list are among them."""
+        if self._window is not None:
+            filters = {one.name: one.targets for one in self._services.config.filters}
+            self._window.machine_list.set_saved_filters(filters)
 
     def _on_loaded(self, machines: Iterable[Machine]) -> None:
         if self._last_complaint and self._window is not None:
@@ -247,6 +266,7 @@ class MachineDesk(QObject):
                     host=host,
                     port=port,
                     groups=tuple(groups),
+                    tags=dialog.chosen_tags,
                     fingerprint=agent.fingerprint,
                     certificate_pem=agent.certificate_pem,
                     level=agent.level,
@@ -303,28 +323,8 @@ class MachineDesk(QObject):
         self.lists.plan(Path(path), on_plan, dialog.apply_failed)
 
     def open_edit(self, name: str) -> EditMachineDialog | None:
-        """Groups, notes and equipment…"""
-        machine = self.machines.get(name)
-        if machine is None:
-            return None
-        dialog = EditMachineDialog(machine, self._window)
-        dialog.edited.connect(self._on_edited)
-        dialog.open()
-        return dialog
-
-    def _on_edited(self, changed: Machine) -> None:
-        machine = self.machines.get(changed.name)
-        if machine is not None:
-            self.save(
-                replace(
-                    machine,
-                    groups=changed.groups,
-                    notes=changed.notes,
-                    reference=changed.reference,
-                    price_before_tax=changed.price_before_tax,
-                    vat_rate_percent=changed.vat_rate_percent,
-                )
-            )
+        """Groups, tags and notes…"""
+        return self.edits.open_edit(name)
 
     def remove(self, names: Sequence[str], *, is_agreed: bool = False) -> None:
         """Forget machines, once the user agrees; their history stays."""
@@ -339,7 +339,7 @@ class MachineDesk(QObject):
         for name in known:
             del self.machines[name]
             self._services.note(f"machine/{name}", "removed", _("{name} was removed").format(name=name))
-            self._services.query(lambda history, name=name: history.remove_machine(name), lambda _done: None)
+        self._services.query(lambda history: [history.remove_machine(name) for name in known], lambda _done: None)
         self._show()
 
     # Small things

@@ -95,7 +95,7 @@ def test_the_menu_of_one_machine_and_of_several(qtbot, listed):
     titles = {action.text(): action for action in menu.actions() if action.text()}
     assert all(action.isEnabled() for action in titles.values())
     with qtbot.waitSignal(listed.edit_wanted) as wanted:
-        titles["Groups and notes…"].trigger()
+        titles["Groups, tags and notes…"].trigger()
     assert wanted.args == ["m1"]
     several = {action.text(): action for action in listed.menu_for(["m1", "m2"]).actions() if action.text()}
     assert not several["Open ssh"].isEnabled()

@@ -159,3 +159,43 @@ def test_several_are_paired_by_a_site_code_and_the_list_goes_out_and_in_again(qt
     qtbot.waitUntil(lambda: bool(saved), timeout=SLOW_MS)
     assert {machine.name: machine.reference for machine in saved[0]}["two"] == "INV-7"
     equipment.reject()
+
+
+def test_a_look_finds_the_agent_of_this_machine_and_one_more_and_adds_nothing(qtbot, window, start_agent):
+    address = start_agent("other")[0].removeprefix("listening on ")
+    desk = window.console.machines
+    before = set(desk.machines)
+    dialog = desk.sweeps.open()
+    for port, kind in ((desk.local().port, "known"), (int(address.rpartition(":")[2]), "agent")):
+        dialog.ranges.setCurrentText("127.0.0.1-2")
+        dialog.port.setValue(port)
+        dialog.on_accept()
+        qtbot.waitUntil(lambda: not dialog.is_busy, timeout=SLOW_MS)
+        assert dialog.table.rowCount() == 1
+        find = dialog.table.item(0, 0).data(Qt.UserRole + 1)
+        assert (find.kind.value, find.host) == (kind, "127.0.0.1")
+    dialog.table.selectRow(0)
+    added = []
+    desk.sweeps._open_add, open_add = lambda: added.append(open_add()) or added[-1], desk.sweeps._open_add
+    dialog.add_found.click()
+    assert added[0].address.text() == "127.0.0.1"
+    added[0].reject()
+    dialog.ranges.setCurrentText("10.0.0.0/8")
+    dialog.on_accept()
+    qtbot.waitUntil(lambda: not dialog.is_busy, timeout=SLOW_MS)
+    assert "4096" in dialog._words.text()
+    dialog.reject()
+    assert set(desk.machines) == before
+
+
+def test_tags_of_many_are_kept(qtbot, window):
+    desk = window.console.machines
+    name = desk.local().name
+    dialog = desk.edits.open_edit_many([name, "nobody"])
+    dialog.add_tags.setText("printer")
+    dialog.accept_button.click()
+    kept = []
+    window.console.services.query(lambda history: history.machines(), kept.extend)
+    qtbot.waitUntil(lambda: any(machine.tags == ("printer",) for machine in kept), timeout=SLOW_MS)
+    window.main_window.machine_list.filter.setText("tag:printer")
+    assert window.main_window.model.shown_names() == [name]

@@ -1,0 +1,116 @@
+"""The rows of the list of machines: groups that open and close, machines and checks that are selected."""
+
+from __future__ import annotations
+
+from PyQt5.QtCore import QModelIndex, QPoint, Qt, pyqtSignal
+from PyQt5.QtGui import QContextMenuEvent, QKeyEvent
+from PyQt5.QtWidgets import QAbstractItemView, QTreeView, QWidget
+
+from core.language import _
+from gui.models.check_row import CheckRow
+from gui.models.machine_row import MachineRow
+from gui.models.machines import ROW_ROLE, GroupRow, MachineModel
+from gui.theme import notifier
+from gui.widgets.machine_delegate import MachineDelegate
+
+
+class MachineTree(QTreeView):
+    """The rows themselves; groups open by a click or by the arrow keys, machines are selected, several with Ctrl."""
+
+    opened = pyqtSignal(str)
+    check_opened = pyqtSignal(str)
+    menu_wanted = pyqtSignal(QPoint)
+
+    def __init__(self, model: MachineModel, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._closed: set[str] = set()
+        self.setModel(model)
+        self.setItemDelegate(MachineDelegate(self))
+        self.setHeaderHidden(True)
+        self.setRootIsDecorated(False)
+        self.setIndentation(0)
+        self.setUniformRowHeights(True)
+        self.setExpandsOnDoubleClick(False)
+        self.setMouseTracking(True)
+        self.setSelectionMode(QAbstractItemView.ExtendedSelection)
+        self.setVerticalScrollMode(QAbstractItemView.ScrollPerPixel)
+        self.setHorizontalScrollBarPolicy(Qt.ScrollBarAlwaysOff)
+        self.setAccessibleName(_("Machines"))
+        self.clicked.connect(self._on_clicked)
+        self.activated.connect(self._on_activated)
+        self.collapsed.connect(lambda index: self._remember(index, True))
+        self.expanded.connect(lambda index: self._remember(index, False))
+        model.layoutChanged.connect(self._open_groups)
+        notifier.changed.connect(self._on_theme)
+
+    def selected_names(self) -> list[str]:
+        """Names of the machines selected, in the order of the list."""
+        return self._selected(MachineRow)
+
+    def selected_checks(self) -> list[str]:
+        """Names of the checks selected, in the order of the list."""
+        return self._selected(CheckRow)
+
+    def _selected(self, kind: type) -> list[str]:
+        """By ranges: with 2,000 rows, asking for each index is what would be felt."""
+        groups = self.model().groups()
+        places = {
+            (chosen.parent().row(), row)
+            for chosen in self.selectionModel().selection()
+            if chosen.parent().isValid()
+            for row in range(chosen.top(), chosen.bottom() + 1)
+        }
+        rows = [groups[group].rows[row] for group, row in sorted(places)]
+        return [row.name for row in rows if isinstance(row, kind)]
+
+    def visible_names(self) -> frozenset[str]:
+        """Names of the machines whose rows are on screen now."""
+        names = set()
+        index = self.indexAt(self.viewport().rect().topLeft() + QPoint(1, 1))
+        bottom = self.viewport().rect().bottom()
+        while index.isValid() and self.visualRect(index).top() <= bottom:
+            row = index.data(ROW_ROLE)
+            if isinstance(row, MachineRow):
+                names.add(row.name)
+            index = self.indexBelow(index)
+        return frozenset(names)
+
+    def contextMenuEvent(self, event: QContextMenuEvent) -> None:
+        """Ask for the menu of the machines selected, by mouse or by the menu key."""
+        place = event.globalPos()
+        if event.reason() == QContextMenuEvent.Keyboard:
+            place = self.viewport().mapToGlobal(self.visualRect(self.currentIndex()).center())
+        self.menu_wanted.emit(place)
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        """Space opens or closes a group; the rest as in every tree."""
+        if event.key() == Qt.Key_Space and isinstance(self.currentIndex().data(ROW_ROLE), GroupRow):
+            self.setExpanded(self.currentIndex(), not self.isExpanded(self.currentIndex()))
+            return
+        super().keyPressEvent(event)
+
+    def _on_clicked(self, index: QModelIndex) -> None:
+        if isinstance(index.data(ROW_ROLE), GroupRow):
+            self.setExpanded(index, not self.isExpanded(index))
+
+    def _on_activated(self, index: QModelIndex) -> None:
+        row = index.data(ROW_ROLE)
+        if isinstance(row, MachineRow):
+            self.opened.emit(row.name)
+        elif isinstance(row, CheckRow):
+            self.check_opened.emit(row.name)
+
+    def _remember(self, index: QModelIndex, is_closed: bool) -> None:
+        row = index.data(ROW_ROLE)
+        if isinstance(row, GroupRow):
+            (self._closed.add if is_closed else self._closed.discard)(row.name)
+
+    def _open_groups(self) -> None:
+        for place, group in enumerate(self.model().groups()):
+            index = self.model().index(place, 0)
+            if group.name not in self._closed and not self.isExpanded(index):
+                self.setExpanded(index, True)
+
+    def _on_theme(self) -> None:
+        self.setItemDelegate(MachineDelegate(self))
+        self.viewport().update()
