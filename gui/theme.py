@@ -208,6 +208,7 @@ QPushButton[role="switch-critical"] { color: $critical; }
 QPlainTextEdit#command { padding: 2px 5px; }
 QFrame#chips { background: $card; border: 1px solid $line; border-radius: 4px; }
 QFrame#chip { background: $raised; border: 1px solid $line; border-radius: 4px; }
+QFrame#chip[less="true"] { background: transparent; border: 1px dashed $dim; }
 QFrame#chip[lost="true"] { border: 1px solid $warning; }
 QToolButton#chip-cross { background: transparent; border: 0; padding: 0; color: $dim; }
 QToolButton#chip-cross:hover, QToolButton#chip-cross:focus { color: $text; background: $line; }
