@@ -208,14 +208,19 @@ def _peer(words: list[str]) -> Iterator[int]:
 
 @contextmanager
 def agent_process(folder: Path) -> Iterator[tuple[int, int, str]]:
-    """Pid, port and code of an agent in a process of its own."""
+    """Pid, port and code of an agent in a process of its own.
+
+    It runs from a copy whose modules are compiled, as those of an installed agent are: one that has to compile them
+    itself, where Python may write no such files, holds some 0.6 MiB more.
+    """
+    program = _compiled(folder / "program")
     words = [
         sys.executable,
         "-c",
-        f"import sys; sys.path.insert(0, {str(MAIN.parent)!r}); from main import main; main()",
+        f"import sys; sys.path.insert(0, {str(program)!r}); from main import main; main()",
     ]
     words += ["--home", str(folder / "home"), "agent", "run", "--listen", "127.0.0.1:0"]
-    process = subprocess.Popen(words, stdout=subprocess.PIPE, text=True)
+    process = subprocess.Popen(words, stdout=subprocess.PIPE, text=True, cwd=program)
     try:
         assert process.stdout is not None
         port = int(process.stdout.readline().rpartition(":")[2])
@@ -224,6 +229,19 @@ def agent_process(folder: Path) -> Iterator[tuple[int, int, str]]:
     finally:
         process.terminate()
         process.communicate(timeout=10)
+
+
+def _compiled(folder: Path) -> Path:
+    """A copy of what an agent is made of, compiled."""
+    source = MAIN.parent
+    folder.mkdir()
+    shutil.copy(MAIN, folder)
+    for name in ("core", "resources"):
+        shutil.copytree(source / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+    parts = ("", "agent", "cli", "protocol", "transport")
+    words = [sys.executable, "-m", "compileall", "-q", "-l", str(folder)]
+    subprocess.run([*words, *(str(folder / "core" / part) for part in parts)], check=True)
+    return folder
 
 
 @contextmanager

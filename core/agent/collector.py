@@ -42,8 +42,7 @@ class Use(NamedTuple):
     cpu_percent: float
     memory_bytes: int
     pid: int
-    place: int
-    """Where the rest of it is found, in the pass that it comes from."""
+    name: bytes
 
 
 def busiest_first(uses: Iterable[Use]) -> list[Use]:

@@ -10,6 +10,7 @@ import os
 import pwd
 import sys
 import time
+from collections.abc import Iterator
 
 from core.agent.addresses import interface_addresses
 from core.agent.collector import LONGEST_COMMAND_LINE, SHORTEST_RATE_S, TOP_PROCESS_PERIOD_S, Use, busiest_first
@@ -144,7 +145,7 @@ class LinuxCollector:
                     cpu_percent=_percent(fields[19], used, before.get(pid), elapsed_s, uptime_s),
                     memory_bytes=int(fields[21]) * _PAGE_OCTETS,
                     status=_STATES.get(fields[0], "unknown"),
-                    started_s=_started_s(boot_s, fields),
+                    started_s=_started_s(boot_s, fields[19]),
                     command_line=details.command_line,
                 )
             )
@@ -152,16 +153,14 @@ class LinuxCollector:
         self._keep_ticks(ticks, now_s)
         return tuple(table)
 
-    def _pass(self) -> list[tuple[int, bytes, list[bytes]]]:
+    def _pass(self) -> Iterator[tuple[int, bytes, list[bytes]]]:
         """Pid, name, and the fields of `stat` from the third (state) on, of all processes that live to be read."""
-        found = []
         for entry, stat in self._stats.read_all():
             # The name stands in parentheses and may hold spaces and parentheses itself.
             opened, closed = stat.find(b"("), stat.rfind(b")")
             fields = stat[closed + 2 :].split(None, 22)
             if opened > 0 and len(fields) >= 22:
-                found.append((int(entry), stat[opened + 1 : closed], fields))
-        return found
+                yield int(entry), stat[opened + 1 : closed], fields
 
     def _keep_ticks(self, ticks: dict[int, tuple[bytes, int]], now_s: float) -> None:
         if now_s - self._ticks_s >= SHORTEST_RATE_S:
@@ -173,30 +172,29 @@ class LinuxCollector:
         before = self._ticks_before
         ticks: dict[int, tuple[bytes, int]] = {}
         uses = []
-        found = self._pass()
-        for place, (pid, _name, fields) in enumerate(found):
+        for pid, name, fields in self._pass():
             started, used = fields[19], int(fields[11]) + int(fields[12])
             ticks[pid] = (started, used)
             earlier = before.get(pid)
             if earlier is not None and earlier[0] == started:
                 used = max(0, used - earlier[1])
-            uses.append(Use(round(used * share, 1), int(fields[21]) * _PAGE_OCTETS, pid, place))
+            uses.append(Use(round(used * share, 1), int(fields[21]) * _PAGE_OCTETS, pid, name))
         boot_s = self._boot_time_s()
         top, users = [], {}
         for use in busiest_first(uses):
-            pid, name, fields = found[use.place]
-            known = self._top_users.get(pid)
-            if known is None or known[0] != fields[19]:
-                known = (fields[19], self._user_of(pid))
-            users[pid] = known
+            started = ticks[use.pid][0]
+            known = self._top_users.get(use.pid)
+            if known is None or known[0] != started:
+                known = (started, self._user_of(use.pid))
+            users[use.pid] = known
             top.append(
                 ProcessUse(
-                    pid=pid,
-                    name=plain_text(name.decode(errors="replace")),
+                    pid=use.pid,
+                    name=plain_text(use.name.decode(errors="replace")),
                     user=known[1],
                     cpu_percent=use.cpu_percent,
                     memory_bytes=use.memory_bytes,
-                    started_s=_started_s(boot_s, fields),
+                    started_s=_started_s(boot_s, started),
                 )
             )
         self._uses, self._top_users = tuple(top), users
@@ -369,9 +367,9 @@ class LinuxCollector:
         )
 
 
-def _started_s(boot_s: float, fields: list[bytes]) -> float:
+def _started_s(boot_s: float, started: bytes) -> float:
     """When a process began: two of one pid differ in it, and it stays the same from pass to pass."""
-    return round(boot_s + int(fields[19]) / _TICKS_PER_S, 2)
+    return round(boot_s + int(started) / _TICKS_PER_S, 2)
 
 
 def _percent(started: bytes, used: int, earlier: tuple[bytes, int] | None, elapsed_s: float, uptime_s: float) -> float:

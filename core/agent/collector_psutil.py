@@ -129,10 +129,10 @@ class PsutilCollector:
         return round(used_s / max(time.time() - started_s, 1.0) * 100, 1)
 
     def _refresh_top(self, now_s: float) -> None:
-        table = self.processes(now_s)
+        table = {process.pid: process for process in self.processes(now_s)}
         uses = [
-            Use(process.cpu_percent, process.memory_bytes, process.pid, place)
-            for place, process in enumerate(table)
+            Use(process.cpu_percent, process.memory_bytes, process.pid, b"")
+            for process in table.values()
             if process.pid
         ]
         self._uses = tuple(
@@ -144,7 +144,7 @@ class PsutilCollector:
                 memory_bytes=process.memory_bytes,
                 started_s=process.started_s,
             )
-            for process in (table[use.place] for use in busiest_first(uses))
+            for process in (table[use.pid] for use in busiest_first(uses))
         )
         best = self._uses[0] if self._uses and self._uses[0].cpu_percent > 0 else None
         self._top = None if best is None else TopProcess(name=best.name, pid=best.pid, cpu_percent=best.cpu_percent)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 
 from core.protocol.messages import plain_text
 
@@ -49,33 +50,36 @@ class StatFiles:
         self._proc = proc
         self._handles: dict[str, int] = {}
 
-    def read_all(self) -> list[tuple[str, bytes]]:
-        """Pid in digits and content of `stat`, of all processes that live to be read."""
-        found = []
+    def read_all(self) -> Iterator[tuple[str, bytes]]:
+        """Pid in digits and content of `stat`, of all processes that live to be read; one pass at a time.
+
+        One by one: an agent keeps the memory that all of them at once would take.
+        """
         before, self._handles = self._handles, {}
-        for entry in os.listdir(self._proc):
-            if not entry[0].isdigit():
-                continue
-            handle = before.pop(entry, None)
-            content = _read_at_start(handle) if handle is not None else b""
-            if not content:
-                if handle is not None:
-                    os.close(handle)
-                try:
-                    handle = os.open(entry + "/stat", os.O_RDONLY | os.O_CLOEXEC, dir_fd=self._proc)
-                except OSError:
+        try:
+            for entry in os.listdir(self._proc):
+                if not entry[0].isdigit():
                     continue
-                content = _read_at_start(handle)
-            if content:
-                found.append((entry, content))
-            if handle is not None:
-                if content and len(self._handles) < _MOST_HANDLES:
-                    self._handles[entry] = handle
-                else:
-                    os.close(handle)
-        for handle in before.values():
-            os.close(handle)
-        return found
+                handle = before.pop(entry, None)
+                content = _read_at_start(handle) if handle is not None else b""
+                if not content:
+                    if handle is not None:
+                        os.close(handle)
+                    try:
+                        handle = os.open(entry + "/stat", os.O_RDONLY | os.O_CLOEXEC, dir_fd=self._proc)
+                    except OSError:
+                        continue
+                    content = _read_at_start(handle)
+                if handle is not None:
+                    if content and len(self._handles) < _MOST_HANDLES:
+                        self._handles[entry] = handle
+                    else:
+                        os.close(handle)
+                if content:
+                    yield entry, content
+        finally:
+            for handle in before.values():
+                os.close(handle)
 
     def close(self) -> None:
         """Let all handles go."""
