@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import hashlib
 import os
 import subprocess
 import sys
@@ -422,3 +424,46 @@ def test_a_machine_without_systemd_says_that_there_is_no_such_service(site, who,
     monkeypatch.setattr(manage, "find_program", lambda name: None)
     ended, _output = _ran(site, who, Level.MANAGE, "service-restart", "no-such-service")
     assert "there is no service no-such-service on this machine" in ended.message
+
+
+# pinned scripts
+
+SLOW = "#!/bin/sh\necho begun\nwhile [ ! -e {mark} ]; do sleep 0.05; done\necho 'as pinned' \"$1\"\n"
+
+
+def _pinned(path, text, *argv):
+    path.write_text(text)
+    path.chmod(0o700)
+    return Command(id=path.name, argv=(str(path), *argv), sha256=hashlib.sha256(text.encode()).hexdigest())
+
+
+def test_a_pinned_script_that_changes_while_it_runs_goes_on_as_it_was_checked(site, who, tmp_path):
+    mark, script = tmp_path / "mark", tmp_path / "slow"
+    site.commands = (_pinned(script, SLOW.format(mark=mark), "a b"),)
+
+    async def talk(console):
+        start = ExecStart(exec_id="p", words=(str(script), "a b"), timeout_s=10)
+        await console.ask("exec.start", start, ExecAccepted)
+        await console.notification("exec.opened")
+        while b"begun\n" not in console.output.get(1, b""):
+            with contextlib.suppress(TimeoutError):
+                await console.message(0.05)
+        # In place, as an editor does that keeps the file: a shell reads on from where it was.
+        script.write_text(SLOW.format(mark=mark).replace("as pinned", "evil now!"))
+        mark.touch()
+        ended = messages.decode_as(ExecExit, (await console.notification("exec.exit")).params)
+        again = await console.run(str(script), "a b", exec_id="p2")
+        return ended, bytes(console.output[2]), again
+
+    ended, said, again = _talk(site, who, talk)
+    assert ended.state == "ok"
+    assert (again.state, again.exit_status) == ("failed", 126)
+    assert b"not the one of the policy" in said
+
+
+def test_a_pinned_script_gets_its_arguments_and_nothing_else_of_the_agent(site, who, tmp_path):
+    text = f"#!{sys.executable} -I\nimport os, sys\nprint(sys.argv[1:], sorted(os.listdir('/proc/self/fd'))[:3])\n"
+    site.commands = (_pinned(tmp_path / "told", text, "one", "two three"),)
+    ended, output = _ran(site, who, None, str(tmp_path / "told"), "one", "two three")
+    assert ended.state == "ok"
+    assert output.startswith("['one', 'two three'] ['0', '1', '2']")
