@@ -18,6 +18,7 @@ from core.records import (
     CommandProgress,
     CommandRequest,
     CommandState,
+    CommandStep,
     Machine,
     MachineReport,
     MachineState,
@@ -33,6 +34,10 @@ POLICY = """
 count = { argv = ["seq", "{n}"], parameters = { n = { type = "int", min = 1, max = 9999999 } } }
 slow = { argv = ["sh", "-c", "for i in 1 2 3 4 5 6; do echo line $i; sleep 0.2; done"] }
 nap = { argv = ["sleep", "30"] }
+brief = { argv = ["sh", "-c", "echo begun; sleep 0.2; echo done"] }
+[commands.zeros]
+argv = ["dd", "if=/dev/zero", "bs=1M", "count={n}", "status=none"]
+parameters = { n = { type = "int", min = 1, max = 4096 } }
 broken = { argv = ["printf", "\\\\377\\\\033[31mx"] }
 """
 
@@ -160,6 +165,50 @@ def test_a_link_that_breaks_twice_meanwhile_loses_nothing(agent: Agent, console:
         assert result.state is CommandState.OK
         assert result.stdout == "".join(f"line {number}\n" for number in range(1, 7))
         assert live(records) == result.stdout, "nothing is shown twice, nothing is left out"
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("cut_at", ["sent", "running", "output", "ended"])
+def test_a_link_cut_at_any_step_ends_in_the_result(
+    agent: Agent, console: Identity, machine: Machine, cut_at: str
+) -> None:
+    async def main() -> None:
+        async with Relay(agent.port) as relay:
+            cuts: list[Record] = []
+
+            def told(record: Record) -> None:
+                is_step = isinstance(record, CommandStep) and record.place.value == cut_at
+                is_output = isinstance(record, CommandOutput) and cut_at == "output"
+                if not cuts and (is_step or is_output or (isinstance(record, CommandProgress) and cut_at == "ended")):
+                    cuts.append(record)
+                    relay.cut()
+
+            poller = AgentPoller(console, told, 0.5, 0.5)
+            poller.set_machines([replace(machine, port=relay.port)])
+            task = asyncio.create_task(poller.run())
+            await poller.settled(10)
+            result = (await poller.execute(request("brief")))[0]
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+        assert len(cuts) == 1
+        assert (result.state, result.stdout) == (CommandState.OK, "begun\ndone\n")
+
+    asyncio.run(main())
+
+
+def test_a_flood_of_gigabytes_costs_the_console_no_memory(agent: Agent, console: Identity, machine: Machine) -> None:
+    """256 MiB here; 2 GiB were measured."""
+    resource = pytest.importorskip("resource")
+
+    async def main() -> None:
+        async with polling(console, machine, []) as poller:
+            before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+            result = (await poller.execute(request("zeros", "256")))[0]
+            grown_kib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
+        assert result.state is CommandState.OK
+        assert result.truncated_bytes > 250 << 20
+        assert grown_kib < 24 * 1024
 
     asyncio.run(main())
 

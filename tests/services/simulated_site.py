@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Callable
 from core.audit import AuditLog
 from core.records import Machine, MachineReport, MachineState
 from core.services.agent_poller import AgentPoller
+from core.services.command_journal import CommandJournal
 from core.site_records import Record
 from core.transport.identity import Identity
 
@@ -30,10 +31,14 @@ class Site:
 
     @contextlib.asynccontextmanager
     async def polling(
-        self, *machines: Machine, interval_s: float = 0.2, audit: AuditLog | None = None
+        self,
+        *machines: Machine,
+        interval_s: float = 0.2,
+        audit: AuditLog | None = None,
+        journal: CommandJournal | None = None,
     ) -> AsyncIterator[AgentPoller]:
         """A poller that runs."""
-        poller = AgentPoller(self.console, self.records.append, interval_s, interval_s, audit)
+        poller = AgentPoller(self.console, self.records.append, interval_s, interval_s, audit, journal=journal)
         poller.set_machines(machines)
         task = asyncio.create_task(poller.run())
         try:
