@@ -152,6 +152,8 @@ class AgentServer:
             task = loop.create_task(self._shake_hands(link, host))
             self._handshakes[task] = host
             task.add_done_callback(lambda ended: self._handshakes.pop(ended, None))
+            # A link that waits already is taken in without a turn of the loop: those pushed out could never close.
+            await asyncio.sleep(0)
 
     def _make_room(self, host: str) -> None:
         """Push the oldest stranger out where one more is too many."""
