@@ -35,10 +35,10 @@ count = { argv = ["seq", "{n}"], parameters = { n = { type = "int", min = 1, max
 slow = { argv = ["sh", "-c", "for i in 1 2 3 4 5 6; do echo line $i; sleep 0.2; done"] }
 nap = { argv = ["sleep", "30"] }
 brief = { argv = ["sh", "-c", "echo begun; sleep 0.2; echo done"] }
+broken = { argv = ["printf", "\\\\377\\\\033[31mx"] }
 [commands.zeros]
 argv = ["dd", "if=/dev/zero", "bs=1M", "count={n}", "status=none"]
 parameters = { n = { type = "int", min = 1, max = 4096 } }
-broken = { argv = ["printf", "\\\\377\\\\033[31mx"] }
 """
 
 
