@@ -106,6 +106,8 @@ class MachineTree(QTreeView):
             (self._closed.add if is_closed else self._closed.discard)(row.name)
 
     def _open_groups(self) -> None:
+        """Groups are open unless closed by hand; opened while a layout is due, they cost none of their own."""
+        self.scheduleDelayedItemsLayout()
         for place, group in enumerate(self.model().groups()):
             index = self.model().index(place, 0)
             if group.name not in self._closed and not self.isExpanded(index):
