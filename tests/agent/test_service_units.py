@@ -111,3 +111,20 @@ def test_the_agent_and_the_default_commands_work_under_the_filter_of_the_unit(tm
         child.send_signal(signal.SIGTERM)
         child.communicate(timeout=10)
     assert child.returncode == 0
+
+
+def test_the_rule_of_polkit_allows_restarts_alone_and_of_named_services():
+    text = (ROOT / "resources/beffroi-agent.rules").read_text()
+    assert 'action.id == "org.freedesktop.systemd1.manage-units"' in text
+    assert 'subject.user == "beffroi"' in text
+    assert 'action.lookup("verb") == "restart"' in text
+    assert 'services.indexOf(action.lookup("unit")) >= 0' in text
+    assert text.count("polkit.Result") == 1
+
+
+@needs_analyze
+def test_what_commands_and_manage_need_of_the_kernel_is_let_through():
+    allowed = calls_of("@system-service") - calls_of("@privileged") - calls_of("@resources")
+    wanted = {"pidfd_open", "pidfd_send_signal", "memfd_create", "prctl", "prlimit64", "setsid", "execve", "kill"}
+    assert wanted - allowed - calls_of("@default") == set()
+    assert not {"mount", "ptrace", "reboot", "setuid", "init_module", "bpf"} & allowed
