@@ -6,6 +6,7 @@ import pytest
 from msgspec.structs import replace
 
 from bench.simulated_agents import made_up_status
+from core.machine_records import ProcessUse, Temperature
 from core.records import Cpu, Disk, Memory, Network, Process, Swap, TopProcess
 from core.services.peer_records import plain_process, plain_status
 
@@ -72,3 +73,60 @@ def test_a_process_cannot_write_into_the_terminal() -> None:
     assert (plain.name, plain.user, plain.status, plain.memory_bytes, plain.started_s) == (" [2J", "a b", " ", 0, 0.0)
     assert len(plain.command_line) == 4096
     assert plain.command_line.startswith("rm x")
+
+
+def use(pid: int = 1, name: str = "p", percent: float = 1.0, size: int = 1, started_s: float = 1e9) -> ProcessUse:
+    return ProcessUse(pid=pid, name=name, user="u", cpu_percent=percent, memory_bytes=size, started_s=started_s)
+
+
+def test_the_busiest_processes_of_a_false_agent_do_no_harm() -> None:
+    honest = replace(made_up_status(1, 5.0), top_processes=(use(),) * 10)
+    assert plain_status(honest, None).top_processes is honest.top_processes
+    evil = [use(-1), use(2**80), use(name="\x1b" * 999), use(percent=float("nan")), use(percent=-1.0), use(size=-1)]
+    evil += [use(size=1 << 70), use(started_s=float("inf")), use(started_s=-1e300)]
+    for one in evil:
+        plain = plain_status(replace(honest, top_processes=(one, use())), None)
+        assert plain.top_processes is not None
+        cleaned, other = plain.top_processes
+        assert other == use()
+        assert 0 <= cleaned.pid < 2**32
+        assert cleaned.name.isprintable()
+        assert len(cleaned.name) <= 256
+        assert 0 <= cleaned.cpu_percent < 1e9
+        assert 0 <= cleaned.memory_bytes < 2**63
+        assert 0 <= cleaned.started_s < 1e12
+    many = plain_status(replace(honest, top_processes=(use(),) * 1000), None)
+    assert many.top_processes is not None
+    assert len(many.top_processes) <= 16
+
+
+def test_temperatures_that_no_machine_has_are_left_out() -> None:
+    good = Temperature(name="cpu", celsius=40.0, high_celsius=90.0)
+    honest = replace(made_up_status(1, 5.0), temperatures=(good,))
+    assert plain_status(honest, None).temperatures is honest.temperatures
+    evil = (
+        Temperature(name="a\n" * 999, celsius=float("nan")),
+        Temperature(name="b", celsius=1e9),
+        Temperature(name="c\x1b", celsius=1.0, high_celsius=float("inf")),
+    )
+    plain = plain_status(replace(honest, temperatures=(*evil, good, *(good,) * 500)), None)
+    assert plain.temperatures is not None
+    assert plain.temperatures[:2] == (Temperature(name="c ", celsius=1.0), good)
+    assert len(plain.temperatures) <= 128
+
+
+def test_a_process_with_numbers_that_none_has_is_made_plain() -> None:
+    process = Process(
+        pid=-1,
+        parent_pid=2**70,
+        name="n",
+        user="u" * 999,
+        cpu_percent=float("nan"),
+        memory_bytes=-1,
+        status="s" * 999,
+        started_s=float("nan"),
+        command_line="c",
+    )
+    plain = plain_process(process)
+    assert (plain.pid, plain.parent_pid, plain.cpu_percent, plain.memory_bytes, plain.started_s) == (0, 0, 0, 0, 0)
+    assert len(plain.user) == len(plain.status) == 256
