@@ -54,6 +54,7 @@ class AllowedCommandsDialog(FormDialog):
         self.search.textChanged.connect(self._fill_list)
         self.list = QListWidget()
         self.list.setFixedWidth(_LIST_PX)
+        self.list.setSpacing(2)
         self.list.setMinimumHeight(_HEIGHT_PX)
         self.list.setAccessibleName(_("Allowed commands"))
         self.list.currentRowChanged.connect(self._on_row)
@@ -252,6 +253,13 @@ class AllowedCommandsDialog(FormDialog):
     def _values(self) -> Mapping[str, Sequence[str]]:
         return {field.parameter.name: field.values() for field in self._fields}
 
+    def _values_to_show(self) -> Mapping[str, Sequence[str]]:
+        """The same, with `<name>` where something is still missing."""
+        return {
+            field.parameter.name: field.values() or ((f"<{field.parameter.name}>",) if field.is_missing() else ())
+            for field in self._fields
+        }
+
     def _refresh(self) -> None:
         """The preview and the button, as the form is filled in now."""
         offer = self.offer()
@@ -264,7 +272,7 @@ class AllowedCommandsDialog(FormDialog):
         button.setEnabled(count > 0)
         if offer is not None:
             button.setToolTip(plain_tip(shortened(fold_names(offer.machines)) if count else ""))
-            values = self._values()
+            values = self._values_to_show()
             self.line.setText(one_line(line_of(words_of_call(offer.command, values))))
             self.argv.setText(one_line(line_of(argv_of_call(offer.command, values))))
 

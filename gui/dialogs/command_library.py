@@ -17,6 +17,7 @@ from PyQt5.QtWidgets import (
     QListWidgetItem,
     QPlainTextEdit,
     QPushButton,
+    QSizePolicy,
     QSpinBox,
     QVBoxLayout,
     QWidget,
@@ -92,6 +93,9 @@ class CommandLibraryDialog(FormDialog):
         self.line.setTabChangesFocus(True)
         self.line.setPlaceholderText(_("such as: df -h; several lines go one after the other"))
         self.group.setEditable(True)
+        self.group.setSizePolicy(QSizePolicy.Expanding, QSizePolicy.Fixed)
+        self.list.setSpacing(2)
+        self.timeout.setButtonSymbols(QSpinBox.NoButtons)
         groups = dict.fromkeys(str(values["group"]) for values in self._commands if values["group"])
         self.group.addItems(["", *groups])
         edit = self.group.lineEdit()

@@ -57,14 +57,21 @@ class Runs:
         return stuck
 
 
-def run_words(run: Run, now_s: float) -> str:
-    """How far a run is, in words: `6 ok · 1 failed · 1 running · 2 not sent   0.4 s · about 3 s more`."""
+def run_words(run: Run) -> str:
+    """How far a run is, in words: `6 ok · 1 failed · 1 running · 2 not sent`."""
     counts = run.standings()
-    parts = [counted(state, counts[state]) for state in _ORDER if counts[state]]
-    words = f"{' · '.join(parts)}   {duration(run.elapsed_s(now_s))}"
+    return " · ".join(counted(state, counts[state]) for state in _ORDER if counts[state])
+
+
+def time_words(run: Run, now_s: float) -> str:
+    """How long it took or takes, and what remains: `0.4 s`, `12 s · about 3 s more`, `12 s · 18 s more at most`."""
+    elapsed_s = run.elapsed_s(now_s)
+    words = duration(elapsed_s)
     remains_s = run.remains_s(now_s)
     if remains_s is not None:
         words += " · " + _("about {time} more").format(time=duration(remains_s))
+    elif run.is_running and not run.request.window and 2.0 < elapsed_s < run.request.timeout_s:
+        words += " · " + _("{time} more at most").format(time=duration(run.request.timeout_s - elapsed_s))
     return words
 
 

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 
 from PyQt5.QtCore import QByteArray, Qt, QTimer, pyqtSignal
 from PyQt5.QtGui import QResizeEvent
-from PyQt5.QtWidgets import QHBoxLayout, QSplitter, QVBoxLayout, QWidget
+from PyQt5.QtWidgets import QGridLayout, QSplitter, QVBoxLayout, QWidget
 
 from core.config.commands import CommandConfig
 from core.language import _
@@ -29,11 +29,11 @@ from gui.models.answers import Run, monotonic_s
 from gui.models.command_line import typed_line
 from gui.models.commands_layout import kept_layout, read_layout
 from gui.models.line_queue import LineQueue
-from gui.models.runs import Runs, run_words, saved_run
+from gui.models.runs import Runs, run_words, saved_run, time_words
 from gui.widgets.answers_card import AnswersCard
 from gui.widgets.command_bar import CommandBar
 from gui.widgets.command_history import CommandHistoryCard
-from gui.widgets.labels import plain_label
+from gui.widgets.labels import ElidedLabel, plain_label
 from gui.widgets.segment_bar import SegmentBar
 
 SAVED_AFTER_MS = 1500
@@ -71,7 +71,8 @@ class CommandsPage(QWidget):
         self._has_recalled = False
         self.controls = CommandBar(self)
         self.bar = SegmentBar(self)
-        self.words = plain_label("", "dim", self)
+        self.words = ElidedLabel("dim", self)
+        self.time = plain_label("", "dim", self)
         self.answers = AnswersCard(self)
         self.history = CommandHistoryCard(self)
         self._asking = QTimer(self)
@@ -264,11 +265,13 @@ class CommandsPage(QWidget):
 
     def _build(self) -> None:
         self._progress = QWidget(self)
-        progress = QHBoxLayout(self._progress)
+        progress = QGridLayout(self._progress)
         progress.setContentsMargins(0, 0, 0, 0)
-        progress.addWidget(self.bar, 1)
-        progress.addSpacing(12)
-        progress.addWidget(self.words)
+        progress.setVerticalSpacing(0)
+        progress.setColumnStretch(0, 1)
+        progress.addWidget(self.bar, 0, 0, 1, 2)
+        progress.addWidget(self.words, 1, 0)
+        progress.addWidget(self.time, 1, 1)
         self._progress.hide()
         self._splitter = splitter = QSplitter(Qt.Horizontal, self)
         splitter.setObjectName("commands-splitter")
@@ -362,12 +365,15 @@ class CommandsPage(QWidget):
         run = self.answers.run
         if run is None:
             return
-        words = run_words(run, monotonic_s())
+        now_s = monotonic_s()
+        words = run_words(run)
         place = self._queue.place(run.request.id)
         if place is not None:
             words = " · ".join((_("line {place} of {count}").format(place=place[0], count=place[1]), words))
-        self.words.setText(words)
-        self.bar.apply(run.standings(), words)
+        self.words.set_text(words)
+        time = time_words(run, now_s)
+        self.time.setText(time)
+        self.bar.apply(run.standings(), f"{words}, {time}")
         if run.is_running:
             self.history.model.apply_live(run.summary())
 

@@ -9,16 +9,14 @@ from PyQt5.QtWidgets import (
     QButtonGroup,
     QHBoxLayout,
     QHeaderView,
-    QLineEdit,
     QPushButton,
-    QSizePolicy,
     QStackedWidget,
     QWidget,
 )
 
 from core.language import N_, _
 from gui.models.answer_lines import Section, Shown, holds
-from gui.models.answer_text import ByMachine, Gathered, plain_answers
+from gui.models.answer_text import ByMachine, Gathered, plain_answers, run_title
 from gui.models.answers import Run
 from gui.models.answers_table import AnswersTable
 from gui.widgets.answers_empty import NoAnswers
@@ -26,6 +24,7 @@ from gui.widgets.answers_line import AnswersLine
 from gui.widgets.answers_menu import answers_menu, copy_text
 from gui.widgets.answers_view import AnswersView
 from gui.widgets.card import Card
+from gui.widgets.labels import ElidedLabel
 from gui.widgets.row_table import RowTable
 
 SHORTEST_WAIT_MS = 250
@@ -83,7 +82,8 @@ class AnswersCard(Card):
         self.line.save_wanted.connect(self._on_save)
         self.line.again_wanted.connect(self._on_again)
         self.line.differences_toggled.connect(self._on_differences)
-        self.search = QLineEdit(self)
+        self.search = self.line.search
+        self._title_of_run = ElidedLabel("dim", self)
         self._build()
         self._apply_stack()
 
@@ -93,14 +93,8 @@ class AnswersCard(Card):
         for widget in (self.empty, self.text, self.table):
             self._stack.addWidget(widget)
         self.body.addWidget(self._stack)
-        self.search.setPlaceholderText(_("Search the answers"))
-        self.search.setAccessibleName(_("Search the answers"))
-        self.search.setClearButtonEnabled(True)
-        self.search.setSizePolicy(QSizePolicy.Expanding, QSizePolicy.Fixed)
-        self.search.setMinimumWidth(90)
-        self.search.setMaximumWidth(260)
         self.search.textChanged.connect(self._searching.start)
-        self.add_to_title(self.search)
+        self.add_to_title(self._title_of_run, 100)
         self._views = QButtonGroup(self)
         self._switch = QWidget(self)
         row = QHBoxLayout(self._switch)
@@ -173,6 +167,7 @@ class AnswersCard(Card):
         started_s = time.perf_counter()
         now_s = time.monotonic()
         self.line.show_run(run)
+        self._title_of_run.set_text(run_title(run))
         is_done = True
         if self.view() == TABLE:
             self.model.apply(run, self._found_in(run))
@@ -203,7 +198,7 @@ class AnswersCard(Card):
 
     def _apply_stack(self) -> None:
         has_run = self._run is not None
-        for widget in (self._switch, self.line, self.search):
+        for widget in (self._switch, self.line, self._title_of_run):
             widget.setVisible(has_run)
         self.line.differences.setEnabled(self.view() == GATHERED)
         self._stack.setCurrentIndex(0 if not has_run else 2 if self.view() == TABLE else 1)

@@ -1,17 +1,23 @@
-"""The line above the answers: what was sent, and what can be done with the answers as a whole."""
+"""The line above the answers: finding something in them, and what can be done with all of them."""
 
 from __future__ import annotations
 
 from PyQt5.QtCore import pyqtSignal
-from PyQt5.QtWidgets import QHBoxLayout, QMenu, QPushButton, QWidget
+from PyQt5.QtWidgets import QHBoxLayout, QLineEdit, QMenu, QPushButton, QWidget
 
 from core.language import N_, _
 from core.records import CommandState
-from gui.models.answer_text import run_title
-from gui.models.answers import NOT_WELL, Run, counted
+from gui.models.answers import NOT_WELL, Run
 from gui.numbers import number
-from gui.widgets.labels import ElidedLabel
 
+_AGAIN = {
+    CommandState.FAILED: N_("On the {count} that failed"),
+    CommandState.TIMEOUT: N_("On the {count} out of time"),
+    CommandState.OFFLINE: N_("On the {count} not sent"),
+    CommandState.UNKNOWN: N_("On the {count} unknown"),
+    CommandState.CANCELLED: N_("On the {count} cancelled"),
+    CommandState.NOT_ALLOWED: N_("On the {count} not allowed"),
+}
 SAVES = (
     ("text", N_("Text, as gathered…")),
     ("sections", N_("Text, a section for each machine…")),
@@ -24,7 +30,7 @@ SAVES = (
 
 
 class AnswersLine(QWidget):
-    """Shows a run's title; asks for copies, files and another run by signals."""
+    """About one run at a time; asks for copies, files and another run by signals."""
 
     copy_wanted = pyqtSignal()
     save_wanted = pyqtSignal(str)
@@ -34,17 +40,21 @@ class AnswersLine(QWidget):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._run: Run | None = None
-        self._title = ElidedLabel("dim", self)
+        self.search = QLineEdit(self)
+        self.search.setPlaceholderText(_("Search the answers"))
+        self.search.setAccessibleName(_("Search the answers"))
+        self.search.setClearButtonEnabled(True)
+        self.search.setMinimumWidth(90)
         self.differences = QPushButton(_("Differences"), self)
         self.differences.setCheckable(True)
         self.differences.setChecked(True)
         self.differences.setToolTip(_("Show what differs from the largest group, or each answer whole"))
         self.differences.toggled.connect(self.differences_toggled)
-        self.copy = QPushButton(_("Copy all"), self)
-        self.copy.clicked.connect(self.copy_wanted)
         self.save = QPushButton(_("Save ▾"), self)
         self.save.setAccessibleName(_("Save the answers"))
         menu = QMenu(self.save)
+        menu.addAction(_("Copy all")).triggered.connect(lambda _checked=False: self.copy_wanted.emit())
+        menu.addSeparator()
         for kind, words in SAVES:
             action = menu.addAction(_(words))
             action.triggered.connect(lambda _checked=False, kind=kind: self.save_wanted.emit(kind))
@@ -57,14 +67,13 @@ class AnswersLine(QWidget):
         layout = QHBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(6)
-        layout.addWidget(self._title, 1)
-        for button in (self.differences, self.copy, self.save, self.again):
+        layout.addWidget(self.search, 1)
+        for button in (self.differences, self.save, self.again):
             layout.addWidget(button)
 
     def show_run(self, run: Run) -> None:
         """The run that all of it is about."""
         self._run = run
-        self._title.set_text(run_title(run))
         failed = len(run.ended_as((CommandState.FAILED, CommandState.TIMEOUT)))
         words = _("Run again on {count} ▾").format(count=number(failed)) if failed else _("Run again ▾")
         if self.again.text() != words:
@@ -84,7 +93,7 @@ class AnswersLine(QWidget):
         for state in NOT_WELL:
             names = run.ended_as((state,))
             if names and names != failed:
-                self._offer(_("On those that ended so: {words}").format(words=counted(state, len(names))), names)
+                self._offer(_(_AGAIN[state]).format(count=number(len(names))), names)
         others = run.ended_as(NOT_WELL)
         if others and len(others) > len(failed):
             self._offer(_("On all {count} where it did not end well").format(count=number(len(others))), others)

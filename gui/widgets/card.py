@@ -63,9 +63,9 @@ class Card(QFrame):
         for label in (self._title, self._subtitle):
             label.setToolTip(plain_tip(text))
 
-    def add_to_title(self, widget: QWidget) -> None:
-        """Put `widget` at the right end of the title line."""
-        self._title_line.addWidget(widget)
+    def add_to_title(self, widget: QWidget, stretch: int = 0) -> None:
+        """Put `widget` at the right end of the title line; with `stretch` it takes what room there is."""
+        self._title_line.addWidget(widget, stretch)
 
 
 def _plain_label(text: str, name: str) -> QLabel:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from PyQt5.QtCore import Qt, pyqtSignal
+from PyQt5.QtGui import QResizeEvent
 from PyQt5.QtWidgets import QCheckBox, QComboBox, QHBoxLayout, QPushButton, QSpinBox, QVBoxLayout, QWidget
 
 from core.config.commands import CommandConfig
@@ -24,6 +25,8 @@ from gui.widgets.target_chips import TargetChips
 
 TIMEOUT_S = 30
 LONGEST_TIMEOUT_S = 600
+SHARE_OF_CHIPS = 0.42
+"""Of the width, beyond which the targets have a row of their own."""
 WINDOWS = (0, 1, 2, 5, 10, 20, 50, 100)
 """Machines at once that are offered; 0 is all of them."""
 
@@ -58,7 +61,9 @@ class CommandBar(QWidget):
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(8)
         layout.addWidget(self.buttons)
-        line = QHBoxLayout()
+        self._apart = QHBoxLayout()
+        layout.addLayout(self._apart)
+        self._line = line = QHBoxLayout()
         line.setSpacing(6)
         for widget in (self.chips, self.field, self.send_button, self.cancel_button, self.more_button):
             line.addWidget(widget, 1 if widget is self.field else 0, Qt.AlignTop)
@@ -78,6 +83,24 @@ class CommandBar(QWidget):
         self.several_box.toggled.connect(self.field.set_several)
         self.window_box.currentIndexChanged.connect(self._on_window_chosen)
         self._refresh()
+
+    def resizeEvent(self, event: QResizeEvent | None) -> None:
+        """Targets that leave too little room for the line stand above it."""
+        super().resizeEvent(event)
+        self._place_chips()
+
+    def _place_chips(self) -> None:
+        is_apart = self.chips.sizeHint().width() > self.width() * SHARE_OF_CHIPS
+        if is_apart == (self._apart.count() > 0):
+            return
+        if is_apart:
+            self._line.removeWidget(self.chips)
+            self._apart.addWidget(self.chips)
+            self._apart.addStretch(1)
+        else:
+            while self._apart.count():
+                self._apart.takeAt(0)
+            self._line.insertWidget(0, self.chips, 0, Qt.AlignTop)
 
     def set_book(self, book: TargetBook) -> None:
         """Take the machines and filters there are; whom the chips mean may change with them, the chips never do."""
@@ -222,6 +245,7 @@ class CommandBar(QWidget):
         self.send()
 
     def _on_chips_changed(self) -> None:
+        self._place_chips()
         lost = self.chips.lost()
         names = ", ".join(f"“{target}”" for target in lost)
         self.say(_("No machine matches {targets}.").format(targets=names) if lost and self.book.machines else "")

@@ -72,8 +72,8 @@ class CommandField(QPlainTextEdit):
         return QSize(320, self.height())
 
     def minimumSizeHint(self) -> QSize:
-        """Room for a short command."""
-        return QSize(160, self.height())
+        """Room for a short command, however many targets stand beside it."""
+        return QSize(230, self.height())
 
     def resizeEvent(self, event: QResizeEvent | None) -> None:
         """Begin with the first line where all have room."""

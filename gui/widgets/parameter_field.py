@@ -6,6 +6,7 @@ from PyQt5.QtCore import Qt, pyqtSignal
 from PyQt5.QtWidgets import (
     QCheckBox,
     QComboBox,
+    QHBoxLayout,
     QLineEdit,
     QListWidget,
     QListWidgetItem,
@@ -19,11 +20,13 @@ from core.errors import UsageError
 from core.language import _
 from gui.models.allowed import hint_of, limits_of, problem_of
 from gui.models.command_line import words_of
-from gui.plain_text import one_line, plain_tip
+from gui.plain_text import one_line
 from gui.widgets.flow_layout import FlowLayout
+from gui.widgets.labels import plain_label
 
 _INT_MAX = 2**31 - 2
 _LIST_PX = 110
+_NUMBER_PX = 90
 
 
 class ParameterField(QWidget):
@@ -68,10 +71,14 @@ class ParameterField(QWidget):
         except UsageError:
             return (text,)
 
+    def is_missing(self) -> bool:
+        """True where a value is needed and none is given."""
+        return not self.values() and not self.parameter.is_optional and not self.parameter.is_repeated
+
     def problem(self) -> str:
         """Why the values cannot be sent, empty where they can."""
         values = self.values()
-        if not values and not self.parameter.is_optional and not self.parameter.is_repeated:
+        if self.is_missing():
             return _("{name} is missing").format(name=one_line(self.parameter.name))
         return next((problem for value in values if (problem := problem_of(self.parameter, value))), "")
 
@@ -133,5 +140,14 @@ class ParameterField(QWidget):
         if self.parameter.is_optional:
             self._number.setSpecialValueText(_("(none)"))
         self._number.valueChanged.connect(self.changed)
-        self._number.setToolTip(plain_tip(hint_of(self.parameter)))
-        return self._number
+        self._number.setButtonSymbols(QSpinBox.NoButtons)
+        self._number.setMinimumWidth(_NUMBER_PX)
+        holder = QWidget(self)
+        row = QHBoxLayout(holder)
+        row.setContentsMargins(0, 0, 0, 0)
+        row.addWidget(self._number)
+        row.addWidget(plain_label(hint_of(self.parameter), "dim"))
+        row.addStretch(1)
+        holder.setFocusProxy(self._number)
+        self._number.setAccessibleName(one_line(self.parameter.name))
+        return holder

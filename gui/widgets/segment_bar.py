@@ -60,7 +60,7 @@ class SegmentBar(QWidget):
 
     def minimumSizeHint(self) -> QSize:
         """Room for each kind of segment."""
-        return QSize(80, THICKNESS + 6)
+        return QSize(120, THICKNESS + 6)
 
     def paintEvent(self, _event: QPaintEvent | None) -> None:
         """Draw the segments."""
