@@ -15,6 +15,7 @@ from typing import Any, Self
 
 from core.audit import AuditLog
 from core.cli.output import print_problem
+from core.cli.targets import choose
 from core.config import database_location, load_config
 from core.errors import StoreError
 from core.home import Home
@@ -26,6 +27,7 @@ from core.services.command_recovery import recover
 from core.services.console_key import open_identity
 from core.site_records import Record
 from core.store.history import History
+from core.targets import TargetBook, needs_states
 from core.transport.identity import Identity, ensure_identity
 
 REFUSED, FAILED, DONE = 3, 1, 0
@@ -91,7 +93,18 @@ class Console:
             print_problem(event.text)
         return found.owed
 
-    async def states(self, machines: Sequence[Machine]) -> dict[str, MachineState]:
+    def chosen(self, targets: Sequence[str]) -> list[Machine]:
+        """The machines that the targets of a command line mean; they are tried first where targets ask how they stand.
+
+        Raises UsageError as `core.cli.targets.choose`.
+        """
+        known = self.history.machines()
+        states: dict[str, MachineState] = {}
+        if known and needs_states(targets, TargetBook(tuple(known), self.filters)):
+            states = asyncio.run(self._states(known))
+        return choose(known, targets, self.filters, states)
+
+    async def _states(self, machines: Sequence[Machine]) -> dict[str, MachineState]:
         """Where machines stand now: each is tried once."""
         async with self.polling(machines, lambda record: None, 5.0, sections=()) as poller:
             await poller.settled(reach_within_s(machines))

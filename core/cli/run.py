@@ -11,14 +11,13 @@ from core.cli.console import Console, exit_status, now_s, reach_within_s, run_un
 from core.cli.output import print_json, print_problem
 from core.cli.parser import number, whole_number
 from core.cli.run_printing import Show, print_gathered, print_summary
-from core.cli.targets import choose, no_machines_text
+from core.cli.targets import no_machines_text
 from core.errors import UsageError
 from core.language import _
 from core.records import CommandProgress, CommandRequest, CommandResult, CommandState, Machine
 from core.services.command_journal import SentRun
 from core.services.commands import new_request
 from core.services.waiting import first_of
-from core.targets import TargetBook, needs_states
 
 _CANCELLED_WITHIN_S = 12.0
 
@@ -150,13 +149,9 @@ def _window(text: str) -> int:
 
 def _machines(console: Console, options: argparse.Namespace) -> list[Machine]:
     """Where it is to run; raises UsageError where that is nowhere."""
-    known = console.history.machines()
     if not options.targets and not options.failed_of:
         raise UsageError(_("say where: run TARGET... -- WORD..., with all for every machine"))
-    states = {}
-    if known and needs_states(options.targets, TargetBook(tuple(known), console.filters)):
-        states = asyncio.run(console.states(known))
-    machines = choose(known, options.targets, console.filters, states)
+    machines = console.chosen(options.targets)
     if not machines:
         raise UsageError(no_machines_text())
     if options.failed_of:

@@ -10,7 +10,7 @@ from typing import Any
 from core.cli.console import Console, exit_status, reach_within_s, run_until_signalled
 from core.cli.output import bytes_text, local_time, print_json, print_problem, print_table, print_text
 from core.cli.parser import number, whole_number
-from core.cli.targets import choose, no_machines_text
+from core.cli.targets import no_machines_text
 from core.errors import UsageError
 from core.language import N_, _
 from core.records import Event, Machine, MachineReport, MachineState, Process, ProcessTable
@@ -119,7 +119,7 @@ def _limit(text: str) -> int:
 
 def _run_status(options: argparse.Namespace) -> int:
     with Console(options) as console:
-        machines = choose(console.history.machines(), options.targets, console.filters)
+        machines = console.chosen(options.targets)
         if not machines:
             print_problem(no_machines_text())
             if options.json and options.watch is None:
@@ -224,7 +224,7 @@ def _print_reports(reports: Sequence[MachineReport]) -> None:
 
 def _run_processes(options: argparse.Namespace) -> int:
     with Console(options) as console:
-        machines = choose(console.history.machines(), [options.machine], console.filters)
+        machines = console.chosen([options.machine])
         if len(machines) != 1:
             raise UsageError(
                 _("{target!r} means {count} machines; name one").format(target=options.machine, count=len(machines))

@@ -12,15 +12,17 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from core.cli.app import main
+from core.cli.run_printing import Progress
 from core.errors import StoreFullError
 from core.home import Home
-from core.records import Machine
+from core.records import CommandResult, CommandState, Machine
 from core.store.history import History
 from core.transport.identity import Identity, ensure_identity
 
@@ -310,3 +312,79 @@ def test_a_word_that_is_no_utf_8_is_bad_usage_and_leaves_no_traceback(run: Run) 
     assert (status, out) == (2, "")
     assert "UTF-8" in err
     assert "Traceback" not in err
+
+
+def test_folded_names_and_what_is_taken_away(run: Run) -> None:
+    status, out, err = run("status", "m[1-3]", "!@first", "--json")
+    assert (status, [entry["machine"] for entry in json.loads(out)], err) == (0, ["m1", "m3"], "")
+    _status, out, err = run("status", "m[2-5]", "--json")
+    assert [entry["machine"] for entry in json.loads(out)] == ["m2", "m3"]
+    assert err == "beffroi: no machine is called m[4-5]\n"
+    status, _out, err = run("status", "mm1")
+    assert (status, "near: m1" in err) == (2, True)
+
+
+def test_a_saved_filter_and_a_state_choose_machines(run: Run, home: Home, agents: tuple[Path, int, Identity]) -> None:
+    add_offline(home, agents[2])
+    home.config_path.write_text('[[filter]]\nname = "two"\ntargets = ["m[1-3]", "!m2"]\n')
+    status, out, _err = run("run", "filter:two", "--json", "--", "echo", "hi")
+    assert (status, [entry["machine"] for entry in json.loads(out)["results"]]) == (0, ["m1", "m3"])
+    status, out, _err = run("run", "all", "!state:offline", "--json", "--", "echo", "hi")
+    assert (status, [entry["machine"] for entry in json.loads(out)["results"]]) == (0, ["m1", "m2", "m3"])
+    status, out, _err = run("status", "state:offline", "--json")
+    assert (status, [entry["machine"] for entry in json.loads(out)]) == (1, ["off"])
+
+
+def test_a_window_lets_machines_through_one_by_one(run: Run) -> None:
+    status, out, _err = run("run", "all", "--window", "1", "--json", "--", "echo", "hi")
+    assert (status, [entry["state"] for entry in json.loads(out)["results"]]) == (0, ["ok"] * 3)
+    assert run("run", "all", "--window", "0", "--", "echo", "hi")[0] == 2
+
+
+def test_a_run_is_done_again_where_it_did_not_succeed(run: Run, home: Home, agents: tuple[Path, int, Identity]) -> None:
+    add_offline(home, agents[2])
+    _status, out, _err = run("run", "all", "--json", "--", "echo", "hi")
+    first = json.loads(out)["id"]
+    _status, out, _err = run("run", "--failed-of", first, "--json", "--", "echo", "hi")
+    assert [entry["machine"] for entry in json.loads(out)["results"]] == ["off"]
+    _status, out, _err = run("run", "--failed-of", "last", "--json", "--", "echo", "hi")
+    assert [entry["machine"] for entry in json.loads(out)["results"]] == ["off"]
+    assert "not among these" in run("run", "m1", "--failed-of", first, "--", "echo", "hi")[2]
+    assert "no run 0123" in run("run", "--failed-of", "0123", "--", "echo", "hi")[2]
+    assert run("run", "--", "echo", "hi")[0] == 2
+
+
+def test_a_run_that_was_killed_is_told_as_unknown_by_the_next_one(run: Run, home: Home) -> None:
+    words = [sys.executable, "main.py", "--home", str(home.path), "run", "m1", "m2", "--", "hang"]
+    with subprocess.Popen(words, stdout=subprocess.PIPE, text=True, cwd=ROOT) as child:
+        audit = home.console_path / "audit.log"
+        deadline_s = time.monotonic() + 20
+        while not (audit.exists() and audit.read_text().count("hang") == 2):
+            assert time.monotonic() < deadline_s
+            time.sleep(0.02)
+        child.kill()
+    status, _out, err = run("run", "m3", "--", "echo", "hi")
+    assert status == 0
+    assert "“hang”" in err
+    assert "2 machines is not known yet" in err
+    with History.open(home.database_path) as history:
+        runs = {summary.line: summary for summary in history.command_runs()}
+        assert runs["hang"].counts == {"unknown": 2}
+        results = history.command_results(runs["hang"].id)
+    assert all("whether it was sent" in (result.message or "") for result in results)
+    assert "not known yet" not in run("run", "m3", "--", "echo", "hi")[2], "it is told once"
+
+
+def test_progress_is_one_line_that_leaves_nothing_behind() -> None:
+    clock = iter([0.0, 0.01, 0.5, 0.6])
+    stream = StringIO()
+    progress = Progress(4, stream, lambda: next(clock))
+    ok, failed = (
+        CommandResult(machine="m", state=CommandState.OK),
+        CommandResult(machine="m", state=CommandState.FAILED),
+    )
+    for result in (ok, ok, failed, ok):
+        progress.take(result)
+    progress.clear()
+    shown = stream.getvalue().split("\r\x1b[K")
+    assert shown == ["", "1 of 4", "3 of 4 · 1 failed", "4 of 4 · 1 failed", ""]
