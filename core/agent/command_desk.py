@@ -91,6 +91,10 @@ class CommandDesk(Desk):
         if self._executor is not None:
             self._executor.detach(link)
 
+    def busy_for(self) -> dict[str, Level]:
+        """See Desk."""
+        return self.executor.owners()
+
     def distrust(self, fingerprint: str) -> None:
         """Commands do not outlive trust."""
         if self._executor is not None:

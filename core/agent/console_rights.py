@@ -48,13 +48,18 @@ class AuthorizedConsole(Struct, frozen=True, kw_only=True):
 
     def refusal(self, address: str, now_s: float) -> str | None:
         """Why a console that shows this certificate from `address` is refused now, None where it may come in."""
-        if self.expires is not None:
-            end = datetime.datetime.combine(self.expires, datetime.time(), datetime.UTC) + datetime.timedelta(days=1)
-            if now_s >= end.timestamp():
-                return "expired"
+        if self.has_expired(now_s):
+            return "expired"
         if self.networks and not _is_within(address, self.networks):
             return "address"
         return None
+
+    def has_expired(self, now_s: float) -> bool:
+        """True from the end of its last day on."""
+        if self.expires is None:
+            return False
+        end = datetime.datetime.combine(self.expires, datetime.time(), datetime.UTC) + datetime.timedelta(days=1)
+        return now_s >= end.timestamp()
 
     def line(self) -> str:
         """The line of the file."""

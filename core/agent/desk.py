@@ -6,12 +6,13 @@ imported by its desk alone, as commands are, it is not even in the program.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 from msgspec import Raw
 
 from core.agent.link_host import Request
+from core.records import Level
 
 if TYPE_CHECKING:
     from core.agent.link import AgentLink
@@ -35,6 +36,10 @@ class Desk:
 
     def detach(self, link: AgentLink) -> None:
         """A link has ended."""
+
+    def busy_for(self) -> Mapping[str, Level]:
+        """Consoles for which something goes on, linked or not, and the level that each needs for it."""
+        return {}
 
     def distrust(self, fingerprint: str) -> None:
         """A console is trusted no more, or less than before."""

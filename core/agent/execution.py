@@ -12,6 +12,7 @@ from typing import Protocol
 from core.agent.output import KeptOutput
 from core.protocol.frames import JSON_FRAME, encode_frame, encode_output
 from core.protocol.messages import CREDIT, ExecExit, ExecOpened, encode_notification
+from core.records import Level
 
 _LARGEST_FRAME = 16 * 1024
 
@@ -29,8 +30,9 @@ class OutputLink(Protocol):
 class Execution:
     """A command that waits, runs, or has ended; owned by the agent's loop."""
 
-    def __init__(self, owner: str, exec_id: str, timeout_s: float, asked_s: float) -> None:
+    def __init__(self, owner: str, exec_id: str, timeout_s: float, asked_s: float, level: Level = Level.RUN) -> None:
         self.owner = owner
+        self.level = level
         self.exec_id = exec_id
         self.timeout_s = timeout_s
         self.asked_s = asked_s
@@ -38,6 +40,8 @@ class Execution:
         self.exit: ExecExit | None = None
         self.task: asyncio.Task[None] | None = None
         self.is_cancelled = False
+        self.is_distrusted = False
+        """Who asked for it is trusted no more: it gets no time to end by itself."""
         self.is_open = False
         self._link: OutputLink | None = None
         self._stream = 0

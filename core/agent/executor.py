@@ -28,7 +28,7 @@ from core.agent.program import Program
 from core.audit import AuditLog
 from core.errors import ConfigError
 from core.protocol.messages import ExecDenied, ExecExit, ExecStart, plain_text
-from core.records import Status
+from core.records import Level, Status
 
 log = logging.getLogger("beffroi.agent")
 
@@ -91,7 +91,7 @@ class Executor:
                 reason=decision.reason, rule=plain_text(decision.rule, 4096), policy_line=decision.policy_line[:4096]
             )
         timeout_s = min(request.timeout_s, decision.command.timeout_s if decision.command else request.timeout_s)
-        execution = Execution(console.fingerprint, request.exec_id, timeout_s, now_s)
+        execution = Execution(console.fingerprint, request.exec_id, timeout_s, now_s, console.level)
         self._executions[key] = execution
         self._waiting.append(_Waiting(execution, console, request, decision, self.policy))
         asyncio.get_running_loop().call_soon(self._start_waiting)
@@ -136,10 +136,20 @@ class Executor:
             self._forget((fingerprint, exec_id))
 
     def cancel_of(self, fingerprint: str) -> None:
-        """End all commands of a console that is trusted no more."""
-        for owner, exec_id in list(self._executions):
+        """Kill all commands of a console that is trusted no more."""
+        for (owner, exec_id), execution in list(self._executions.items()):
             if owner == fingerprint:
+                execution.is_distrusted = True
                 self.cancel(owner, exec_id)
+
+    def owners(self) -> dict[str, Level]:
+        """The consoles whose commands run or wait, each with the highest level at which one was allowed."""
+        found: dict[str, Level] = {}
+        for execution in self._executions.values():
+            if execution.exit is None:
+                known = found.get(execution.owner, execution.level)
+                found[execution.owner] = max(known, execution.level, key=lambda level: level.rank)
+        return found
 
     def detach(self, link: OutputLink) -> None:
         """A link has ended; its commands go on."""
@@ -249,7 +259,7 @@ class Executor:
         except asyncio.CancelledError:
             state = "cancelled"
         if state:
-            if self._is_stopping:
+            if self._is_stopping or execution.is_distrusted:
                 program.kill()
             else:
                 program.terminate()

@@ -363,7 +363,15 @@ class AgentServer:
                 if link.console is not None and link.phase is not Phase.CLOSED:
                     self._check_trust(link, link.console, now_s)
             for desk in self._desks:
+                for fingerprint, level in desk.busy_for().items():
+                    self._check_right(fingerprint, level, now_s)
                 desk.look_around(time.monotonic())
+
+    def _check_right(self, fingerprint: str, level: Level, now_s: float) -> None:
+        """What a console has begun ends with its right to it, though its link be down."""
+        listed = self.consoles.find(fingerprint)
+        if listed is None or listed.has_expired(now_s) or self.capped(listed).level.rank < level.rank:
+            self._distrust(fingerprint)
 
     def _check_trust(self, link: AgentLink, known: AuthorizedConsole, now_s: float) -> None:
         listed = self.consoles.find(known.fingerprint)
