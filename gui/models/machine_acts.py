@@ -20,6 +20,7 @@ MOST_AT_ONCE = 50
 """Processes that one question can be about."""
 _MOST_NAMED = 12
 _LONGEST_NAME = 80
+_LONGEST_ANSWER = 300
 
 
 class ActKind(Enum):
@@ -122,10 +123,15 @@ def confirmation(act: Act) -> str:
 def answer_words(results: Sequence[CommandResult]) -> tuple[str, str]:
     """(what the machine answered, role of its colour): the refusals and failures before what went well."""
     bad = [one for one in results if one.state is not CommandState.OK]
-    lines = [one_line(_said(one)) for one in [*bad, *(one for one in results if one.state is CommandState.OK)]]
-    return " · ".join(f"{'✕' if place < len(bad) else '✓'} {line}" for place, line in enumerate(lines)), (
-        "critical" if bad else "ok"
-    )
+    ordered = [*bad, *(one for one in results if one.state is CommandState.OK)]
+    lines = [
+        f"{'✕' if place < len(bad) else '✓'} {_short(_said(one)[: 4 * _LONGEST_ANSWER], _LONGEST_ANSWER)}"
+        for place, one in enumerate(ordered[:_MOST_NAMED])
+    ]
+    further = len(ordered) - len(lines)
+    if further > 0:
+        lines.append(ngettext("and {count} more", "and {count} more", further).format(count=further))
+    return " · ".join(lines), "critical" if bad else "ok"
 
 
 def _said(result: CommandResult) -> str:
@@ -180,6 +186,6 @@ def _about_children(act: Act) -> list[str]:
     return [head, *_named(act.children)]
 
 
-def _short(text: str) -> str:
+def _short(text: str, longest: int = _LONGEST_NAME) -> str:
     shown = one_line(text)
-    return shown if len(shown) <= _LONGEST_NAME else f"{shown[: _LONGEST_NAME - 1]}…"
+    return shown if len(shown) <= longest else f"{shown[: longest - 1]}…"

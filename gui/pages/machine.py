@@ -258,6 +258,7 @@ class MachinePage(QWidget):
         self.header.command_wanted.connect(self._on_command)
         self.curves.history_wanted.connect(self.history_wanted)
         self.curves.moment_chosen.connect(self.moment.choose)
+        self.curves.back_wanted.connect(self.moment.give_up)
         self.moment.wanted.connect(self.moment_wanted)
         self.moment.chosen.connect(self.curves.set_moment)
         self.moment_strip.process_wanted.connect(self._on_use)

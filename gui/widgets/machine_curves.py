@@ -44,6 +44,7 @@ class MachineCurves(QWidget):
 
     history_wanted = pyqtSignal(int, str, object, float, float)
     moment_chosen = pyqtSignal(float)
+    back_wanted = pyqtSignal()
 
     def __init__(self, time_range: TimeRange, cores: Callable[[], Cores], parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -96,6 +97,13 @@ class MachineCurves(QWidget):
         for plot in self._plots.values():
             plot.canvas.setMinimumHeight(_LEAST_CANVAS_PX)
             plot.canvas.moment_chosen.connect(self.moment_chosen)
+            plot.canvas.back_wanted.connect(self.back_wanted)
+            plot.set_title_tip(
+                _(
+                    "Click (or Enter): the busiest processes of that moment. Drag to zoom, or Ctrl + wheel; "
+                    "Shift + wheel moves in time; double-click goes back"
+                )
+            )
             group.add(plot)
         cpu = self._plots["cpu"]
         self.strip = CoreStrip(self._cores, lambda: cpu.canvas.edges_px)

@@ -202,8 +202,8 @@ class Console(QObject):
             elif isinstance(record, RegisterList | ProfilePart | LineOctets):
                 self.meters.asks.apply(record)
             elif isinstance(record, CommandRequest | CommandOutput | CommandProgress | CommandStep):
-                self.commands.apply(record)
-                self.details.acts.apply(record)
+                if not self.details.acts.apply(record):
+                    self.commands.apply(record)
             elif isinstance(record, SensorBatch | IntakeReport):
                 self.sensors.apply(record)
                 if isinstance(record, SensorBatch):

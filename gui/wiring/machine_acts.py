@@ -11,7 +11,7 @@ from PyQt5.QtCore import QObject
 
 from core.errors import BeffroiError
 from core.language import ngettext
-from core.records import CommandOutput, CommandProgress, CommandRequest, CommandResult
+from core.records import CommandOutput, CommandProgress, CommandRequest, CommandResult, CommandStep
 from gui.dialogs.machine_act import ActDialog
 from gui.main_window import MainWindow
 from gui.models.machine_acts import Act, answer_words
@@ -49,18 +49,18 @@ class MachineActs(QObject):
         dialog.finished.connect(self._on_closed)
         dialog.open()
 
-    def apply(self, record: CommandRequest | CommandOutput | CommandProgress) -> None:
-        """News of a command; what belongs to no act is left alone."""
+    def apply(self, record: CommandRequest | CommandOutput | CommandProgress | CommandStep) -> bool:
+        """News of a command; True for the beginning of an act, which is shown at its place and not as a new command."""
         if not isinstance(record, CommandProgress) or record.id not in self._awaited:
-            return
+            return isinstance(record, CommandRequest) and record.id in self._awaited
         machine, together = self._awaited.pop(record.id)
         key = min(together)
         self._results.setdefault(key, []).append(record.result)
-        if any(other in self._awaited for other in together):
-            return
-        text, role = answer_words(self._results.pop(key))
-        if self._page is not None:
-            self._page.apply_act(machine, text, role)
+        if not any(other in self._awaited for other in together):
+            text, role = answer_words(self._results.pop(key))
+            if self._page is not None:
+                self._page.apply_act(machine, text, role)
+        return False
 
     def _send(self, act: Act) -> None:
         ids: set[str] = set()

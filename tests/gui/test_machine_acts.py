@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 
 import pytest
+from msgspec.structs import replace
 from PyQt5.QtCore import Qt
 from pytestqt.qtbot import QtBot
 
@@ -174,6 +175,15 @@ def test_questions_name_each_process_letter_by_letter_and_stay_readable(qtbot: Q
     assert "\x1b" not in machine_acts.question(Act(ActKind.RESTART, "m", service=hostile))
 
 
+def test_an_answer_without_end_is_cut():
+    results = [CommandResult(machine="m", state=CommandState.FAILED, stderr=NASTY * 500)] * 60
+    text, role = machine_acts.answer_words(results)
+    assert role == "critical"
+    assert len(text) < 5_000
+    assert text.endswith("and 48 more")
+    assert "\x1b" not in text
+
+
 class Sent:
     """Stands for the services: keeps what it was asked to send."""
 
@@ -208,6 +218,9 @@ def test_each_process_is_a_command_of_its_own_and_all_answers_stand_at_the_place
     desk._send(Act(ActKind.END, "m", (process(1), process(2))))
     assert [line[:2] for line in sent.lines] == [("process-end", "1"), ("process-end", "2")]
     assert "2 answers" in page.tabs._said.text()
+    begun = CommandRequest(id="r1", words=("x",), machines=("m",), timeout_s=1, operator="ana", time_s=1.0)
+    assert desk.apply(begun)
+    assert not desk.apply(replace(begun, id="of somebody else"))
     desk.apply(progress("r1", CommandState.OK, stdout="ended 1 python3\n"))
     desk.apply(progress("of somebody else", CommandState.OK, stdout="no\n"))
     assert asked == []
@@ -270,7 +283,7 @@ def test_a_moment_of_the_past_is_asked_of_the_history_and_stays_when_it_was_clic
     page.range.set_cursor(None)
     assert page.moment_strip.back_button.isVisible()
     assert page.group._moment
-    page.moment_strip.back_button.click()
+    page.plot("cpu").canvas.back_wanted.emit()
     assert page.moment_strip.texts()[0] == "Busiest now"
     assert page.group._moment == ()
 
