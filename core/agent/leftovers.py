@@ -49,6 +49,7 @@ class Leftovers:
 
     def __init__(self) -> None:
         self._is_on = False
+        self._is_reaper = False
         self._is_pending = False
         self._running: dict[int, tuple[float, bool]] = {}
         self._leaving: deque[tuple[float, float]] = deque(maxlen=64)
@@ -71,10 +72,11 @@ class Leftovers:
 
     def before_first(self) -> None:
         """To be called before a command starts; the library that asks the kernel is loaded by the first one."""
-        if self._is_on and not self._running:
+        if self._is_on and not self._is_reaper:
             import ctypes
 
             ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+            self._is_reaper = True
 
     def ended(self, leader: int) -> None:
         """A command has ended: so does what it has orphaned."""
@@ -86,17 +88,17 @@ class Leftovers:
         self.sweep()
 
     def sweep(self) -> None:
-        """Kill the orphans of commands that have ended; costs nothing where the agent has no children."""
-        if not self._is_pending:
+        """Kill the orphans of commands that have ended, reap the dead; costs a question to the kernel or none."""
+        if not self._is_pending and not (self._spared and _has_dead_child()):
             return
+        self._is_pending = False
         for _pass in range(_MOST_PASSES):
             # Killed in one pass, its children are orphans in the next.
             if not _has_children() or not self._kill_orphans():
                 break
-        self._is_pending = _has_children()
 
     def _kill_orphans(self) -> bool:
-        """True where one was killed; those that are dead are reaped."""
+        """True where one was killed; what has to be looked at again makes this pending."""
         own, session = os.getpid(), os.getsid(0)
         found = processes()
         self._spared &= {entry.session for entry in found}
@@ -106,10 +108,12 @@ class Leftovers:
                 continue
             if entry.state == "Z":
                 _reap(entry.pid)
-            elif not self._is_spared(entry):
+            elif self._is_spared(entry):
+                self._is_pending = self._is_pending or entry.session not in self._spared
+            else:
                 log.warning("process %d, left behind by a command, is killed", entry.pid)
                 _kill(entry.pid)
-                has_killed = True
+                has_killed = self._is_pending = True
         return has_killed
 
     def _is_spared(self, entry: Entry) -> bool:
@@ -158,6 +162,13 @@ def _has_children() -> bool:
     except ChildProcessError:
         return False
     return True
+
+
+def _has_dead_child() -> bool:
+    try:
+        return os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
+    except ChildProcessError:
+        return False
 
 
 def _end_noted(path: Path) -> None:

@@ -139,7 +139,9 @@ class Program(asyncio.SubprocessProtocol):
         if self._transport is None:
             return
         pid = self._transport.get_pid()
-        # Listed first: once the group is dead its members' children belong to init.
+        if self._transport.get_returncode() is not None and number == _KILL:
+            LEFTOVERS.ended(pid)  # orphans may hold its output
+        # Listed first: once the group is dead its members' children are orphans.
         lost = descendants(pid) if self._transport.get_returncode() is None else ()
         _signal_group(pid, number)
         for child in lost:

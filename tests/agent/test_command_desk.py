@@ -157,6 +157,18 @@ def test_fetching_needs_the_level_of_running(site, who):
         assert "level run" in answer.error.message
 
 
+def test_a_console_whose_level_falls_loses_what_runs(site, who):
+    async def talk(console):
+        await console.ask("exec.start", ExecStart(exec_id="s", words=("sleeps",), timeout_s=20), ExecAccepted)
+        site.trust(who.console1, level=Level.VIEW)
+        await console.ends()
+        execution = site.executor.find(who.console1.fingerprint, "s")
+        await asyncio.wait_for(execution.task, 3)
+        return execution.exit
+
+    assert _talk(site, who, talk).state == "cancelled"
+
+
 # policy
 
 
@@ -462,8 +474,9 @@ def test_a_pinned_script_that_changes_while_it_runs_goes_on_as_it_was_checked(si
 
 
 def test_a_pinned_script_gets_its_arguments_and_nothing_else_of_the_agent(site, who, tmp_path):
-    text = f"#!{sys.executable} -I\nimport os, sys\nprint(sys.argv[1:], sorted(os.listdir('/proc/self/fd'))[:3])\n"
+    code = "import os, sys\nprint(sys.argv[1:], sorted(map(int, os.listdir('/proc/self/fd')))[:3])\n"
+    text = f"#!{sys.executable} -I\n{code}"
     site.commands = (_pinned(tmp_path / "told", text, "one", "two three"),)
     ended, output = _ran(site, who, None, str(tmp_path / "told"), "one", "two three")
     assert ended.state == "ok"
-    assert output.startswith("['one', 'two three'] ['0', '1', '2']")
+    assert output.startswith("['one', 'two three'] [0, 1, 2]")
