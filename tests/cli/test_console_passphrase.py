@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import shutil
 import ssl
 
 import pytest
@@ -11,10 +12,10 @@ from cryptography.hazmat.primitives import serialization
 
 from core.cli.app import main
 from core.config import load_config
-from core.errors import ConfigError, WrongPassphraseError
+from core.errors import ConfigError, UsageError, WrongPassphraseError
 from core.home import Home
 from core.services import console_key
-from core.services.console_key import change_passphrase, open_identity
+from core.services.console_key import change_passphrase, check_passphrase, open_identity
 from core.transport.identity import Passphrase, ensure_identity, protect_key, unlocked
 from core.transport.tls import console_context
 
@@ -33,6 +34,13 @@ def protected(tmp_path_factory):
 @pytest.fixture
 def home(tmp_path):
     return Home(tmp_path / "home").make()
+
+
+@pytest.fixture
+def locked_home(home, protected):
+    """A home whose console is the protected one."""
+    shutil.copytree(protected[0].key_path.parent, home.console_path)
+    return home
 
 
 def secret_file(path, text):
@@ -120,10 +128,8 @@ def test_the_command_line_sets_changes_uses_and_removes_it(home, tmp_path, capfd
     assert OTHER not in found.out + found.err
 
 
-def test_a_person_is_asked_three_times(home):
-    made = ensure_identity(home.console_path, "lab")
-    change_passphrase(home, made, None, Passphrase(SECRET))
-    config = load_config(home)[0]
+def test_a_person_is_asked_three_times(locked_home):
+    home, config = locked_home, load_config(locked_home)[0]
     asked = []
 
     def right_at_last(wrong):
@@ -156,17 +162,19 @@ def test_the_keyring_keeps_it(home, monkeypatch):
 
 
 @pytest.mark.parametrize("text", ["", "short", " " + SECRET, "x" * 300, "with\nline ends"])
-def test_what_is_no_passphrase_is_refused_before_anything_changes(home, tmp_path, text, capfd):
-    path = secret_file(tmp_path / "new", "placeholder")
-    (tmp_path / "new").write_text(text)
-    status = main(["--home", str(home.path), "consoles", "passphrase", "--new-file", path])
-    if text.strip() == SECRET or text.startswith("with"):
-        return  # the first line of a file is taken without the spaces around it
-    assert status == 2
-    assert not ensure_identity(home.console_path, "lab").is_protected
+def test_what_is_no_passphrase_is_refused(text):
+    with pytest.raises(UsageError, match="a passphrase has"):
+        check_passphrase(text)
 
 
-def test_collect_cannot_ask_and_says_what_to_do(home, capfd):
-    change_passphrase(home, ensure_identity(home.console_path, "lab"), None, Passphrase(SECRET))
-    assert main(["--home", str(home.path), "collect"]) == 3
+def test_a_short_one_changes_nothing(locked_home, tmp_path, capfd, monkeypatch):
+    before = (locked_home.console_path / "key.pem").read_bytes()
+    monkeypatch.setenv(console_key.FILE_VARIABLE, secret_file(tmp_path / "old", SECRET))
+    short = secret_file(tmp_path / "new", "short")
+    assert main(["--home", str(locked_home.path), "consoles", "passphrase", "--new-file", short]) == 2
+    assert (locked_home.console_path / "key.pem").read_bytes() == before
+
+
+def test_collect_cannot_ask_and_says_what_to_do(locked_home, capfd):
+    assert main(["--home", str(locked_home.path), "collect"]) == 3
     assert "keyring:NAME" in capfd.readouterr().err
