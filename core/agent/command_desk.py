@@ -93,7 +93,7 @@ class CommandDesk(Desk):
 
     def busy_for(self) -> dict[str, Level]:
         """See Desk."""
-        return self.executor.owners()
+        return {} if self._executor is None else self._executor.owners()
 
     def distrust(self, fingerprint: str) -> None:
         """Commands do not outlive trust."""
