@@ -23,7 +23,7 @@ from msgspec.json import Decoder, Encoder
 from msgspec.structs import replace
 
 from core.errors import ConfigError
-from core.home import Lock, make_private_folder
+from core.home import Lock, make_private_folder, write_private
 from core.language import _
 from core.records import CommandRequest
 
@@ -147,11 +147,9 @@ class CommandJournal:
         if self._path is None:
             return
         content = b"".join(_encoder.encode(sent) + b"\n" for sent in self._open.values())
-        draft = self._path.with_suffix(".draft")
         try:
             if content:
-                draft.write_bytes(content)
-                os.replace(draft, self._path)
+                write_private(self._path, content)
             else:
                 os.truncate(self._path, 0)
         except OSError as error:
