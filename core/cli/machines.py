@@ -12,6 +12,7 @@ from msgspec.structs import replace
 
 from core.cli.console import DONE, FAILED, Console, exit_status, now_s
 from core.cli.machine_tables import machine_document, print_machines, print_preview, print_refused
+from core.cli.machines_commands import register_commands
 from core.cli.machines_sweep import register_sweep
 from core.cli.output import print_json, print_problem, print_text
 from core.cli.parser import whole_number
@@ -63,6 +64,7 @@ def register(commands: Any, common: argparse.ArgumentParser) -> None:
     importing.add_argument("--preview", action="store_true", help=_("show what would be taken, and save nothing"))
     importing.set_defaults(handler=_import)
     register_sweep(verbs, common)
+    register_commands(verbs, common)
     exporting = verbs.add_parser("export", parents=[common], help=_("write the machines known to a list"))
     exporting.add_argument("file", metavar="FILE", help=_("a file that ends in .csv, .json or .xlsx"))
     exporting.set_defaults(handler=_export)
