@@ -52,13 +52,12 @@ class MachineFilter:
 
     def lets_through(self, row: MachineRow | CheckRow) -> bool:
         """True for a row that is shown; a check is in no pattern and in no saved filter."""
-        is_machine = isinstance(row, MachineRow)
         for names, is_less in self._names:
-            if (is_machine and row.name in names) is is_less:
+            if (isinstance(row, MachineRow) and row.name in names) is is_less:
                 return False
-        if not row.matches(self._plain):
+        if self._plain and not row.matches(self._plain):
             return False
-        return not any(row.matches((word,)) for word in self._not_plain)
+        return not self._not_plain or not any(row.matches((word,)) for word in self._not_plain)
 
 
 def _is_looked_up(word: str) -> bool:

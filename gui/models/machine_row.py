@@ -44,23 +44,37 @@ class MachineRow:
     """
 
     __slots__ = (
+        "_machine",
         "_said",
         "_searched",
+        "_state_words",
         "cpu_high_since_s",
         "cpu_percent",
+        "group",
         "is_seen",
-        "machine",
         "memory_high_since_s",
         "memory_percent",
+        "name",
+        "order",
         "report",
         "shape",
         "state",
     )
 
     def __init__(self, machine: Machine) -> None:
-        self.machine = machine
+        self.name = machine.name
+        """The machine's name in the console."""
+
+        self.group = ""
+        """The group it is listed under: its first one."""
+
+        self.order = 5
+        """0 for the worst; all healthy ones are equal."""
+
         self._said: tuple[object, ...] = ()
         self._searched = ""
+        self._state_words = ""
+        self.machine = machine
         self.report: MachineReport | None = None
         self.state: MachineState | None = None
         self.shape = Shape.RING
@@ -71,14 +85,14 @@ class MachineRow:
         self.memory_high_since_s: float | None = None
 
     @property
-    def name(self) -> str:
-        """The machine's name in the console."""
-        return self.machine.name
+    def machine(self) -> Machine:
+        """The machine as it is configured now."""
+        return self._machine
 
-    @property
-    def group(self) -> str:
-        """The group it is listed under: its first one."""
-        return self.machine.groups[0] if self.machine.groups else ""
+    @machine.setter
+    def machine(self, machine: Machine) -> None:
+        self._machine = machine
+        self.group = machine.groups[0] if machine.groups else ""
 
     @property
     def role(self) -> str:
@@ -105,6 +119,8 @@ class MachineRow:
             self.shape = Shape.TRIANGLE
         else:
             self.shape = Shape.CIRCLE
+        self.order = (4 if self.shape is Shape.TRIANGLE else 6) if state is MachineState.ONLINE else _SEVERITY[state]
+        self._state_words = ""
 
     def is_busy(self, now_s: float) -> bool:
         """True when CPU or RAM has been high for a while."""
@@ -173,12 +189,7 @@ class MachineRow:
 
     def rank(self) -> int:
         """0 for the worst; all healthy ones are equal."""
-        state = self.state
-        if state is None:
-            return 5
-        if state is MachineState.ONLINE:
-            return 4 if self.shape is Shape.TRIANGLE else 6
-        return _SEVERITY[state]
+        return self.order
 
     def matches(self, words: Sequence[str]) -> bool:
         """True when each word, in small letters, is in what it is: name, address, groups, tags, notes, state, system.
@@ -191,9 +202,11 @@ class MachineRow:
         still = self._what_stays()
         if all(word in still for word in words):
             return True
-        state = "" if self.state is None else f"state:{self.state.value}"
-        text = f"{still} {self.reason().casefold()} {state}"
-        return all(word in text for word in words)
+        if not self._state_words:
+            state = "" if self.state is None else f"state:{self.state.value}"
+            self._state_words = f" {self.reason().casefold()} {state}"
+        now = self._state_words
+        return all(word in still or word in now for word in words)
 
     def _what_stays(self) -> str:
         """All that can be searched but the state; made anew when some of it has changed."""

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from operator import attrgetter
 from typing import Any
 
-from PyQt5.QtCore import QAbstractItemModel, QModelIndex, QObject, Qt
+from PyQt5.QtCore import QAbstractItemModel, QModelIndex, QObject, Qt, pyqtSignal
 
 from core.config.settings import CheckConfig
 from core.language import _
@@ -79,7 +80,13 @@ class CheckCounts:
 
 
 class MachineModel(QAbstractItemModel):
-    """Groups at the top, machines and checks below. `apply` emits one `dataChanged` at most for a group it touches."""
+    """Groups at the top, machines and checks below. `apply` emits one `dataChanged` at most for a group it touches.
+
+    `arranging` comes before everything is sorted and filtered anew: a view that keeps its selection by names until
+    `layoutChanged` spares Qt an index for each of 2,000 rows.
+    """
+
+    arranging = pyqtSignal()
 
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
@@ -92,7 +99,7 @@ class MachineModel(QAbstractItemModel):
         self._saved: dict[str, tuple[str, ...]] = {}
         self._is_problems_first = True
         self._is_grouped = True
-        self._order_key: tuple[Any, ...] = ()
+        self._has_moved = False
 
     # What the model holds
 
@@ -186,7 +193,9 @@ class MachineModel(QAbstractItemModel):
         for report in reports:
             row = self._rows.get(report.machine)
             if row is not None:
+                before = row.order
                 row.apply(report)
+                self._has_moved = self._has_moved or row.order != before
                 places.append(self._place.get(report.machine))
         self._tell(places)
 
@@ -196,7 +205,9 @@ class MachineModel(QAbstractItemModel):
         for result in results:
             row = self._checks.get(result.check)
             if row is not None:
+                rank = row.rank()
                 row.apply(result)
+                self._has_moved = self._has_moved or row.rank() != rank
                 places.append(self._check_place.get(result.check))
         self._tell(places)
 
@@ -215,7 +226,7 @@ class MachineModel(QAbstractItemModel):
 
     def rearrange(self) -> None:
         """Sort and filter again where states have changed since; called at most once a second."""
-        if self._order_key != self._current_order_key():
+        if self._has_moved and (self._is_problems_first or self._filter):
             self._arrange()
 
     def set_filter(self, text: str) -> None:
@@ -319,33 +330,34 @@ class MachineModel(QAbstractItemModel):
             return None
         return self._groups[group].rows[index.row()]
 
-    def _current_order_key(self) -> tuple[Any, ...]:
-        """What the arrangement depends on: cheap to compute, equal as long as nothing moves."""
-        if not self._is_problems_first and not self._filter:
-            return (*self._rows, *self._checks)
-        checks = ((name, row.rank()) for name, row in self._checks.items())
-        return (*((name, row.rank()) for name, row in self._rows.items()), *checks)
+    def _let_through(self) -> dict[str, GroupRow]:
+        """The groups of what the filter lets through, machines by name and then checks by name."""
+        machines: Iterable[MachineRow] = self._rows.values()
+        checks: Iterable[CheckRow] = self._checks.values()
+        if self._filter:
+            self._filter.look_up(machines)
+            machines = filter(self._filter.lets_through, machines)
+            checks = filter(self._filter.lets_through, checks)
+        groups: dict[str, GroupRow] = {}
+        for row in machines:
+            name = row.group if self._is_grouped else ""
+            group = groups.get(name)
+            if group is None:
+                group = groups[name] = GroupRow(name)
+            group.rows.append(row)
+        for check in checks:
+            name = (check.group or CHECKS) if self._is_grouped else CHECKS
+            groups.setdefault(name, GroupRow(name)).rows.append(check)
+        return groups
 
     def _arrange(self) -> None:
         """Sort and filter; persistent indexes (selection, current one, open groups) follow their machines."""
+        self.arranging.emit()
         self.layoutAboutToBeChanged.emit()
         before = self.persistentIndexList()
         held = [self._at(index) for index in before]
-        groups: dict[str, GroupRow] = {}
-        self._filter.look_up(self._rows.values())
-        lets_through = self._filter.lets_through if self._filter else None
-        for row in self._rows.values():
-            if lets_through is None or lets_through(row):
-                name = row.group if self._is_grouped else ""
-                group = groups.get(name)
-                if group is None:
-                    group = groups[name] = GroupRow(name)
-                group.rows.append(row)
-        for check in self._checks.values():
-            if lets_through is None or lets_through(check):
-                name = (check.group or CHECKS) if self._is_grouped else CHECKS
-                groups.setdefault(name, GroupRow(name)).rows.append(check)
-        self._groups = sorted(groups.values(), key=_group_order)
+        self._has_moved = False
+        self._groups = sorted(self._let_through().values(), key=_group_order)
         with_machines = [one for one in self._groups if one.machines]
         if len(with_machines) == 1:
             with_machines[0].is_alone = True
@@ -354,11 +366,10 @@ class MachineModel(QAbstractItemModel):
             if self._checks:
                 group_row.rows.sort(key=_by_name)
             if self._is_problems_first:
-                group_row.rows.sort(key=_rank)
+                group_row.rows.sort(key=_rank if self._checks else _order)
             for position, found in enumerate(group_row.rows):
                 places = self._place if isinstance(found, MachineRow) else self._check_place
                 places[found.name] = (number, position)
-        self._order_key = self._current_order_key()
         by_group = {group.name: number for number, group in enumerate(self._groups)}
         after = []
         for found in held:
@@ -376,6 +387,9 @@ class MachineModel(QAbstractItemModel):
 
 def _rank(row: MachineRow | CheckRow) -> int:
     return row.rank()
+
+
+_order = attrgetter("order")
 
 
 def _by_name(row: MachineRow | CheckRow) -> str:

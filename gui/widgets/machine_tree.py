@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from PyQt5.QtCore import QModelIndex, QPoint, Qt, pyqtSignal
+from PyQt5.QtCore import QItemSelection, QItemSelectionRange, QModelIndex, QPoint, Qt, pyqtSignal
 from PyQt5.QtGui import QContextMenuEvent, QKeyEvent
 from PyQt5.QtWidgets import QAbstractItemView, QTreeView, QWidget
 
@@ -40,7 +40,10 @@ class MachineTree(QTreeView):
         self.activated.connect(self._on_activated)
         self.collapsed.connect(lambda index: self._remember(index, True))
         self.expanded.connect(lambda index: self._remember(index, False))
+        self._kept: list[tuple[str, bool]] = []
+        model.arranging.connect(self._keep_selection)
         model.layoutChanged.connect(self._open_groups)
+        model.layoutChanged.connect(self._select_again)
         notifier.changed.connect(self._on_theme)
 
     def selected_names(self) -> list[str]:
@@ -52,6 +55,9 @@ class MachineTree(QTreeView):
         return self._selected(CheckRow)
 
     def _selected(self, kind: type) -> list[str]:
+        return [row.name for row in self._selected_rows() if isinstance(row, kind)]
+
+    def _selected_rows(self) -> list[MachineRow | CheckRow]:
         """By ranges: with 2,000 rows, asking for each index is what would be felt."""
         groups = self.model().groups()
         places = {
@@ -60,8 +66,36 @@ class MachineTree(QTreeView):
             if chosen.parent().isValid()
             for row in range(chosen.top(), chosen.bottom() + 1)
         }
-        rows = [groups[group].rows[row] for group, row in sorted(places)]
-        return [row.name for row in rows if isinstance(row, kind)]
+        return [groups[group].rows[row] for group, row in sorted(places)]
+
+    def _keep_selection(self) -> None:
+        """Everything is about to move: the selection is kept by names meanwhile."""
+        self._kept = [(row.name, isinstance(row, MachineRow)) for row in self._selected_rows()]
+        if self._kept:
+            selection = self.selectionModel()
+            blocked = selection.blockSignals(True)
+            selection.clearSelection()
+            selection.blockSignals(blocked)
+
+    def _select_again(self) -> None:
+        """The same machines and checks are selected where they are now; those that are hidden are no more."""
+        kept, self._kept = self._kept, []
+        if not kept:
+            return
+        model, selection, chosen = self.model(), self.selectionModel(), QItemSelection()
+        found = [model.index_of(name) if is_machine else model.index_of_check(name) for name, is_machine in kept]
+        places = sorted((index.internalId(), index.row(), at) for at, index in enumerate(found) if index.isValid())
+        first = 0
+        for at, (group, row, which) in enumerate(places):
+            is_last = at + 1 == len(places) or places[at + 1][:2] != (group, row + 1)
+            if is_last:
+                chosen.append(QItemSelectionRange(found[places[first][2]], found[which]))
+                first = at + 1
+        blocked = selection.blockSignals(True)
+        selection.select(chosen, selection.Select)
+        selection.blockSignals(blocked)
+        if len(places) != len(kept):
+            selection.selectionChanged.emit(QItemSelection(), QItemSelection())
 
     def visible_names(self) -> frozenset[str]:
         """Names of the machines whose rows are on screen now."""

@@ -307,6 +307,8 @@ class MachinesTile(Card):
 
     def refresh(self) -> None:
         """Count again, and draw the cells."""
+        if self._is_behind and not self._pausing.isActive():
+            self._arrange()
         counts = self._model.counts()
         self._number.set_number(numbers.number(counts.online), _("online"))
         self._number.set_detail(count_words(counts.late, counts.offline, counts.never_seen))
