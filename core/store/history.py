@@ -243,7 +243,7 @@ class History(SiteHistory):
     def processes_at(self, machine: str, start_s: float, end_s: float) -> list[MinuteProcesses]:
         """The processes that used most at any moment from `start_s` to before `end_s`, oldest first.
 
-        A list stands from its minute until the next one, ten minutes at most: the first may be older than `start_s`.
+        A list stands from its minute until the next one, half an hour at most: the first may be older than `start_s`.
         The highest shares of its minute are in it; what is on no list used little.
         """
         with one_moment(self._connection):

@@ -2,8 +2,10 @@
 
 A minute's list holds the highest share of each process within it: the five of most CPU and the three of most memory.
 It is written when it differs from the one written last, by 10 % of a core or by 64 MiB and a tenth of a process's
-memory, and every ten minutes in any case. So a list stands for the minutes after it until the next one, ten minutes at
-most; a quiet machine costs 144 rows a day instead of 1,440, and whatever makes a curve leap is written in its minute.
+memory, and every half an hour in any case. So a list stands for the minutes after it until the next one, half an hour
+at most; whatever makes a curve leap is written in its minute. A row takes some 480 octets: a quiet machine 23 KB a day
+instead of 690, 2,000 machines of which every fifth is restless 260 MB, where their minutes take 1,040. Kept as long as
+these.
 
 The text of a row is a JSON list of `[pid, name, user, cpu_percent, memory_bytes, started_s]`, busiest first.
 """
@@ -22,7 +24,7 @@ from core.store import schema
 
 MINUTE_S = 60
 MOST_CPU, MOST_MEMORY = 5, 3
-KEPT_EVERY_S = 600
+KEPT_EVERY_S = 1800
 """A list stands for no longer than this."""
 
 CPU_STEP_PERCENT = 10.0

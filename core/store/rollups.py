@@ -65,7 +65,7 @@ def retention_steps(connection: Connection, retention: Retention, now_s: float) 
         kept = accumulate((days[level.number] for level in kind.ladder), max)
         for place, kept_days in enumerate(kept):
             yield from _remove(connection, kind, place, now_s - kept_days * DAY_S)
-    yield from _remove_processes(connection, now_s - max(retention.raw_days, retention.minute_days) * DAY_S)
+    yield from _remove_processes(connection, now_s - retention.minute_days * DAY_S)
     profile_rows = schema.profile_rows  # known for as long as anything that they were made part of
     ends = [(profile_rows, profile_rows.c.time_s < now_s - max(days) * DAY_S)]
     for table, is_over in [*ends, *_ends(now_s - max(retention.quarter_days, retention.raw_days) * DAY_S)]:

@@ -79,15 +79,15 @@ def test_a_list_that_is_carried_on_is_counted_once() -> None:
 
 
 def test_only_what_tells_something_new_is_written() -> None:
-    """A quiet machine has a row each ten minutes; a leap, its end and a grown process have theirs in their minute."""
+    """A quiet machine has a row each half an hour; a leap, its end and a grown process have theirs in their minute."""
     book = ProcessBook()
     told = []
-    for number in range(25):
+    for number in range(45):
         percent = 80.0 if number in (3, 4) else 2.0 + number % 3
         size = 600 * MIB if number >= 7 else 300 * MIB + number * MIB
         book.add("m1", (use(1, percent), use(2, 1.0, size)), M0 + 60 * number)
         told += book.take(M0 + 60 * number)
-    assert [(one.minute_s - M0) / 60 for one in told] == [0, 3, 5, 7, 17]
+    assert [(one.minute_s - M0) / 60 for one in told] == [0, 3, 5, 7, 37]
 
 
 def test_a_process_that_falls_off_the_list_is_no_news_while_others_are_as_busy() -> None:
@@ -101,7 +101,7 @@ def test_a_process_that_falls_off_the_list_is_no_news_while_others_are_as_busy()
 
 def test_a_clock_that_goes_backwards_and_a_false_agent_are_borne() -> None:
     book = ProcessBook()
-    book.add("m1", (use(1, 5.0),), M0 + 600)
+    book.add("m1", (use(1, 5.0),), M0 + 1800)
     book.add("m1", (use(1, 6.0),), M0)
     book.add("m1", (use(1, 7.0),), math.inf)
     assert len(book.take()) == 2
@@ -120,7 +120,7 @@ def test_what_was_written_is_read_again(history: History) -> None:
     assert history.processes_at("nobody", M0, M0 + 60) == []
 
 
-def test_a_list_stands_until_the_next_one_for_ten_minutes(history: History) -> None:
+def test_a_list_stands_until_the_next_one_for_half_an_hour(history: History) -> None:
     history.write([minute(0, use(1, 90.0)), minute(3, use(2, 50.0))])
 
     def seen(start: float, end: float) -> list[float]:
@@ -129,8 +129,8 @@ def test_a_list_stands_until_the_next_one_for_ten_minutes(history: History) -> N
     assert seen(1, 2) == [0]
     assert seen(1, 4) == [0, 3]
     assert seen(3.5, 4) == [3]
-    assert seen(12.9, 13) == [3]
-    assert seen(13, 14) == []
+    assert seen(32.9, 33) == [3]
+    assert seen(33, 34) == []
     assert seen(-2, 0) == []
 
 
