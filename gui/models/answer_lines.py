@@ -161,7 +161,11 @@ def line_count(text: str) -> int:
 
 
 def _end(text: str) -> int:
-    """Where the last line that is not empty ends."""
+    """Where the last line that is not empty ends; what is long is not copied for it."""
+    if text and not text[-1].isspace():
+        return len(text)
+    if len(text) > 1 and text[-1] == "\n" and not text[-2].isspace():
+        return len(text) - 1
     end = len(text.rstrip())
     line_end = text.find("\n", end)
     return end if not end else len(text) if line_end < 0 else line_end
@@ -172,8 +176,17 @@ def split_lines(text: str, most: int = -1) -> list[str]:
     end = _end(text)
     if not end:
         return []
-    lines = text[:end].split("\n", most)
-    return lines if most < 0 else lines[:most]
+    if most < 0:
+        return text[:end].split("\n")
+    lines: list[str] = []
+    at = 0
+    while len(lines) < most and at <= end:
+        line_end = text.find("\n", at, end)
+        if line_end < 0:
+            line_end = end
+        lines.append(text[at:line_end])
+        at = line_end + 1
+    return lines
 
 
 def _output(result: CommandResult, sizes: Sequence[int], key: str, limit: int, unfolded: frozenset[str]) -> list[Line]:

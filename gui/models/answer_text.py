@@ -6,6 +6,7 @@ is costly is made once, and again only where an answer came.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 
 from core.gather import fold_names, gather
@@ -35,6 +36,12 @@ from gui.models.gathering import Gathering, Group
 from gui.numbers import clock, duration, number
 from gui.plain_text import one_line
 
+_Made = dict[str, tuple[tuple[object, ...], Section]]
+"""Sections by their key, each with all that it was made of."""
+
+AS_IT_IS = Shown()
+"""Differences, nothing unfolded, nothing searched for."""
+
 LISTED = 12
 """Waiting or unsent machines listed one by one; more are folded by reason."""
 
@@ -48,19 +55,32 @@ class Gathered:
 
     def __init__(self) -> None:
         self.gathering = Gathering()
-        self._made: dict[str, tuple[tuple[object, ...], Section]] = {}
+        self.is_whole = True
+        self._made: _Made = {}
+        self._ends_s: float | None = None
 
     def update(self, run: Run, budget_s: float | None = None) -> bool:
         """Take in the answers that came; False while some are left because `budget_s` is over."""
         return self.gathering.update(run, budget_s)
 
-    def sections(self, run: Run, now_s: float, shown: Shown = Shown()) -> list[Section]:  # noqa: B008, frozen
-        """Identical answers folded, the others as a difference, then what runs and what was not sent."""
+    def sections(
+        self,
+        run: Run,
+        now_s: float,
+        shown: Shown = AS_IT_IS,
+        budget_s: float | None = None,
+    ) -> list[Section]:
+        """Identical answers folded, the others as a difference, then what runs and what was not sent.
+
+        Where `budget_s` is over, what is left is as it was before, or not there yet, and `is_whole` is False.
+        """
+        self.is_whole = True
+        self._ends_s = None if budget_s is None else time.perf_counter() + budget_s
         groups = self.gathering.groups()
         answered = [group for group in groups if group.result.state is not CommandState.OFFLINE]
         unsent = [group for group in groups if group.result.state is CommandState.OFFLINE]
         limit = line_limit(len(answered))
-        made: dict[str, tuple[tuple[object, ...], Section]] = {}
+        made: _Made = {}
         sections = []
         for group in answered:
             section = self._section(group, answered[0], limit, shown, made)
@@ -79,7 +99,7 @@ class Gathered:
         largest: Group,
         limit: int,
         shown: Shown,
-        made: dict[str, tuple[tuple[object, ...], Section]],
+        made: _Made,
     ) -> Section | None:
         """The section of a group, made anew only where something in it has changed; None where nothing is found."""
         unfolded = frozenset(key for key in shown.unfolded if key.endswith(group.key))
@@ -90,6 +110,11 @@ class Gathered:
         if known is not None and known[0] == state:
             made[group.key] = known
             return known[1] if known[1].lines else None
+        if self._ends_s is not None and time.perf_counter() > self._ends_s:
+            self.is_whole = False
+            if known is not None:
+                made[group.key] = known
+            return None if known is None or not known[1].lines else known[1]
         is_wanted = not shown.search or _is_found(group.machines, group.result, shown.search)
         section = _group_section(group, largest, limit, shown) if is_wanted else Section(group.key, ())
         made[group.key] = state, section
@@ -100,24 +125,38 @@ class ByMachine:
     """Sections of a run, one for each machine in the order it was asked."""
 
     def __init__(self) -> None:
-        self._made: dict[str, tuple[tuple[object, ...], Section]] = {}
+        self.is_whole = True
+        self._made: _Made = {}
 
-    def sections(self, run: Run, now_s: float, shown: Shown = Shown()) -> list[Section]:  # noqa: B008, frozen
-        """All that each machine answered or has printed so far."""
+    def sections(
+        self,
+        run: Run,
+        now_s: float,
+        shown: Shown = AS_IT_IS,
+        budget_s: float | None = None,
+    ) -> list[Section]:
+        """All that each machine answered or has printed so far; of `budget_s` as in `Gathered`."""
+        self.is_whole = True
+        ends_s = None if budget_s is None else time.perf_counter() + budget_s
         limit = line_limit(len(run.request.machines))
         is_long = len(run.request.machines) > LISTED
-        made: dict[str, tuple[tuple[object, ...], Section]] = {}
+        made: _Made = {}
         sections = []
         for name in run.request.machines:
             result = run.results.get(name)
             key = f"machine {name}"
             unfolded = frozenset(one for one in shown.unfolded if one == key)
             tail = run.tails.get(name, "")
-            time = "" if is_long else duration(run.elapsed_s(now_s))
-            state = (id(result), run.standing(name), "" if result else (tail, time), limit, unfolded, shown.search)
+            elapsed = "" if is_long else duration(run.elapsed_s(now_s))
+            state = (id(result), run.standing(name), "" if result else (tail, elapsed), limit, unfolded, shown.search)
             known = self._made.get(key)
             if known is None or known[0] != state:
-                known = state, _machine_section(run, name, now_s, limit, shown, is_long=is_long)
+                if ends_s is not None and time.perf_counter() > ends_s:
+                    self.is_whole = False
+                    if known is None:
+                        continue
+                else:
+                    known = state, _machine_section(run, name, now_s, limit, shown, is_long=is_long)
             made[key] = known
             if known[1].lines:
                 sections.append(known[1])
@@ -125,7 +164,7 @@ class ByMachine:
         return _spaced(sections)
 
 
-def machine_sections(run: Run, now_s: float, shown: Shown = Shown()) -> list[Section]:  # noqa: B008, frozen
+def machine_sections(run: Run, now_s: float, shown: Shown = AS_IT_IS) -> list[Section]:
     """The same, once."""
     return ByMachine().sections(run, now_s, shown)
 

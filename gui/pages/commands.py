@@ -346,7 +346,7 @@ class CommandsPage(QWidget):
     def _end(self, run: Run) -> None:
         self.history.model.apply_live(run.summary())
         if run is self.answers.run:
-            self.answers.refresh()
+            self.answers.refresh_soon()
         if self._queue.is_current(run.request.id) and self._queue:
             self._send_next()
         self._asking.start()

@@ -58,9 +58,10 @@ class AnswersCard(Card):
         self._gathered = Gathered()
         self._by_machine = ByMachine()
         self._shown = Shown()
+        self._found: dict[str, tuple[tuple[int, str] | None, bool]] = {}
         self._timer = QTimer(self)
         self._timer.setSingleShot(True)
-        self._timer.timeout.connect(self._on_due)
+        self._timer.timeout.connect(self.refresh_soon)
         self._searching = QTimer(self)
         self._searching.setSingleShot(True)
         self._searching.setInterval(SEARCH_WAIT_MS)
@@ -150,13 +151,14 @@ class AnswersCard(Card):
         self._refresh(None)
         self.text.settle()
 
+    def refresh_soon(self) -> None:
+        """Begin to bring the screen up to date now, without keeping the window busy."""
+        self._refresh(BUDGET_S)
+
     def copy_all(self) -> None:
         """Put all answers into the clipboard, whole."""
         if self._run is not None:
             copy_text(plain_answers(self._run))
-
-    def _on_due(self) -> None:
-        self._refresh(BUDGET_S)
 
     def _refresh(self, budget_s: float | None) -> None:
         """Bring the screen up to date; while the run goes on, or something is left to do, again soon."""
@@ -172,10 +174,12 @@ class AnswersCard(Card):
         if self.view() == TABLE:
             self.model.apply(run, self._found_in(run))
         elif self.view() == BY_MACHINE:
-            self.text.apply(self._by_machine.sections(run, now_s, self._shown), budget_s)
+            self.text.apply(self._by_machine.sections(run, now_s, self._shown, budget_s), budget_s)
+            is_done = self._by_machine.is_whole
         else:
             is_done = self._gathered.update(run, budget_s)
-            self.text.apply(self._gathered.sections(run, now_s, self._shown), budget_s)
+            self.text.apply(self._gathered.sections(run, now_s, self._shown, budget_s), budget_s)
+            is_done = is_done and self._gathered.is_whole
         self.refreshed.emit()
         cost_ms = int((time.perf_counter() - started_s) * 1000)
         if not is_done:
@@ -188,13 +192,16 @@ class AnswersCard(Card):
         search = self._shown.search
         if not search:
             return None
-        found = set()
+        known, self._found = self._found, {}
         for name in run.request.machines:
             result = run.results.get(name)
-            texts = (name,) if result is None else (name, result.message or "", result.stdout, result.stderr)
-            if any(holds(text, search) for text in texts):
-                found.add(name)
-        return frozenset(found)
+            key = (id(result), search)
+            is_found = known.get(name, (None, False))
+            if is_found[0] != key:
+                texts = (name,) if result is None else (name, result.message or "", result.stdout, result.stderr)
+                is_found = key, any(holds(text, search) for text in texts)
+            self._found[name] = is_found
+        return frozenset(name for name, (_key, is_found) in self._found.items() if is_found)
 
     def _apply_stack(self) -> None:
         has_run = self._run is not None
@@ -206,16 +213,16 @@ class AnswersCard(Card):
     def _on_view_chosen(self, _view: int, is_checked: bool) -> None:
         if is_checked:
             self._apply_stack()
-            self._refresh(BUDGET_S)
+            self.refresh_soon()
 
     def _on_search_settled(self) -> None:
         self._shown = self._shown._replace(search=self.search.text().strip())
-        self._refresh(BUDGET_S)
+        self.refresh_soon()
 
     def _on_differences(self, is_on: bool) -> None:
         kept = frozenset(key for key in self._shown.unfolded if not key.startswith("whole "))
         self._shown = self._shown._replace(as_difference=is_on, unfolded=kept)
-        self._refresh(BUDGET_S)
+        self.refresh_soon()
 
     def _on_activated(self, anchor: str) -> None:
         verb, _space, key = anchor.partition(" ")
@@ -225,7 +232,7 @@ class AnswersCard(Card):
             self.cancel_wanted.emit(self._run, [key])
         elif verb == "fold":
             self._shown = self._shown._replace(unfolded=self._shown.unfolded ^ {key})
-            self._refresh(BUDGET_S)
+            self.refresh_soon()
 
     def _on_save(self, kind: str) -> None:
         if self._run is not None:
@@ -238,6 +245,7 @@ class AnswersCard(Card):
     def _on_row_opened(self, index: QModelIndex) -> None:
         name = self.model.machine_at(index)
         self.set_view(BY_MACHINE)
+        self.refresh()
         self.text.go_to(f"machine {name}")
 
     def _on_menu_wanted(self, section: Section | None, where: QPoint) -> None:

@@ -19,6 +19,7 @@ from PyQt5.QtGui import (
     QMouseEvent,
     QTextCharFormat,
     QTextCursor,
+    QTextDocument,
 )
 from PyQt5.QtWidgets import QPlainTextEdit, QWidget
 
@@ -167,8 +168,13 @@ class AnswersView(QPlainTextEdit):
                 begin = document.findBlockByNumber(line).position()
                 cursor = QTextCursor(document)
                 cursor.setPosition(min(begin + start, document.characterCount() - 1))
-                cursor.setPosition(min(begin + end, document.characterCount() - 1), QTextCursor.KeepAnchor)
-                if cursor.selectedText() == text:
+                end = min(begin + end, document.characterCount() - 1)
+                cursor.setPosition(end, QTextCursor.KeepAnchor)
+                if cursor.selectedText() != text:  # the section shows it at another place now
+                    after = document.findBlockByNumber(line + len(section.lines))
+                    end = after.position() if after.isValid() else document.characterCount()
+                    cursor = document.find(text, begin, QTextDocument.FindCaseSensitively)
+                if not cursor.isNull() and cursor.selectionEnd() <= end and cursor.selectedText() == text:
                     self.setTextCursor(cursor)
                 return
             line += len(section.lines)
