@@ -39,7 +39,7 @@ def change(options: argparse.Namespace) -> int:
     elif new is None:
         print_text(_("the key lies without a passphrase now"))
     else:
-        print_text(_("the key is protected now; a window or a collect that runs goes on with the key it has"))
+        print_text(_("the key is protected now; start a window or a collect that runs again"))
     return DONE
 
 

@@ -115,6 +115,12 @@ class MachineResults(QTableWidget):
         self.done += error is None
         self.failed += error is not None
 
+    def apply_cancelled(self) -> None:
+        """Those that have not ended are not waited for."""
+        for row in self._rows.values():
+            if self.item(row, 1).text() == _("waiting"):
+                self.item(row, 1).setText(f"– {_('not waited for')}")
+
     @property
     def left(self) -> int:
         """Machines that have not ended yet."""
@@ -123,6 +129,8 @@ class MachineResults(QTableWidget):
 
 class _EachDialog(FormDialog):
     """Something that is done on several machines, with a row for each."""
+
+    results: MachineResults
 
     def begin(self, names: Sequence[str]) -> None:
         """It goes to these machines now."""
@@ -204,6 +212,7 @@ class AdmitDialog(_EachDialog):
         self.add_row(_("On"), self.targets)
         self.results = MachineResults()
         self.results.hide()
+        self.cancelled.connect(self.results.apply_cancelled)
         self.add_wide(self.results)
         self.text.textChanged.connect(lambda: self.card_given.emit(self.text.toPlainText()[:20_000]))
         self.choose_button.clicked.connect(self._on_choose)
@@ -286,6 +295,7 @@ class ChangeDialog(_EachDialog):
             self.add_wide(plain_label(_("This is your own console: you cannot raise it again."), "warning", wrap=True))
         self.results = MachineResults()
         self.results.hide()
+        self.cancelled.connect(self.results.apply_cancelled)
         self.add_wide(self.results)
 
     def on_accept(self) -> None:

@@ -35,6 +35,7 @@ class ConsolesDialog(FormDialog):
         super().__init__(_("Consoles"), None, parent)
         self.resize(980, 640)
         self._card_text = ""
+        self._kept = ""
         self.add_wide(_title(_("This console")))
         self.own_name = plain_label("", selectable=True)
         self.fingerprint = plain_label("", selectable=True)
@@ -117,6 +118,7 @@ class ConsolesDialog(FormDialog):
     def apply_rows(self, rows: Sequence[ConsoleRow], answered: int, asked: int, problem: str) -> None:
         """The consoles of the machines that have answered so far; `problem` of one that has not."""
         chosen = self.chosen()
+        self._kept = chosen.fingerprint if chosen is not None else self._kept
         self.model.set_rows(rows)
         self.asked.setText(
             ngettext("{answered} of {count} machine", "{answered} of {count} machines", asked).format(
@@ -125,9 +127,16 @@ class ConsolesDialog(FormDialog):
         )
         self.say(problem, "warning" if problem else None)
         for place, row in enumerate(rows):
-            if chosen is not None and row.fingerprint == chosen.fingerprint:
+            if row.fingerprint == self._kept:
                 self.table.selectRow(place)
         self._allow()
+
+    def apply_asking(self, count: int) -> None:
+        """So many machines are being asked; what was known stays until they answer."""
+        self.asked.setText(
+            ngettext("asking {count} machine", "asking {count} machines", count).format(count=number(count))
+        )
+        self.say("")
 
     def apply_problem(self, text: str) -> None:
         """Something could not be done."""

@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import datetime
 from collections.abc import Callable, Coroutine, Iterable, Sequence
+from concurrent.futures import Future
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from PyQt5.QtCore import QObject, pyqtSignal
+from PyQt5.QtCore import QObject, QTimer, pyqtSignal
+from PyQt5.sip import isdeleted
 
 from core.access_records import TrustedConsoles
 from core.errors import BeffroiError, UsageError
@@ -22,6 +24,7 @@ from gui.main_window import MainWindow
 from gui.models.consoles import ConsoleRow, console_rows, revoke_words
 from gui.runtime.home_share import console_name
 from gui.runtime.services import Services
+from gui.runtime.worker_pool import WorkerPool
 from gui.wiring.console_files import CardDesk
 from gui.wiring.console_key import KeyDesk
 
@@ -30,6 +33,7 @@ if TYPE_CHECKING:
     from core.services.console_trust import Acting
 
 KEYRING = "keyring:"
+SOON_MS = 250
 
 
 class TrustDesk(QObject):
@@ -46,7 +50,12 @@ class TrustDesk(QObject):
         self._window: MainWindow | None = None
         self._dialog: ConsolesDialog | None = None
         self._lists: dict[str, TrustedConsoles] = {}
-        self._asking = 0
+        self._asking = self._asked = self._left = 0
+        self._problems: list[str] = []
+        self._soon = QTimer(self)
+        self._soon.setSingleShot(True)
+        self._soon.setInterval(SOON_MS)
+        self._soon.timeout.connect(self._show_rows)
         self._agrees = ask
         self.key = KeyDesk(services, self)
         self.key.changed.connect(self._show_own)
@@ -77,6 +86,8 @@ class TrustDesk(QObject):
         dialog.finished.connect(self._on_closed)
         self._show_own()
         dialog.open()
+        if self.key.is_locked:
+            self.key.ask_again()
         dialog.refresh()
         return dialog
 
@@ -117,25 +128,22 @@ class TrustDesk(QObject):
         self._asking += 1
         asking, dialog = self._asking, self._dialog
         self._lists = {}
-        answered: list[str] = []
-        problems: list[str] = []
+        self._left, self._problems, self._asked = len(names), [], len(names)
 
-        def ended(name: str, found: TrustedConsoles | None, error: BaseException | None) -> None:
+        def ended(_name: str, found: TrustedConsoles | None, error: BaseException | None) -> None:
             if asking != self._asking or dialog is not self._dialog:
                 return
-            answered.append(name)
+            self._left -= 1
             if found is not None:
-                self._lists[name] = found
+                self._lists[found.machine] = found
             else:
-                problems.append(str(error))
-            if len(answered) == len(names) or len(answered) % 16 == 0:
-                said = "" if not problems else problems[0]
-                if len(problems) > 1:
-                    more = len(problems) - 1
-                    said += " " + ngettext("({count} more)", "({count} more)", more).format(count=more)
-                dialog.apply_rows(console_rows(self._lists, _today()), len(self._lists), len(names), said)
+                self._problems.append(str(error))
+            if not self._left:
+                self._show_rows()
+            elif not self._soon.isActive():  # two thousand answers are a few pictures
+                self._soon.start()
 
-        dialog.apply_rows([], 0, len(names), "")
+        dialog.apply_asking(len(names))
 
         async def work(link: Any, name: str) -> TrustedConsoles:
             from core.services.console_trust import trusted_consoles
@@ -143,6 +151,16 @@ class TrustDesk(QObject):
             return await trusted_consoles(link, name)
 
         self._on_each(names, work, ended)
+
+    def _show_rows(self) -> None:
+        """What the machines have answered so far."""
+        if self._dialog is None:
+            return
+        said = self._problems[0] if self._problems else ""
+        more = len(self._problems) - 1
+        if more > 0:
+            said += " " + ngettext("({count} more)", "({count} more)", more).format(count=more)
+        self._dialog.apply_rows(console_rows(self._lists, _today()), len(self._lists), self._asked, said)
 
     # Changing
 
@@ -170,7 +188,9 @@ class TrustDesk(QObject):
                 return card_text(read_card_file(Path(path)))
 
             self._services.run(
-                asyncio.to_thread(work), dialog.text.setPlainText, lambda e: dialog.apply_no_card(str(e))
+                asyncio.to_thread(work),
+                lambda text: None if isdeleted(dialog) else dialog.text.setPlainText(text),
+                lambda error: None if isdeleted(dialog) else dialog.apply_no_card(str(error)),
             )
 
         def wanted(level: Level, expires: datetime.date | None, targets: str) -> None:
@@ -239,11 +259,13 @@ class TrustDesk(QObject):
         dialog.begin(names)
 
         def ended(name: str, _found: object, error: BaseException | None) -> None:
-            dialog.apply_ended(name, None if error is None else str(error))
-            if not dialog.is_busy:
-                self._refresh_again()
+            if not isdeleted(dialog):
+                dialog.apply_ended(name, None if error is None else str(error))
+                if not dialog.is_busy:
+                    self._refresh_again()
 
-        self._on_each(names, work, ended)
+        dialog.cancelled.connect(self._on_each(names, work, ended))
+        dialog.cancelled.connect(self._refresh_again)
 
     def _refresh_again(self) -> None:
         if self._dialog is not None:
@@ -256,27 +278,32 @@ class TrustDesk(QObject):
         names: Sequence[str],
         work: Callable[[Any, str], Coroutine[Any, Any, Any]],
         ended: Callable[[str, Any, BaseException | None], object],
-    ) -> None:
-        """Do `work` on the link of each machine, in its own thread; `ended` is called here for each."""
+    ) -> Callable[[], None]:
+        """Do `work` on the link of each machine, in its own thread; `ended` is called here for each.
+
+        What is returned waits for none any more; what was sent may still be done.
+        """
+        futures: list[Future[Any]] = []
         pool = self._services.pool
         if pool is None:
             error = UsageError(_("the console has no links yet: its key is locked, or it is still starting"))
             for name in names:
                 ended(name, None, error)
-            return
 
-        def when(name: str) -> None:
+        def when(name: str, pool: WorkerPool) -> None:
             async def on_link(poller: Any) -> Any:
                 return await work(poller.link_of(name), name)
 
+            futures.append(pool.of_machine(name, on_link))
             self._services.answers.when(
-                pool.of_machine(name, on_link),
+                futures[-1],
                 lambda found: ended(name, found, None),
                 lambda error: ended(name, None, error),
             )
 
-        for name in names:
-            when(name)
+        for name in names if pool is not None else ():
+            when(name, pool)
+        return lambda: [future.cancel() for future in futures] and None
 
     def _acting(self) -> Acting:
         from core.audit import AuditLog

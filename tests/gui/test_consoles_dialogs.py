@@ -129,3 +129,13 @@ def test_a_new_passphrase_is_typed_twice(show, qtbot):
     dialog.place.setCurrentIndex(2)
     qtbot.mouseClick(dialog.accept_button, Qt.LeftButton)
     assert wanted == [("the old one", "correct horse", "ask"), ("the old one", None, "remove")]
+
+
+def test_who_is_not_waited_for_is_said(show, qtbot):
+    dialog = show(AdmitDialog(["all"], Level.RUN, TODAY))
+    cancelled = gather(dialog.cancelled)
+    dialog.begin(["m1", "m2"])
+    dialog.apply_ended("m1", None)
+    qtbot.mouseClick(dialog.cancel_button, Qt.LeftButton)
+    assert len(cancelled) == 1
+    assert [dialog.results.item(row, 1).text() for row in range(2)] == ["✓ done", "– not waited for"]
