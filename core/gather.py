@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
+from typing import NamedTuple
 
 from msgspec import Struct
 
@@ -58,28 +59,47 @@ def gather(results: Iterable[CommandResult]) -> list[AnswerGroup]:
 
 
 def fold_names(names: Iterable[str]) -> str:
-    """Names in short: `lab-[01-02,04], web`; the last number of a name is the one folded, its width is kept."""
-    families: dict[tuple[str, str, int], set[int]] = {}
-    alone: set[str] = set()
-    for name in names:
-        parts = _LAST_NUMBER.match(name)
-        if parts is None or not parts[2].isascii() or len(parts[2]) > 18:
-            alone.add(name)
-        else:
-            families.setdefault((parts[1], parts[3], len(parts[2])), set()).add(int(parts[2]))
+    """Names in short: `lab-[01-02,04], rack[1-2]n[01-16], web`; `core.targets` reads them back.
+
+    Numbers are folded from the last one of a name to its first, as ClusterShell does, and keep their width.
+    """
+    waiting = [_Folded(name, "", name) for name in dict.fromkeys(names)]
+    done: list[_Folded] = []
+    while waiting:
+        families: dict[tuple[str, str, int], dict[int, str]] = {}
+        for item in waiting:
+            parts = _LAST_NUMBER.match(item.left)
+            if parts is None or not parts[2].isascii() or len(parts[2]) > 18:
+                done.append(item)
+            else:
+                key = (parts[1], parts[3] + item.right, len(parts[2]))
+                families.setdefault(key, {})[int(parts[2])] = item.first
+        _join_widths(families)
+        waiting = [
+            _Folded(prefix, _numbers_text(numbers, width) + suffix, numbers[min(numbers)])
+            for (prefix, suffix, width), numbers in families.items()
+        ]
+    return ", ".join(item.left + item.right for item in sorted(done, key=lambda item: _key(item.first)))
+
+
+class _Folded(NamedTuple):
+    """Names folded so far: what is left of a name to be looked at, what is folded, and the first of the names."""
+
+    left: str
+    right: str
+    first: str
+
+
+def _join_widths(families: dict[tuple[str, str, int], dict[int, str]]) -> None:
     for prefix, suffix, width in sorted(families, reverse=True):
         # lab-9 and lab-10 are one family, lab-09 and lab-9 are not
         shorter = (prefix, suffix, width - 1)
         if shorter in families and not any(_is_padded(key, families) for key in (shorter, (prefix, suffix, width))):
             families[shorter] |= families.pop((prefix, suffix, width))
-    folded = [(name, name) for name in alone]
-    for (prefix, suffix, width), numbers in families.items():
-        first = f"{prefix}{min(numbers):0{width}}{suffix}"
-        if len(numbers) == 1:
-            folded.append((first, first))
-        else:
-            folded.append((first, f"{prefix}[{_ranges(sorted(numbers), width)}]{suffix}"))
-    return ", ".join(text for _, text in sorted(folded, key=lambda pair: _key(pair[0])))
+
+
+def _numbers_text(numbers: Collection[int], width: int) -> str:
+    return f"{min(numbers):0{width}}" if len(numbers) == 1 else f"[{_ranges(sorted(numbers), width)}]"
 
 
 def natural_key(name: str) -> tuple[tuple[int, int, str], ...]:
@@ -87,7 +107,7 @@ def natural_key(name: str) -> tuple[tuple[int, int, str], ...]:
     return _key(name)
 
 
-def _is_padded(key: tuple[str, str, int], families: dict[tuple[str, str, int], set[int]]) -> bool:
+def _is_padded(key: tuple[str, str, int], families: dict[tuple[str, str, int], dict[int, str]]) -> bool:
     return any(len(str(number)) < key[2] for number in families[key])
 
 

@@ -24,6 +24,8 @@ def answer(machine: str, stdout: str = "", state: CommandState = CommandState.OK
         (["web", "db"], "db, web"),
         (["a1.site", "a2.site", "b1.site"], "a[1-2].site, b1.site"),
         (["r2d2", "r2d3"], "r2d[2-3]"),
+        (["rack1n01", "rack1n02", "rack2n01", "rack2n02", "rack3n01"], "rack[1-2]n[01-02], rack3n01"),
+        (["10.0.1.5", "10.0.2.5", "10.0.2.6"], "10.0.1.5, 10.0.2.[5-6]"),
         ([], ""),
     ],
 )

@@ -5,9 +5,12 @@ from __future__ import annotations
 import time
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from core.errors import UsageError
 from core.folded_names import MOST_NAMES
+from core.gather import fold_names
 from core.records import Level, Machine, MachineState
 from core.targets import TargetBook, choose, lost, missing, needs_states, problem, resolve, words
 
@@ -165,3 +168,11 @@ def test_two_thousand_machines_are_looked_through_quickly() -> None:
     began_s = time.perf_counter()
     assert len(resolve(["lab-[0000-1999]", "@lab", "!address:10.0.1.*", "lab-*"], book)) == 1750
     assert time.perf_counter() - began_s < 1.0
+
+
+@given(st.sets(st.from_regex(r"[a-z]{1,2}(-?[0-9]{1,3}[a-z]?){0,3}", fullmatch=True), max_size=40))
+def test_what_is_folded_is_read_back_as_the_same_machines(names: set[str]) -> None:
+    book = TargetBook(tuple(Machine(name=name, host="h") for name in sorted(names)))
+    folded = fold_names(names)
+    assert set(resolve([folded] if folded else [], book)) == names
+    assert missing([folded], book) == ()
