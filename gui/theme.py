@@ -200,7 +200,7 @@ QPushButton:checked, QToolButton:checked, QPushButton[role="primary"] {
     background: $accent; color: $on_accent; border: 1px solid $accent; }
 QPushButton:disabled, QToolButton:disabled { color: $dim; background: $ground; border: 1px solid $line; }
 QPushButton[role="chip"] { padding: 3px 10px; border-radius: 11px; }
-QPushButton[role^="switch"] { padding: 2px 8px; border: 1px solid transparent; color: $dim; }
+QPushButton[role^="switch"] { padding: 2px 6px; border: 1px solid transparent; color: $dim; }
 QPushButton[role^="switch"]:checked { background: $raised; color: $text; border: 1px solid $line; }
 QPushButton[role^="switch"]:focus { border: 1px solid $accent; }
 QPushButton[role="switch-warning"] { color: $warning; }
@@ -252,7 +252,7 @@ QTabBar::tab { background: transparent; color: $dim; padding: 8px 15px; border: 
     border-bottom: 2px solid transparent; }
 QTabBar::tab:selected { color: $text; border-bottom: 2px solid $accent; }
 QTabBar::tab:hover { color: $text; }
-QTabBar#card-tabs::tab { padding: 4px 11px; }
+QTabBar#card-tabs::tab { padding: 4px 8px; }
 QTabBar:focus { border: 0; }
 QTabBar::tab:focus { color: $accent; }
 """

@@ -56,13 +56,15 @@ class MachineHeader(QWidget):
     def show_name(self, name: str) -> None:
         """Another machine, of which nothing is known yet."""
         self._title.set_text(name)
-        self._identity.setText("")
+        self._identity.hide()
         self._banner.hide()
         self.command_button.setEnabled(False)
 
     def apply(self, report: MachineReport) -> None:
         """Who it is and how it stands."""
-        self._identity.setText(identity_words(report))
+        words = identity_words(report)
+        self._identity.setText(words)
+        self._identity.setVisible(bool(words))
         is_well = report.state is MachineState.ONLINE
         self._banner.setVisible(not is_well)
         self._banner.setText("  ".join(part for part in (f"{state_words(report)}.", next_words(report)) if part))

@@ -24,6 +24,7 @@ from gui import numbers
 from gui.models import machine_words as words
 from gui.models.thresholds import DISK
 from gui.plain_text import one_line, plain_tip
+from gui.theme import scaled_font
 from gui.widgets.bar_list import BarItem, BarList
 from gui.widgets.big_number import BigNumber
 from gui.widgets.card import MARGIN
@@ -34,12 +35,13 @@ if TYPE_CHECKING:
     from gui.widgets.time_plot import TimePlot
 
 _KINDS = {
-    "fill": (N_("Disk fill"), N_("How full each disk is, and the fullest one over time")),
+    "fill": (N_("Space"), N_("How full each disk is, and the fullest one over time")),
     "heat": (N_("Heat"), N_("The temperatures inside the machine, and the hottest one over time")),
     "count": (N_("Load"), N_("The load averages, and how many processes there are over time")),
 }
 _LIST_PX = 118
 _WIDE_PX = 300
+_ANY_PX = 16_777_215
 _HIGH_PX = 164
 """From here on there is room for a curve."""
 _MOST_ITEMS = 64
@@ -66,10 +68,11 @@ class MoreCard(QFrame):
         self._stack = QStackedWidget()
         self._stack.setMinimumHeight(0)
         head = QHBoxLayout()
-        head.setSpacing(4)
+        head.setSpacing(2)
         for kind, (title, tip) in _KINDS.items():
             button = QPushButton(_(title))
             button.setProperty("role", "switch")
+            button.setFont(scaled_font(0.9))
             button.setToolTip(plain_tip(_(tip)))
             button.setAccessibleName(_(tip))
             button.setCheckable(True)
@@ -135,7 +138,7 @@ class MoreCard(QFrame):
         has_curve, has_both = self.height() >= _HIGH_PX, self.width() >= _WIDE_PX
         for one in self.lists.values():
             one.setVisible(has_both or not has_curve)
-            one.setMaximumWidth(_LIST_PX if has_curve else 16_777_215)
+            one.setMaximumWidth(max(_LIST_PX, self.width() * 2 // 5) if has_curve else _ANY_PX)
         for plot in self._plots:
             plot.setVisible(has_curve)
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from PyQt5.QtCore import QByteArray, QDataStream, QIODevice, Qt, QTimer, pyqtSignal
 from PyQt5.QtGui import QHideEvent, QShowEvent
-from PyQt5.QtWidgets import QFrame, QHBoxLayout, QStackedWidget, QTabBar, QVBoxLayout, QWidget
+from PyQt5.QtWidgets import QFrame, QHBoxLayout, QSizePolicy, QStackedWidget, QTabBar, QVBoxLayout, QWidget
 
+from core.language import _
 from core.machine_records import PortList, ServiceList, SessionList
 from gui.widgets.card import GAP, MARGIN
 from gui.widgets.labels import plain_label, set_role
@@ -44,6 +45,8 @@ class MachineTabs(QFrame):
         self.bar.setExpanding(False)
         self.bar.setUsesScrollButtons(False)
         self.bar.setElideMode(Qt.ElideNone)
+        self.bar.setSizePolicy(QSizePolicy.Fixed, QSizePolicy.Fixed)
+        self.bar.setAccessibleName(_("What is shown of the machine"))
         self._tools, self._stack = QStackedWidget(), QStackedWidget()
         for kind, panel in self.panels.items():
             at = self.bar.addTab(panel.title)

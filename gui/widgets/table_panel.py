@@ -22,7 +22,7 @@ from gui.widgets.labels import ElidedLabel, plain_label
 from gui.widgets.row_table import RowTable
 
 _CELL_MARGIN_PX = 9
-_FILTER_PX = (90, 190)
+_FILTER_PX = (72, 190)
 
 
 def align_header(view: QTableView) -> None:
