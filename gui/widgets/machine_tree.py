@@ -60,13 +60,16 @@ class MachineTree(QTreeView):
     def _selected_rows(self) -> list[MachineRow | CheckRow]:
         """By ranges: with 2,000 rows, asking for each index is what would be felt."""
         groups = self.model().groups()
-        places = {
-            (chosen.parent().row(), row)
-            for chosen in self.selectionModel().selection()
-            if chosen.parent().isValid()
-            for row in range(chosen.top(), chosen.bottom() + 1)
-        }
-        return [groups[group].rows[row] for group, row in sorted(places)]
+        ranges = []
+        for chosen in self.selectionModel().selection():
+            parent = chosen.parent()
+            if parent.isValid():
+                ranges.append((parent.row(), chosen.top(), chosen.bottom()))
+        found: dict[tuple[bool, str], MachineRow | CheckRow] = {}
+        for group, top, bottom in sorted(ranges):
+            for row in groups[group].rows[top : bottom + 1]:
+                found[isinstance(row, MachineRow), row.name] = row
+        return list(found.values())
 
     def _keep_selection(self) -> None:
         """Everything is about to move: the selection is kept by names meanwhile."""
