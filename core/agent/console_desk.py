@@ -10,6 +10,7 @@ from __future__ import annotations
 import datetime
 import logging
 import time
+from collections import deque
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
@@ -50,6 +51,9 @@ if TYPE_CHECKING:
 log = logging.getLogger("beffroi.agent")
 
 LONGEST_NAME = 64
+ADMISSIONS_AN_HOUR = 256
+"""A certificate once pinned stays in the memory of the agent until it ends, also of a console that was revoked."""
+
 _PAGE_OCTETS = 24 * 1024
 _encoder = Encoder()
 
@@ -66,6 +70,7 @@ class ConsoleDesk(Desk):
     def __init__(self, server: AgentServer, *, may_admit: bool = True) -> None:
         self._server = server
         self._may_admit = may_admit
+        self._admissions: deque[float] = deque(maxlen=ADMISSIONS_AN_HOUR)
 
     def requests(self) -> dict[str, Request]:
         """See Desk."""
@@ -145,7 +150,11 @@ class ConsoleDesk(Desk):
         except ValueError as error:
             rule = f"it cannot be admitted: {error}"
         rule = rule or refusal_to_admit(own, wanted, self._server.consoles.listed(), is_open=self._may_admit)
+        now_s = time.monotonic()
+        if rule is None and len(self._admissions) == ADMISSIONS_AN_HOUR and now_s - self._admissions[0] < 3600:
+            rule = f"this agent admits {ADMISSIONS_AN_HOUR} consoles an hour at most"
         self._decide(link, own, argv, asked.operator, rule)
+        self._admissions.append(now_s)
         self._server.consoles.add(wanted, pem)
         self._done(link, number, [wanted.fingerprint])
 

@@ -131,13 +131,17 @@ class Consoles:
         return pems
 
     def add(self, console: AuthorizedConsole, certificate_pem: str) -> None:
-        """Trust `console` from now on, in place of an older line of the same certificate; on disk when this returns."""
+        """Trust `console` from now on, in place of an older line of the same certificate; on disk when this returns.
+
+        Where it was not trusted before, lines of consoles that it had once admitted go: they do not come back with it.
+        """
         path = self._certificate_path(console.fingerprint)
         make_private_folder(path.parent)
         write_private(path, certificate_pem.encode("ascii"))
         with self._locked():
-            lines = self._lines_without(console.fingerprint)
-            self._write([*lines, console.line()])
+            known, symbols = self._read(), fingerprint_symbols(console.fingerprint)
+            gone = {symbols} if symbols in effective_rights(known) else {symbols} | descendants(known, symbols)
+            self._write([*(line for line in self._lines() if _symbols_in(line) not in gone), console.line()])
 
     def revoke(self, fingerprint: str) -> AuthorizedConsole | None:
         """Trust this certificate no more; the console it was, None where `fingerprint` does not name exactly one.
@@ -193,10 +197,6 @@ class Consoles:
             raise ConfigError(
                 _("{path} cannot be read: {reason}").format(path=self.path, reason=error.strerror)
             ) from error
-
-    def _lines_without(self, fingerprint: str) -> list[str]:
-        symbols = fingerprint_symbols(fingerprint)
-        return [line for line in self._lines() if _symbols_in(line) != symbols]
 
     def _write(self, lines: list[str]) -> None:
         write_private(self.path, "".join(line + "\n" for line in lines).encode())

@@ -213,6 +213,24 @@ def test_revoking_in_mid_command_kills_it_and_takes_the_admitted_along(tmp_path,
     assert (agent.folder / "authorized_consoles").read_text() == ""
 
 
+def test_certificates_without_end_are_not_admitted(agent, who, monkeypatch):
+    monkeypatch.setattr("core.agent.console_desk.ADMISSIONS_AN_HOUR", 2)
+
+    async def scenario():
+        async with agent.running():
+            console = await Console.connect(agent, who.console1)
+            for _turn in range(2):
+                await console.ask("consoles.admit", admission(who.console2), ConsolesChanged)
+                await console.ask(
+                    "consoles.revoke", ConsoleRevoke(fingerprint=who.console2.fingerprint), ConsolesChanged
+                )
+            said = await refusal(console, "consoles.admit", admission(who.console2))
+            await console.close()
+            return said
+
+    assert "an hour" in asyncio.run(scenario())
+
+
 def test_what_cannot_be_written_down_is_not_done(agent, who, monkeypatch):
     async def scenario():
         async with agent.running():

@@ -130,6 +130,19 @@ def test_whoever_is_revoked_takes_along_those_it_admitted(tmp_path):
     assert len(list((tmp_path / "agent/consoles").iterdir())) == 1
 
 
+def test_who_is_let_in_again_does_not_bring_back_those_it_had_admitted(tmp_path):
+    consoles = Consoles(make_private_folder(tmp_path / "agent"))
+    for item in (line(A), line(B, admitted_by=A)):
+        consoles.add(item, "-----BEGIN CERTIFICATE-----\n")
+    consoles.add(line(A, Level.MANAGE), "-----BEGIN CERTIFICATE-----\n")  # paired again while it is trusted: they stay
+    consoles.read()
+    assert len(consoles.listed()) == 2
+    consoles.path.write_text(line(B, admitted_by=A).line() + "\n")  # the administrator takes A out by hand
+    consoles.add(line(A), "-----BEGIN CERTIFICATE-----\n")
+    consoles.read()
+    assert [item.fingerprint for item in consoles.listed()] == [A]
+
+
 LINES = st.lists(
     st.builds(
         AuthorizedConsole,
