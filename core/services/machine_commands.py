@@ -8,6 +8,7 @@ merely asked for by `exec.fetch`, which never starts anything.
 from __future__ import annotations
 
 import asyncio
+import math
 
 from core.errors import BeffroiError, NotTrustedError
 from core.language import _
@@ -31,6 +32,8 @@ KEPT_S = 3600.0
 """How long an agent keeps a result that nobody acknowledged."""
 _GRACE_S = 30.0
 _MOST_UNACKNOWLEDGED = 255
+_ACKNOWLEDGED_AGAIN_S = 400.0
+"""A link that has died without a word swallows what is sent until its silence is noticed: six intervals at most."""
 _LATE_REASONS = ("unknown", "done", "lost")
 
 
@@ -41,7 +44,7 @@ class MachineCommands:
         self.executions: dict[str, Execution] = {}
         self._machine = machine
         self._link: AgentLink | None = None
-        self._unacknowledged: list[str] = []
+        self._acknowledged: list[tuple[str, float]] = []
 
     def start(self, execution: Execution) -> None:
         """Have the agent run a command; only on a machine with a link."""
@@ -75,10 +78,10 @@ class MachineCommands:
 
     def acknowledge(self, exec_id: str) -> None:
         """The result is written down: the agent need not keep it any more."""
+        sent_s = asyncio.get_running_loop().time() if self._link is not None else math.inf
+        self._acknowledged = [*self._acknowledged[-_MOST_UNACKNOWLEDGED:], (exec_id, sent_s)]
         if self._link is not None:
             self._link.notify("exec.acknowledge", ExecReference(exec_id=exec_id))
-        else:
-            self._unacknowledged = [*self._unacknowledged[-_MOST_UNACKNOWLEDGED:], exec_id]
 
     def on_exec_opened(self, exec_id: str) -> None:
         """Output of a command begins."""
@@ -111,9 +114,7 @@ class MachineCommands:
     def on_up(self, link: AgentLink) -> None:
         """The machine is linked (again): ask for what is still owed."""
         self._link = link
-        waiting, self._unacknowledged = self._unacknowledged, []
-        for exec_id in waiting:
-            link.notify("exec.acknowledge", ExecReference(exec_id=exec_id))
+        self._acknowledge_again(link)
         for execution in list(self.executions.values()):
             is_same_run = execution.run_id == link.hello.run_id
             if not is_same_run and not execution.is_told:
@@ -123,6 +124,14 @@ class MachineCommands:
             else:
                 execution.lost_at_s = None
                 self._send_start(link, execution)
+
+    def _acknowledge_again(self, link: AgentLink) -> None:
+        """Say once more what was said while there was no link, or into one that may have been dead already."""
+        now_s = asyncio.get_running_loop().time()
+        recent = [known for known in self._acknowledged if now_s - known[1] < _ACKNOWLEDGED_AGAIN_S]
+        self._acknowledged = [(exec_id, min(sent_s, now_s)) for exec_id, sent_s in recent]
+        for exec_id, _sent_s in recent:
+            link.notify("exec.acknowledge", ExecReference(exec_id=exec_id))
 
     def on_down(self, error: BeffroiError) -> None:
         """The link is gone, or could not be had again."""
