@@ -1,8 +1,4 @@
-"""The agent at its port: takes links in, within limits, and sends statuses when they are due.
-
-Links that have not shown a trusted certificate are few at any time (128, and 32 of one address): one more pushes the
-oldest one of the busiest address out, so that a thousand idle links never keep a paired console waiting.
-"""
+"""The agent: whom it trusts at this moment, what it answers, and when its statuses are due."""
 
 from __future__ import annotations
 
@@ -10,11 +6,8 @@ import asyncio
 import contextlib
 import logging
 import os
-import socket
-import ssl
 import time
-from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from msgspec import Raw
@@ -24,6 +17,7 @@ import core
 from core.agent.collector import Collector
 from core.agent.consoles import AuthorizedConsole, Consoles
 from core.agent.desk import Desk
+from core.agent.gate import SHUTDOWN_TIMEOUT_S, Gate
 from core.agent.link import AgentLink, Phase
 from core.agent.link_host import Request
 from core.agent.pairing import Attempt, PairingDesk, PairingRefusedError
@@ -32,20 +26,14 @@ from core.audit import AuditLog
 from core.errors import ConfigError
 from core.protocol.messages import Hello, PairBegin, PairProof
 from core.records import Level, Process, Status
-from core.transport.address import shown_address
 from core.transport.identity import Identity, fingerprint_of_pem, fingerprint_symbols
-from core.transport.listener import open_listener
 from core.transport.tls import agent_context, trust
 
 log = logging.getLogger("beffroi.agent")
 
-STRANGERS_AT_MOST = 128
-STRANGERS_OF_AN_ADDRESS = 32
 LINKS_OF_A_CONSOLE = 16
-HANDSHAKE_TIMEOUT_S = 5.0
 IDLE_INTERVAL_S = 5.0
 WATCH_PERIOD_S = 0.4
-_SHUTDOWN_TIMEOUT_S = 2.0
 
 
 class AgentServer:
@@ -85,10 +73,9 @@ class AgentServer:
         pems = consoles.certificates()
         self._context = agent_context(identity, pems)
         self._pinned = {fingerprint_of_pem(pem) for pem in pems}
-        self._listener: socket.socket | None = None
         self._links: dict[AgentLink, None] = {}
+        self._gate = Gate(self._context, lambda host: AgentLink(self, host), self._strangers)
         self._are_links_gone = asyncio.Event()
-        self._handshakes: dict[asyncio.Task[None], str] = {}
         self._tick = asyncio.Event()
         self._idle_due_s = 0.0
         self._processes: tuple[float, float, tuple[Process, ...]] | None = None
@@ -101,26 +88,20 @@ class AgentServer:
 
     async def listen(self, host: str, port: int) -> tuple[str, int]:
         """Bind; the address that consoles can reach. Raises PortInUseError, HostUnknownError, TransportError."""
-        self._listener = listener = open_listener(shown_address(host, port))
-        bound_host, bound_port = listener.getsockname()[:2]
-        return bound_host, bound_port
+        return self._gate.listen(host, port)
 
     async def serve(self) -> None:
         """Work until cancelled; then kill the commands that run and close all links."""
         try:
             async with asyncio.TaskGroup() as tasks:
-                tasks.create_task(self._accept())
+                tasks.create_task(self._gate.accept())
                 tasks.create_task(self._send_when_due())
                 tasks.create_task(self._watch())
         finally:
             await self._stop()
 
     async def _stop(self) -> None:
-        if self._listener is not None:
-            self._listener.close()
-        handshakes = list(self._handshakes)
-        for task in handshakes:
-            self._give_up(task)
+        handshakes = self._gate.close()
         for desk in self._desks:
             await desk.stop()
         for link in list(self._links):
@@ -128,71 +109,15 @@ class AgentServer:
         if self._links:
             self._are_links_gone.clear()
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(_SHUTDOWN_TIMEOUT_S):
+                async with asyncio.timeout(SHUTDOWN_TIMEOUT_S):
                     await self._are_links_gone.wait()
         for link in list(self._links):
             link.abort()
         if handshakes:
-            await asyncio.wait(handshakes, timeout=_SHUTDOWN_TIMEOUT_S)
+            await asyncio.wait(handshakes, timeout=SHUTDOWN_TIMEOUT_S)
 
-    # Taking links in.
-
-    async def _accept(self) -> None:
-        assert self._listener is not None
-        loop = asyncio.get_running_loop()
-        while True:
-            try:
-                link, address = await loop.sock_accept(self._listener)
-            except OSError as error:
-                log.warning("no link can be taken in: %s", error)
-                await asyncio.sleep(0.2)
-                continue
-            host = str(address[0])
-            self._make_room(host)
-            task = loop.create_task(self._shake_hands(link, host))
-            self._handshakes[task] = host
-            task.add_done_callback(lambda ended: self._handshakes.pop(ended, None))
-            # A link that waits already is taken in without a turn of the loop: those pushed out could never close.
-            await asyncio.sleep(0)
-
-    def _make_room(self, host: str) -> None:
-        """Push the oldest stranger out where one more is too many."""
-        strangers: list[tuple[str, asyncio.Task[None] | AgentLink]] = [
-            (address, task) for task, address in self._handshakes.items()
-        ]
-        strangers += [(link.address, link) for link in self._links if link.console is None]
-        counts = Counter(address for address, _stranger in strangers)
-        if counts[host] < STRANGERS_OF_AN_ADDRESS and len(strangers) < STRANGERS_AT_MOST:
-            return
-        busiest = host if counts[host] >= STRANGERS_OF_AN_ADDRESS else counts.most_common(1)[0][0]
-        for address, stranger in strangers:
-            if address == busiest:
-                if isinstance(stranger, AgentLink):
-                    stranger.abort()
-                else:
-                    self._give_up(stranger)
-                return
-
-    def _give_up(self, handshake: asyncio.Task[None]) -> None:
-        """Cancel a handshake, but not before it has begun: only then its socket has an owner that closes it."""
-        self._handshakes.pop(handshake, None)
-        asyncio.get_running_loop().call_soon(handshake.cancel)
-
-    async def _shake_hands(self, link: socket.socket, host: str) -> None:
-        try:
-            link.setblocking(False)
-            _watch_for_silence(link)
-            await asyncio.get_running_loop().connect_accepted_socket(
-                lambda: AgentLink(self, host),
-                link,
-                ssl=self._context,
-                ssl_handshake_timeout=HANDSHAKE_TIMEOUT_S,
-                ssl_shutdown_timeout=_SHUTDOWN_TIMEOUT_S,
-            )
-        except ssl.SSLCertVerificationError as error:
-            log.info("a certificate that is not pinned was refused from %s: %s", host, error.verify_message)
-        except (OSError, ssl.SSLError) as error:
-            log.info("handshake with %s failed: %s", host, error)
+    def _strangers(self) -> Iterator[AgentLink]:
+        return (link for link in self._links if link.console is None)
 
     def remember(self, link: AgentLink) -> None:
         """The handshake of a link holds."""
@@ -395,14 +320,3 @@ def _boot_id() -> str:
             return stream.read().strip()
     except OSError:
         return ""
-
-
-def _watch_for_silence(link: socket.socket) -> None:
-    """Let the kernel find out that a console is gone, within about a minute."""
-    link.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-    link.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    for name, value in (("TCP_KEEPIDLE", 30), ("TCP_KEEPINTVL", 10), ("TCP_KEEPCNT", 3), ("TCP_USER_TIMEOUT", 30_000)):
-        option = getattr(socket, name, None)
-        if option is not None:
-            with contextlib.suppress(OSError):
-                link.setsockopt(socket.IPPROTO_TCP, option, value)

@@ -11,6 +11,7 @@ import time
 import pytest
 from agent_site import Agent, Console
 
+from core.agent import gate
 from core.agent import server as server_module
 from core.agent.consoles import Consoles
 from core.errors import HostUnknownError, PortInUseError
@@ -358,14 +359,14 @@ def test_a_thousand_idle_links_are_bounded_and_the_paired_console_is_served(agen
             console = await Console.connect(agent, who.console1)
             await console.ask("subscribe", Subscribe(interval_s=0.2))
             await console.notification("status")
-            held = len(agent.server._handshakes) + len(agent.server._links)
+            held = len(agent.server._gate.handshakes) + len(agent.server._links)
             await console.close()
             for _reader, writer in idle:
                 writer.transport.abort()
             await asyncio.sleep(0.05)
             return held
 
-    assert asyncio.run(talk()) <= server_module.STRANGERS_AT_MOST + 1
+    assert asyncio.run(talk()) <= gate.STRANGERS_AT_MOST + 1
 
 
 def test_a_console_has_sixteen_links_and_no_more(agent, who):
