@@ -23,11 +23,14 @@ MOST_COMPARED = 3200
 _LAST_NUMBER = re.compile(r"^(.*?)(\d+)(\D*)$", re.DOTALL)
 
 
+_NUMBERED = re.compile(r"[^\s;,]*\d")
+
+
 class AnswerGroup(Struct, frozen=True, kw_only=True):
     """Machines that gave the same answer; `difference` are lines against the biggest group, empty for that one.
 
     A line of the difference starts with `+` (only here), `-` (only there), a space (in both) or `@` (a place).
-    `duration_s` is that of the slowest machine.
+    `duration_s` is that of the slowest machine. `message` is without numbers where they differ.
     """
 
     machines: tuple[str, ...]
@@ -46,8 +49,9 @@ def gather(results: Iterable[CommandResult]) -> list[AnswerGroup]:
     """Groups of identical answers, the biggest that answered first, those that did not answer last."""
     groups: dict[tuple[object, ...], list[CommandResult]] = {}
     for result in results:
+        reason = result.message if _has_answer(result) else without_numbers(result.message or "")
         key = (
-            result.state, result.exit_status, result.stdout, result.stderr, result.message, result.truncated_bytes > 0
+            result.state, result.exit_status, result.stdout, result.stderr, reason, result.truncated_bytes > 0
         )  # fmt: skip
         groups.setdefault(key, []).append(result)
     ordered = sorted(
@@ -56,6 +60,11 @@ def gather(results: Iterable[CommandResult]) -> list[AnswerGroup]:
     reference = ordered[0][0] if ordered and _has_answer(ordered[0][0]) else None
     longest = min(LONGEST_DIFFERENCE, MOST_COMPARED // max(1, len(ordered)))
     return [_answer_group(group, reference, longest) for group in ordered]
+
+
+def without_numbers(reason: str) -> str:
+    """Why a machine did not answer, without its own address or time: those of many machines are one reason."""
+    return _NUMBERED.sub("…", reason)
 
 
 def fold_names(names: Iterable[str]) -> str:
@@ -146,7 +155,9 @@ def _answer_group(group: Sequence[CommandResult], reference: CommandResult | Non
         exit_status=first.exit_status,
         stdout=first.stdout,
         stderr=first.stderr,
-        message=first.message,
+        message=first.message
+        if len({result.message for result in group}) == 1
+        else without_numbers(first.message or ""),
         duration_s=max(durations, default=None),
         truncated_bytes=max(result.truncated_bytes for result in group),
         difference=difference(reference, first, longest) if is_compared and reference is not None else (),

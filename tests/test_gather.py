@@ -78,3 +78,19 @@ def test_a_difference_shows_its_place_and_one_line_around() -> None:
 
 def test_nothing_gathers_to_nothing() -> None:
     assert gather([]) == []
+
+
+def test_machines_that_are_away_for_one_reason_are_one_group_whatever_their_addresses() -> None:
+    reasons = {
+        "a1": "not sent: 10.0.0.1:17450 does not answer: switched off, no route to it, or a firewall between",
+        "a2": "not sent: [fe80::2]:17450 does not answer: switched off, no route to it, or a firewall between",
+        "a3": "not sent: no word from it for 18 s",
+        "a4": "not sent: no word from it for 21 s",
+        "a5": "not sent: nothing listens at 10.0.0.5:17450; is the agent started there, and the port right?",
+    }
+    off = [CommandResult(machine=name, state=CommandState.OFFLINE, message=text) for name, text in reasons.items()]
+    assert [(group.folded_names, group.message) for group in gather(off)] == [
+        ("a[1-2]", "not sent: … does not answer: switched off, no route to it, or a firewall between"),
+        ("a[3-4]", "not sent: no word from it for … s"),
+        ("a5", reasons["a5"]),
+    ]

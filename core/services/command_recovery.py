@@ -98,15 +98,17 @@ def _found(
     found = _Found()
     if not runs:
         return found
+    size = audit.path.stat().st_size if audit.path.exists() else 0
     said = _said(audit.path, min(run.offset for run in runs), {run.request.id for run in runs})
     for run in runs:
+        is_moved = size < run.offset  # a log that somebody has put away says nothing of what was sent
         request = run.request
         known = {result.machine: result for result in results_of(request.id)}
         results: list[CommandResult] = []
         owed: dict[str, str] = {}
         for name in request.machines:
             sent, ended = said.get((request.id, name), (None, None))
-            is_sent = name in run.machines and sent is not None
+            is_sent = name in run.machines and (sent is not None or is_moved)
             if is_sent and (ended is None or ended.state == CommandState.UNKNOWN.value):
                 owed[name] = run.machines[name]
                 if ended is None:

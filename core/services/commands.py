@@ -266,7 +266,7 @@ class Execution:
         self._on_result(self, result)
 
     def give_up(self, message: str, *, is_final: bool = False) -> None:
-        """Nobody knows how it ended; what came of its output is kept. `is_final`: told again where the reason is new."""
+        """Nobody knows how it ended; what came of it is kept. `is_final`: told again where the reason is new."""
         if is_final and self.result is not None and self.result.message == message:
             return
         tell = self.tell_again if is_final else self.tell

@@ -200,7 +200,7 @@ class MachineCommands:
             denied = _denied(error)
             is_busy = error.code == messages.BUSY or denied.reason == "busy"
             if denied.reason in _LATE_REASONS:  # sent again over a new link, and over
-                self._tell_unknown(execution, denied)
+                self._tell_unknown(execution, denied, error.message)
                 return
             execution.tell(
                 CommandResult(
@@ -245,19 +245,19 @@ class MachineCommands:
             message = _("cancelled; it was never run there")
             execution.tell(CommandResult(machine=self._machine, state=CommandState.CANCELLED, message=message))
         elif error.code in (messages.DENIED, messages.BUSY):
-            self._tell_unknown(execution, denied)
+            self._tell_unknown(execution, denied, error.message)
         else:
             execution.give_up(_("the agent there cannot say later how a command ended; update it"))
             execution.over()
 
-    def _tell_unknown(self, execution: Execution, denied: ExecDenied) -> None:
+    def _tell_unknown(self, execution: Execution, denied: ExecDenied, refusal: str) -> None:
         """The agent itself says that nothing more is to be had."""
         texts = {
             "unknown": _("its agent knows nothing of it: it was never run there"),
             "done": _("it has ended there, and its agent keeps the result no longer"),
             "lost": _("the agent there was started anew while the command ran; its result is lost"),
         }
-        message = texts.get(denied.reason) or refusal_text(denied, "", execution.request)
+        message = texts.get(denied.reason) or refusal_text(denied, refusal, execution.request)
         execution.give_up(message, is_final=True)
         execution.over()
 

@@ -19,6 +19,7 @@ from real_agent import ROOT, SITE_CODE, Agent
 
 from core.audit import AuditLog, read, verify
 from core.records import CommandProgress, CommandResult, CommandState, Event, Machine
+from core.services import command_journal
 from core.services.agent_poller import AgentPoller
 from core.services.command_journal import CommandJournal, SentRun
 from core.services.command_recovery import Recovered, recover
@@ -171,3 +172,49 @@ def test_what_is_not_fetched_is_handed_on_until_its_agent_keeps_it_no_more(tmp_p
     assert late.owed == ()
     assert late.progress == ()
     assert list((tmp_path / "running").iterdir()) == []
+
+
+def test_a_log_that_was_put_away_makes_nothing_never_sent(tmp_path: Path) -> None:
+    request = new_request(["brief"], ["m1"], 20, "Ada", time.time())
+    first = CommandJournal(tmp_path / "running")
+    first.begin(SentRun(request=request, machines={"m1": "run"}, offset=5000))
+    first.close()
+    found = recover(
+        CommandJournal(tmp_path / "running"), AuditLog(tmp_path / "audit.log"), lambda run_id: (), time.time()
+    )
+    assert [told.result.state for told in found.progress] == [CommandState.UNKNOWN]
+
+
+def test_a_journal_that_is_damaged_or_torn_keeps_the_others(tmp_path: Path) -> None:
+    folder = tmp_path / "running"
+    requests = [new_request([word], ["m1"], 20, "Ada", time.time()) for word in ("first", "second")]
+    first = CommandJournal(folder)
+    for request in requests:
+        first.begin(SentRun(request=request, machines={"m1": "run"}))
+    first.close()
+    (path,) = folder.glob("*.jsonl")
+    path.write_bytes(b"\xff\x00 nonsense\n[]\n" + path.read_bytes()[:-20])
+    audit = AuditLog(tmp_path / "audit.log")
+    found = recover(CommandJournal(folder), audit, lambda run_id: (), time.time())
+    assert [told.id for told in found.progress] == [requests[0].id]
+
+
+def test_a_long_life_does_not_grow_the_journal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(command_journal, "SETTLED_AFTER_S", 0.0)
+    monkeypatch.setattr(command_journal, "_MOST_OCTETS", 2000)
+    journal = CommandJournal(tmp_path / "running")
+    kept = new_request(["stays"], ["m1", "m2"], 20, "Ada", time.time())
+    journal.begin(SentRun(request=kept, machines={"m1": "run", "m2": "run"}))
+    journal.settle(kept.id, ["m1"])
+    for number in range(100):
+        request = new_request([f"word{number}"], ["m1"], 20, "Ada", time.time())
+        journal.begin(SentRun(request=request, machines={"m1": "run"}))
+        journal.settle(request.id, ["m1"])
+    (path,) = (tmp_path / "running").glob("*.jsonl")
+    assert path.stat().st_size < 3000
+    assert path.stat().st_mode & 0o777 == 0o600
+    journal.close()
+    found = recover(
+        CommandJournal(tmp_path / "running"), AuditLog(tmp_path / "audit.log"), lambda run_id: (), time.time()
+    )
+    assert [request.words for request in found.requests] == [("stays",)]
