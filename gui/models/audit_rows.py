@@ -23,6 +23,8 @@ EVENTS = (
     ("command", N_("command")),
     ("result", N_("result")),
     ("pairing", N_("pairing")),
+    ("consoles", N_("consoles")),
+    ("revocation", N_("revocation")),
     (CHANGED, N_("the log was changed")),
 )
 _LOG_WORDS, _EVENT_WORDS = dict(LOGS), dict(EVENTS)
@@ -31,6 +33,7 @@ _OUTCOMES = {
     "allowed": N_("allowed"),
     "refused": N_("refused"),
     "paired": N_("paired"),
+    "done": N_("done"),
     "tried": N_("tried"),
     "ok": N_("ok"),
     "failed": N_("failed"),

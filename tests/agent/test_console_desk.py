@@ -11,6 +11,7 @@ import pytest
 from agent_site import Console
 
 from core import audit
+from core.agent.console_desk import ConsoleDesk
 from core.agent.consoles import Consoles
 from core.agent.policy import Command, Parameter
 from core.errors import ConfigError
@@ -211,6 +212,22 @@ def test_revoking_in_mid_command_kills_it_and_takes_the_admitted_along(tmp_path,
     assert took_s < 3.0
     assert Consoles(agent.folder).listed() == ()
     assert (agent.folder / "authorized_consoles").read_text() == ""
+
+
+def test_the_administrator_forbids_it_for_all(agent, who):
+    async def scenario():
+        async with agent.running():
+            desk = next(desk for desk in agent.server._desks if isinstance(desk, ConsoleDesk))
+            desk._may_admit = False  # as [agent] admit = false
+            console = await Console.connect(agent, who.console1)
+            said = await refusal(console, "consoles.admit", admission(who.console2))
+            page = await console.ask("consoles.list", ConsoleQuery(), ConsolePage)
+            await console.close()
+            return said, page.may_admit
+
+    said, may_admit = asyncio.run(scenario())
+    assert "admit = false" in said
+    assert not may_admit
 
 
 def test_certificates_without_end_are_not_admitted(agent, who, monkeypatch):
