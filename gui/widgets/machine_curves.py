@@ -192,7 +192,7 @@ class MachineCurves(QWidget):
         for number in self.numbers.values():
             number.set_stale(is_stale)
         self.more.apply(status, is_stale=is_stale)
-        if memory is not None and memory.total_bytes != self._total_bytes:
+        if memory is not None and 0 < memory.total_bytes != self._total_bytes:
             self._total_bytes = memory.total_bytes
             self._show_total()
 

@@ -18,7 +18,7 @@ from PyQt5.QtWidgets import (
 
 from core.language import _
 from gui.widgets.empty_state import EmptyState
-from gui.widgets.labels import ElidedLabel, plain_label
+from gui.widgets.labels import ElidedLabel, plain_label, set_role
 from gui.widgets.row_table import RowTable
 
 _CELL_MARGIN_PX = 9
@@ -99,7 +99,7 @@ class TablePanel(QWidget):
     def set_stale(self, words: str) -> None:
         """What is shown is old, and since when; "" once it is not."""
         self.view.setEnabled(not words)
-        self._show_note(words)
+        self._show_note(words, "warning")
 
     def sentence(self) -> str:
         """What is said in place of the rows; "" while there are some."""
@@ -143,7 +143,8 @@ class TablePanel(QWidget):
         self._empty.show()
         self.counted.emit("")
 
-    def _show_note(self, words: str) -> None:
+    def _show_note(self, words: str, role: str = "dim") -> None:
+        set_role(self._note, role)
         self._note.setText(words)
         self._note.setVisible(bool(words))
 

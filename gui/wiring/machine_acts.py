@@ -31,7 +31,6 @@ class MachineActs(QObject):
         self._services = services
         self._window: MainWindow | None = None
         self._page: MachinePage | None = None
-        self._dialog: ActDialog | None = None
         self._awaited: dict[str, tuple[str, set[str]]] = {}
         self._results: dict[str, list[CommandResult]] = {}
 
@@ -42,11 +41,8 @@ class MachineActs(QObject):
 
     def ask(self, act: Act) -> None:
         """The two questions, before anything is sent."""
-        if self._dialog is not None:
-            self._dialog.close()
-        self._dialog = dialog = ActDialog(act, self._window)
+        dialog = ActDialog(act, self._window)
         dialog.confirmed.connect(self._send)
-        dialog.finished.connect(self._on_closed)
         dialog.open()
 
     def apply(self, record: CommandRequest | CommandOutput | CommandProgress | CommandStep) -> bool:
@@ -79,6 +75,3 @@ class MachineActs(QObject):
         if ids and self._page is not None:
             words = ngettext("Sent, waiting for the answer…", "Sent, waiting for {count} answers…", len(ids))
             self._page.apply_act(act.machine, words.format(count=len(ids)), None)
-
-    def _on_closed(self) -> None:
-        self._dialog = None

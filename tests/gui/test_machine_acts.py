@@ -10,13 +10,14 @@ from PyQt5.QtCore import Qt
 from pytestqt.qtbot import QtBot
 
 from core.errors import TransportError
-from core.machine_records import MinuteProcesses, ProcessUse, Service, ServiceList
+from core.machine_records import MinuteProcesses, ProcessUse, Service, ServiceList, Temperature
 from core.records import (
     CommandProgress,
     CommandRequest,
     CommandResult,
     CommandState,
     Cpu,
+    Disk,
     Level,
     MachineReport,
     MachineState,
@@ -24,6 +25,8 @@ from core.records import (
     Process,
     ProcessTable,
     Status,
+    Swap,
+    System,
 )
 from core.series import SeriesBook
 from gui.dialogs.machine_act import ActDialog
@@ -317,6 +320,41 @@ def test_every_core_is_a_row_of_the_strip_however_many_there_are(page, qtbot):
     page.show_machine("other")
     strip.redraw(now_s - 120, now_s)
     assert not strip.isVisibleTo(page)
+
+
+def test_an_agent_that_lies_freezes_nothing_and_is_shown_as_far_as_it_can_be(page, qtbot):
+    page.build_plots()
+    qtbot.waitUntil(page.plot("cpu").isVisible)
+    none, huge = float("nan"), 2**62
+    page.moment.recent.follow("m")
+    for turn, time_s in enumerate((time.time(), time.time() - 1e6, time.time() + 1e6)):
+        lie = Status(
+            number=-turn,
+            time_s=-1e18,
+            system=System(
+                hostname=NASTY,
+                os=NASTY,
+                os_version=NASTY,
+                kernel="",
+                architecture=NASTY,
+                ip_addresses=(NASTY,) * 64,
+                uptime_s=-1e12,
+                python=NASTY,
+            ),
+            cpu=Cpu(percent=none, per_core_percent=(none, -5.0, 1e300) * 300, load_average=(none, -1.0, 1e300)),
+            memory=Memory(total_bytes=turn, used_bytes=huge, free_bytes=-1, available_bytes=-huge, percent=none),
+            swap=Swap(total_bytes=-1, used_bytes=huge),
+            disks=tuple(Disk(mount=NASTY, total_bytes=number, used_bytes=-huge) for number in range(256)),
+            process_count=-4,
+            top_processes=(use(NASTY, -1, none), use("", 0, -1e300)) * 5,
+            temperatures=tuple(Temperature(name=NASTY, celsius=none, high_celsius=none) for _each in range(64)),
+        )
+        page.moment.recent.append("m", time_s, lie)
+        page.apply_report(report(status=lie, time_s=time_s, error=NASTY))
+        for kind in ("heat", "count", "fill"):
+            page.curves.more.show_kind(kind)
+            page.grab()
+    page.apply_moment([MinuteProcesses(machine="m", minute_s=-1e300, processes=(use(NASTY, 1, none),))], 0)
 
 
 def test_the_axis_of_ram_ends_at_what_the_machine_has(page, qtbot):
