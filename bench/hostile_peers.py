@@ -40,7 +40,15 @@ _HELD_S = 0.2
 class AgentProcess:
     """An agent of a home of its own, started as its users start it; it trusts `consoles`."""
 
-    def __init__(self, folder: Path, consoles: dict[Identity, Level], policy: str = "") -> None:
+    def __init__(
+        self,
+        folder: Path,
+        consoles: dict[Identity, Level],
+        policy: str = "",
+        *,
+        listen: str = "127.0.0.1:0",
+        before: tuple[str, ...] = (),
+    ) -> None:
         home = Home(folder).make()
         self.identity = ensure_identity(home.agent_path, "victim")
         self.folder = home.agent_path
@@ -50,7 +58,7 @@ class AgentProcess:
             path = self.folder / "policy.toml"
             path.write_text(policy)
             path.chmod(0o600)
-        self._home = folder
+        self._home, self._listen, self._before = folder, listen, before
         self.port = 0
         self._child: subprocess.Popen[str] | None = None
         self.start()
@@ -62,8 +70,8 @@ class AgentProcess:
 
     def start(self) -> None:
         """Start, and return once it listens."""
-        words = [sys.executable, "main.py", "--home", str(self._home), "agent", "run"]
-        words += ["--listen", f"127.0.0.1:{self.port}"]
+        words = [*self._before, sys.executable, "main.py", "--home", str(self._home), "agent", "run"]
+        words += ["--listen", self._listen]
         self._child = subprocess.Popen(words, stdout=subprocess.PIPE, text=True, cwd=ROOT)
         assert self._child.stdout is not None
         self.port = int(self._child.stdout.readline().rpartition(":")[2])
