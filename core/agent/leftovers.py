@@ -73,10 +73,13 @@ class Leftovers:
     def before_first(self) -> None:
         """To be called before a command starts; the library that asks the kernel is loaded by the first one."""
         if self._is_on and not self._is_reaper:
-            import ctypes
-
-            ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
             self._is_reaper = True
+            try:
+                import ctypes
+
+                ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+            except (ImportError, OSError, AttributeError, MemoryError) as error:
+                log.warning("what commands orphan is left to the service: %s", error)
 
     def ended(self, leader: int) -> None:
         """A command has ended: so does what it has orphaned."""
