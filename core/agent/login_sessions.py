@@ -1,7 +1,7 @@
 """Who is logged in on this machine: by files on Linux, so that no program is started; elsewhere by psutil.
 
 `utmp` (utmp(5)) is a row of records of fixed length, which depends on the machine's words. Newer distributions keep
-none; there systemd-logind tells each session in a small file of `/run/systemd/sessions`.
+none, or an empty one; there systemd-logind tells each session in a small file of `/run/systemd/sessions`.
 """
 
 from __future__ import annotations
@@ -29,22 +29,21 @@ def login_sessions(utmp: str = "/run/utmp", logind: str = "/run/systemd/sessions
     """The sessions and what is missing of them, in a sentence."""
     if sys.platform != "linux":
         return _sessions_by_psutil(), ""
-    for path in dict.fromkeys((utmp, utmp.replace("/run/", "/var/run/", 1))):
-        try:
-            content = _content(path)
-        except FileNotFoundError:
-            continue
-        except OSError as error:
-            return [], f"{path} cannot be read: {error.strerror}"
-        if not content:
-            break
-        found = sessions_of_utmp(content)
+    problem = ""
+    try:
+        content = _content(utmp)
+        found = sessions_of_utmp(content) if content else []
+        if found:
+            return found[:MOST_SESSIONS], _cut(found)
         if found is None:
-            return [], f"{path} is written in a way that this agent does not know"
-        return found[:MOST_SESSIONS], _cut(found)
+            problem = f"{utmp} is written in a way that this agent does not know"
+    except FileNotFoundError:
+        problem = f"this machine keeps no list of who is logged in (no {utmp}), as is usual in a container"
+    except OSError as error:
+        problem = f"{utmp} cannot be read: {error.strerror}"
     files = _logind_files(logind)
     if files is None:
-        return [], "this machine keeps no list of who is logged in (no /run/utmp), as is usual in a container"
+        return [], problem
     found = sorted(filter(None, map(session_of_logind, files)), key=lambda session: session.since_s or 0.0)
     return found[:MOST_SESSIONS], _cut(found)
 

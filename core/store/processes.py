@@ -5,7 +5,7 @@ It is written when it differs from the one written last, by 10 % of a core or by
 memory, and every half an hour in any case. So a list stands for the minutes after it until the next one, half an hour
 at most; whatever makes a curve leap is written in its minute. A row takes some 480 octets: a quiet machine 23 KB a day
 instead of 690, 2,000 machines of which every fifth is restless 260 MB, where their minutes take 1,040. Kept as long as
-these.
+these. What was measured while the link was down has no list.
 
 The text of a row is a JSON list of `[pid, name, user, cpu_percent, memory_bytes, started_s]`, busiest first.
 """

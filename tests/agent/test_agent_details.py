@@ -140,6 +140,14 @@ def test_sessions_are_told_by_logind_where_there_is_no_utmp(tmp_path):
     assert sum(one.user == "ann" for one in found) == 1
 
 
+def test_a_utmp_that_holds_nobody_is_no_problem_and_logind_is_asked(tmp_path):
+    (tmp_path / "utmp").write_bytes(b"")
+    assert login_sessions.login_sessions(str(tmp_path / "utmp"), str(tmp_path / "none")) == ([], "")
+    text(tmp_path / "sessions" / "4", "USER=ann\nTTY=pts/3\n")
+    found, problem = login_sessions.login_sessions(str(tmp_path / "utmp"), str(tmp_path / "sessions"))
+    assert ([one.user for one in found], problem) == (["ann"], "")
+
+
 def test_a_machine_without_a_list_of_sessions_says_so(tmp_path):
     found, problem = login_sessions.login_sessions(str(tmp_path / "utmp"), str(tmp_path / "none"))
     assert found == []
