@@ -9,12 +9,16 @@ it tells is made up; what it costs its console is what real agents cost.
 from __future__ import annotations
 
 import asyncio
+import ssl
 import struct
 import sys
 import time
 from pathlib import Path
 from typing import Any
 
+from msgspec.structs import replace
+
+from bench.simulated_details import made_up_page, made_up_temperatures, made_up_uses
 from core.protocol import messages
 from core.protocol.frames import JSON_FRAME, LIMIT_AFTER_HELLO, FrameReader, encode_frame, encode_output
 from core.protocol.messages import (
@@ -30,10 +34,12 @@ from core.protocol.messages import (
     Subscribe,
 )
 from core.records import Cpu, Disk, DiskIo, Level, Memory, Network, Process, Status, Swap, System, TopProcess
-from core.transport.identity import Identity, ensure_identity
+from core.transport.identity import Identity, ensure_identity, fingerprint_of
 from core.transport.tls import agent_context
 
 GIB = 1 << 30
+REFRESH_S = 10.0
+"""How often an agent sends what it refreshes seldom: its busiest processes and its temperatures."""
 
 
 def made_up_status(number: int, time_s: float) -> Status:
@@ -67,7 +73,8 @@ def made_up_status(number: int, time_s: float) -> Status:
 class SimulatedAgents:
     """A listener on 127.0.0.1 whose links each behave as an agent; attributes change how, from one moment to the next.
 
-    `is_mute`: links stay and no status comes. `answers_hello`: False stays silent. `executions` holds the commands met.
+    `is_mute`: links stay and no status comes. `is_refreshing`: the first status of a link, and one each 10 s, has the
+    busiest processes and the temperatures too. `answers_hello`: False stays silent. `held` are the commands met.
     """
 
     def __init__(self, identity: Identity, console_pem: str, *, time_offset_s: float = 0.0) -> None:
@@ -75,7 +82,9 @@ class SimulatedAgents:
         self.links: set[_Link] = set()
         self.starts: list[ExecStart] = []
         self.acknowledged: list[str] = []
+        self.console_pem = console_pem
         self.is_mute = False
+        self.is_refreshing = False
         self.answers_hello = True
         self.run_id = "run-1"
         self.major = messages.PROTOCOL_MAJOR
@@ -83,6 +92,7 @@ class SimulatedAgents:
         self.time_offset_s = time_offset_s
         self.missed: list[Status] = []
         self.held: dict[str, tuple[ExecStart, ExecExit | None]] = {}
+        self.started_in: dict[str, str] = {}
         self.port = 0
         self._context = agent_context(identity, [console_pem])
         self._server: asyncio.Server | None = None
@@ -129,6 +139,7 @@ class _Link(asyncio.Protocol):
         self._timer: asyncio.TimerHandle | None = None
         self._streams = 0
         self._interval_s = 1.0
+        self._refreshed_s = 0.0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = transport
@@ -176,6 +187,11 @@ class _Link(asyncio.Protocol):
             for pid in (1, 2):
                 page = ProcessPage(time_s=time.time(), processes=(_made_up_process(pid),), is_last=pid == 2)
                 self._send(messages.encode_result(number, page))
+        elif envelope.method in ("services", "sessions", "ports", "policy", "consoles.list"):
+            page = made_up_page(envelope.method, fingerprint_of(ssl.PEM_cert_to_DER_cert(agents.console_pem)))
+            self._send(messages.encode_result(number, page))
+        elif envelope.method == "exec.fetch":
+            self._fetch(number, messages.decode_as(messages.ExecReference, envelope.params).exec_id)
         elif envelope.method == "exec.start":
             self._start(number, messages.decode_as(ExecStart, envelope.params))
         elif envelope.method == "exec.cancel":
@@ -190,12 +206,36 @@ class _Link(asyncio.Protocol):
 
     def _tick(self) -> None:
         if not self._agents.is_mute:
-            self._send(messages.encode_notification("status", StatusMessage(status=self._agents.status())))
+            status = self._agents.status()
+            now_s = asyncio.get_running_loop().time()
+            if self._agents.is_refreshing and now_s - self._refreshed_s >= REFRESH_S:
+                self._refreshed_s = now_s
+                uses, celsius = made_up_uses(status.number), made_up_temperatures(status.number)
+                status = replace(status, top_processes=uses, temperatures=celsius)
+            self._send(messages.encode_notification("status", StatusMessage(status=status)))
         self._timer = asyncio.get_running_loop().call_later(self._interval_s, self._tick)
+
+    def _fetch(self, number: int, exec_id: str) -> None:
+        """Tell again what is held, as an agent does; what is not held was never run."""
+        agents = self._agents
+        held = agents.held.get(exec_id)
+        reason = "unknown" if held is None or held[1] is None else ""
+        if agents.started_in.get(exec_id, agents.run_id) != agents.run_id:
+            reason = "lost"
+        if reason or held is None or held[1] is None:
+            denied = ExecDenied(reason=reason, rule="it has no result of this command")
+            self._send(messages.encode_error(number, messages.DENIED, reason, denied))
+            return
+        self._streams += 1
+        self._send(messages.encode_result(number, ExecAccepted(exec_id=exec_id)))
+        self._send(messages.encode_notification("exec.opened", ExecOpened(exec_id=exec_id, stream=self._streams)))
+        if held[0].words[0] != "hang":
+            self._send(messages.encode_notification("exec.exit", held[1]))
 
     def _start(self, number: int, start: ExecStart) -> None:
         agents = self._agents
         agents.starts.append(start)
+        agents.started_in[start.exec_id] = agents.run_id
         if start.words[0] == "reboot":
             denied = ExecDenied(reason="policy", rule="no rule allows reboot", policy_line='[[command]] id = "reboot"')
             self._send(messages.encode_error(number, messages.DENIED, "not allowed", denied))
@@ -240,6 +280,7 @@ def half_a_frame() -> bytes:
 
 async def _serve(folder: Path, console_pem: str) -> None:
     agents = SimulatedAgents(ensure_identity(folder, "simulated"), console_pem)
+    agents.is_refreshing = True
     await agents.start()
     print(f"listening on 127.0.0.1:{agents.port}", flush=True)
     await asyncio.Event().wait()
