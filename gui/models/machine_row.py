@@ -31,6 +31,10 @@ class Shape(Enum):
 
 
 _ROLES = {Shape.CIRCLE: "ok", Shape.TRIANGLE: "warning", Shape.SQUARE: "critical", Shape.RING: "unknown"}
+HEAT_STEPS = 12
+NEVER_SEEN = ("unknown", 0)
+OFFLINE = ("critical", HEAT_STEPS)
+_HEATS = {Shape.TRIANGLE: ("warning", HEAT_STEPS), Shape.SQUARE: OFFLINE, Shape.RING: NEVER_SEEN}
 
 
 class MachineRow:
@@ -51,6 +55,7 @@ class MachineRow:
         "cpu_high_since_s",
         "cpu_percent",
         "group",
+        "heat",
         "is_seen",
         "memory_high_since_s",
         "memory_percent",
@@ -67,6 +72,9 @@ class MachineRow:
 
         self.group = ""
         """The group it is listed under: its first one."""
+
+        self.heat: tuple[str, int] = NEVER_SEEN
+        """Role and strength of its colour on the map: the CPU in the accent, trouble in its own colour."""
 
         self.order = 5
         """0 for the worst; all healthy ones are equal."""
@@ -92,6 +100,7 @@ class MachineRow:
     @machine.setter
     def machine(self, machine: Machine) -> None:
         self._machine = machine
+        self._searched = ""
         self.group = machine.groups[0] if machine.groups else ""
 
     @property
@@ -107,7 +116,8 @@ class MachineRow:
         self.report, self.state, self.is_seen = report, state, status is not None
         self.cpu_percent = status.cpu.percent if is_live and status.cpu is not None else None
         self.memory_percent = status.memory.percent if is_live and status.memory is not None else None
-        is_cpu_high = CPU.role(self.cpu_percent, self.name, self.machine.groups) != "accent"
+        cpu_role = CPU.role(self.cpu_percent, self.name, self.machine.groups)
+        is_cpu_high = cpu_role != "accent"
         is_memory_high = MEMORY.role(self.memory_percent, self.name, self.machine.groups) != "accent"
         self.cpu_high_since_s = (self.cpu_high_since_s or now_s) if is_cpu_high else None
         self.memory_high_since_s = (self.memory_high_since_s or now_s) if is_memory_high else None
@@ -121,6 +131,17 @@ class MachineRow:
             self.shape = Shape.CIRCLE
         self.order = (4 if self.shape is Shape.TRIANGLE else 6) if state is MachineState.ONLINE else _SEVERITY[state]
         self._state_words = ""
+        if self.shape is Shape.CIRCLE:
+            share = min(100.0, self.cpu_percent or 0.0) / 100
+            self.heat = (cpu_role, HEAT_STEPS if is_cpu_high else 3 + round(share * (HEAT_STEPS - 3)))
+        else:
+            self.heat = _HEATS[self.shape]
+        system = status.system if status is not None else None
+        if system is not None:
+            told = (system.hostname, system.os, system.os_version, system.ip_addresses)
+            if told != self._said:
+                self._said = told
+                self._searched = ""
 
     def is_busy(self, now_s: float) -> bool:
         """True when CPU or RAM has been high for a while."""
@@ -199,7 +220,10 @@ class MachineRow:
         """
         if not words:
             return True
-        still = self._what_stays()
+        still = self._searched
+        if not still:
+            system = self.report.status.system if self.report is not None and self.report.status is not None else None
+            still = self._searched = _searched(self._machine, system)
         if all(word in still for word in words):
             return True
         if not self._state_words:
@@ -207,16 +231,6 @@ class MachineRow:
             self._state_words = f" {self.reason().casefold()} {state}"
         now = self._state_words
         return all(word in still or word in now for word in words)
-
-    def _what_stays(self) -> str:
-        """All that can be searched but the state; made anew when some of it has changed."""
-        report = self.report
-        system = report.status.system if report is not None and report.status is not None else None
-        told = () if system is None else (system.hostname, system.os, system.os_version, system.ip_addresses)
-        said = (self.machine, told)
-        if said != self._said:
-            self._said, self._searched = said, _searched(self.machine, system)
-        return self._searched
 
 
 def _searched(machine: Machine, system: System | None) -> str:

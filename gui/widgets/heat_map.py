@@ -9,15 +9,13 @@ from PyQt5.QtGui import QColor, QFontMetrics, QHelpEvent, QKeyEvent, QMouseEvent
 from PyQt5.QtWidgets import QSizePolicy, QToolTip, QWidget
 
 from core.language import _
-from gui.models.machine_row import MachineRow, Shape
+from gui.models.machine_row import HEAT_STEPS, NEVER_SEEN, OFFLINE, MachineRow, Shape
 from gui.models.machines import GroupRow
-from gui.models.thresholds import CPU
 from gui.numbers import number
 from gui.plain_text import plain_tip
 from gui.theme import notifier, scaled_font, theme
 
 _SPACE = 3
-_STEPS = 12
 _SIDES = (190, 150, 120, 96, 64, 52, 40, 28, 22, 18, 15, 12, 10, 8, 6, 4, 3)
 _NAMED_FROM = 96
 _NAMED_HEIGHT = 46
@@ -25,9 +23,6 @@ _TOLD = 3
 """So few machines leave room to say more of each."""
 _CROSSED_FROM = 8
 _REDRAW_MS = 500
-_OFFLINE = ("critical", _STEPS)
-_WARNING = ("warning", _STEPS)
-_NEVER_SEEN = ("unknown", 0)
 
 
 class HeatMap(QWidget):
@@ -198,17 +193,17 @@ class HeatMap(QWidget):
             painter.drawText(box, Qt.AlignLeft | Qt.AlignVCenter, shown)
         by_colour: dict[tuple[str, int], list[QRectF]] = {}
         for box, row in self._cells:
-            key = _heat(row)
+            key = row.heat
             boxes = by_colour.get(key)
             if boxes is None:
                 by_colour[key] = [box]
             else:
                 boxes.append(box)
-        rings = by_colour.pop(_NEVER_SEEN, [])
-        crossed = by_colour.get(_OFFLINE, [])
+        rings = by_colour.pop(NEVER_SEEN, [])
+        crossed = by_colour.get(OFFLINE, [])
         painter.setPen(Qt.NoPen)
         for (role, step), boxes in by_colour.items():
-            painter.setBrush(_mixed(colours.color("raised"), colours.color(role), step / _STEPS))
+            painter.setBrush(_mixed(colours.color("raised"), colours.color(role), step / HEAT_STEPS))
             painter.drawRects(boxes)
         painter.setBrush(Qt.NoBrush)
         painter.setPen(QPen(colours.color("unknown"), 1))
@@ -232,8 +227,8 @@ class HeatMap(QWidget):
         plain, small = scaled_font(0.95), scaled_font(0.82)
         metrics, small_metrics = QFontMetrics(plain), QFontMetrics(small)
         for box, row in self._cells:
-            role, step = _heat(row)
-            ground = _mixed(colours.color("raised"), colours.color(role), step / _STEPS)
+            role, step = row.heat
+            ground = _mixed(colours.color("raised"), colours.color(role), step / HEAT_STEPS)
             if row.shape is Shape.RING:
                 ground = colours.color("card")
             painter.setPen(_readable_on(ground))
@@ -330,18 +325,6 @@ def _grid(
 
 def _by_name(row: MachineRow) -> str:
     return row.name.casefold()
-
-
-def _heat(row: MachineRow) -> tuple[str, int]:
-    """Role and strength of a cell's colour: the CPU in the accent, trouble in its own colour."""
-    shape = row.shape
-    if shape is Shape.CIRCLE:
-        percent = row.cpu_percent or 0.0
-        role = CPU.role(percent, row.name, row.machine.groups)
-        return (role, 3 + round(min(100.0, percent) / 100 * (_STEPS - 3))) if role == "accent" else (role, _STEPS)
-    if shape is Shape.TRIANGLE:
-        return _WARNING
-    return _OFFLINE if shape is Shape.SQUARE else _NEVER_SEEN
 
 
 def _mixed(ground: QColor, colour: QColor, share: float) -> QColor:
