@@ -10,7 +10,7 @@ from PyQt5.QtCore import QModelIndex, QObject, Qt
 from core.language import N_, _
 from core.records import CommandRunSummary, CommandState
 from gui.models.answers import WORDS, counted
-from gui.models.command_line import label_of
+from gui.models.command_line import label_of, typed_line
 from gui.models.rows import RowsModel
 from gui.numbers import clock, exact_time, number
 from gui.plain_text import plain_tip
@@ -106,7 +106,11 @@ class CommandHistoryModel(RowsModel):
         names = ", ".join(summary.machines[:12])
         if len(summary.machines) > 12:
             names = _("{names} and {count} more").format(names=names, count=number(len(summary.machines) - 12))
-        return "\n".join((summary.line[:300], f"{exact_time(summary.time_s)} · {summary.operator}", names))
+        ends = [
+            counted(state, summary.counts[state.value]) for state in CommandState if summary.counts.get(state.value)
+        ]
+        when = f"{exact_time(summary.time_s)} · {summary.operator}"
+        return "\n".join((typed_line(summary.line)[:300], when, names, " · ".join(ends)))
 
     def _rebuild(self) -> None:
         found = {summary.id: summary for summary in self._saved}

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 
 from PyQt5.QtCore import QByteArray, Qt, QTimer, pyqtSignal
 from PyQt5.QtGui import QResizeEvent
-from PyQt5.QtWidgets import QGridLayout, QSplitter, QVBoxLayout, QWidget
+from PyQt5.QtWidgets import QSplitter, QVBoxLayout, QWidget
 
 from core.config.commands import CommandConfig
 from core.language import _
@@ -29,12 +29,11 @@ from gui.models.answers import Run, monotonic_s
 from gui.models.command_line import typed_line
 from gui.models.commands_layout import kept_layout, read_layout
 from gui.models.line_queue import LineQueue
-from gui.models.runs import Runs, run_words, saved_run, time_words
+from gui.models.runs import Runs, saved_run
 from gui.widgets.answers_card import AnswersCard
 from gui.widgets.command_bar import CommandBar
 from gui.widgets.command_history import CommandHistoryCard
-from gui.widgets.labels import ElidedLabel, plain_label
-from gui.widgets.segment_bar import SegmentBar
+from gui.widgets.run_progress import RunProgress
 
 SAVED_AFTER_MS = 1500
 """The recorder writes batches of at most a second: then the history holds what has just ended."""
@@ -70,9 +69,7 @@ class CommandsPage(QWidget):
         self._is_split_by_user = False
         self._has_recalled = False
         self.controls = CommandBar(self)
-        self.bar = SegmentBar(self)
-        self.words = ElidedLabel("dim", self)
-        self.time = plain_label("", "dim", self)
+        self.progress = RunProgress(self)
         self.answers = AnswersCard(self)
         self.history = CommandHistoryCard(self)
         self._asking = QTimer(self)
@@ -198,6 +195,7 @@ class CommandsPage(QWidget):
         """One more result."""
         run = self._runs.get(progress.id)
         if run is None:
+            self._take_late(progress)
             return
         was_running = run.is_running
         run.add_result(progress.result, monotonic_s())
@@ -264,15 +262,6 @@ class CommandsPage(QWidget):
             self._splitter.setSizes([self.width() - history, history])
 
     def _build(self) -> None:
-        self._progress = QWidget(self)
-        progress = QGridLayout(self._progress)
-        progress.setContentsMargins(0, 0, 0, 0)
-        progress.setVerticalSpacing(0)
-        progress.setColumnStretch(0, 1)
-        progress.addWidget(self.bar, 0, 0, 1, 2)
-        progress.addWidget(self.words, 1, 0)
-        progress.addWidget(self.time, 1, 1)
-        self._progress.hide()
         self._splitter = splitter = QSplitter(Qt.Horizontal, self)
         splitter.setObjectName("commands-splitter")
         splitter.setHandleWidth(10)
@@ -284,7 +273,7 @@ class CommandsPage(QWidget):
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(8)
         layout.addWidget(self.controls)
-        layout.addWidget(self._progress)
+        layout.addWidget(self.progress)
         layout.addWidget(splitter, 1)
 
     def _connect(self) -> None:
@@ -335,9 +324,17 @@ class CommandsPage(QWidget):
     def _show(self, run: Run) -> None:
         self._wanted_id = run.request.id
         self.answers.show_run(run)
-        self._progress.show()
+        self.progress.show()
         self.history.mark(run.request.id)
         self._refresh()
+
+    def _take_late(self, progress: CommandProgress) -> None:
+        """A result fetched for a run that the window holds no more, such as one of an earlier window."""
+        shown = self.answers.run
+        if shown is not None and shown.request.id == progress.id:
+            shown.add_result(progress.result, monotonic_s())
+            self.answers.wake()
+        self._asking.start()
 
     def _wake(self, run: Run) -> None:
         if run is self.answers.run:
@@ -365,15 +362,7 @@ class CommandsPage(QWidget):
         run = self.answers.run
         if run is None:
             return
-        now_s = monotonic_s()
-        words = run_words(run)
-        place = self._queue.place(run.request.id)
-        if place is not None:
-            words = " · ".join((_("line {place} of {count}").format(place=place[0], count=place[1]), words))
-        self.words.set_text(words)
-        time = time_words(run, now_s)
-        self.time.setText(time)
-        self.bar.apply(run.standings(), f"{words}, {time}")
+        self.progress.apply(run, monotonic_s(), self._queue.place(run.request.id))
         if run.is_running:
             self.history.model.apply_live(run.summary())
 

@@ -13,6 +13,7 @@ from core.records import (
     CommandProgress,
     CommandRequest,
     CommandResult,
+    CommandRunSummary,
     CommandState,
     CommandStep,
     Machine,
@@ -182,9 +183,9 @@ def test_every_state_is_told_live_in_words_and_in_the_bar(fleet):
     fleet.step("lab-05", CommandPlace.QUEUED)
     fleet.step("lab-06", CommandPlace.RUNNING)
     fleet.shown()
-    words = fleet.page.bar.accessibleName()
+    words = fleet.page.progress.bar.accessibleName()
     assert words.startswith("1 ok · 1 failed · 1 running · 1 sent · 1 queued there · 4 waiting · 1 not sent")
-    assert [role for role, _width in fleet.page.bar.segments()] == ["ok", "critical", "accent", "dim", "line"]
+    assert [role for role, _width in fleet.page.progress.bar.segments()] == ["ok", "critical", "accent", "dim", "line"]
     fleet.page.apply_output(CommandOutput(id="r1", machine="lab-07", fd=1, text="hello\n"))
     text = fleet.shown()
     assert "… lab-07  running" in text
@@ -362,6 +363,21 @@ def test_a_result_that_was_unknown_and_fetched_later_says_so_in_every_view(fleet
     fleet.shown()
     assert fleet.page.answers.model.index(1, 1).data() == "✓ ok, fetched later"
     assert fleet.page.history.model.index(0, 2).data() == "2 ok"
+
+
+def test_a_result_fetched_for_a_run_of_an_earlier_window_is_shown_and_the_history_asked_again(qtbot, fleet):
+    old = CommandRunSummary(
+        id="old", line="id", time_s=1.0, operator="bo", machines=("srv-a", "srv-b"), counts={"ok": 1, "unknown": 1}
+    )
+    fleet.page.apply_history([old])
+    fleet.page._asking.setInterval(10)
+    assert "1 ok · 1 unknown" in fleet.page.history.model.index(0, 1).data(Qt.ToolTipRole)
+    fleet.page.show_saved(old, [CommandResult(machine="srv-a", state=CommandState.OK, stdout="x\n")])
+    assert "? srv-b  unknown" in fleet.shown()
+    with qtbot.waitSignal(fleet.page.history_wanted, timeout=2000):
+        fleet.answer("srv-b", "y\n", run_id="old")
+    assert "✓ srv-b" in fleet.shown()
+    assert "fetched later" in fleet.shown()
 
 
 def test_a_very_large_text_comes_in_pieces_and_is_whole_in_the_end(qtbot, fleet):

@@ -208,7 +208,7 @@ def test_several_lines_go_one_after_the_other_by_ctrl_enter(qtbot, page, site):
     assert len(site.sent) == 1
     site.answer("srv-b", "Linux\n")
     assert [words for words, _names, _timeout in site.sent] == [["uname", "-a"], ["df", "-h"]]
-    assert "line 2 of 2" in page.words.text()
+    assert "line 2 of 2" in page.progress.words.text()
     site.answer_all()
     assert len(site.sent) == 2
 
@@ -268,8 +268,8 @@ def test_answers_come_live_then_gathered_with_every_target_in_words_and_in_the_b
     assert "✓ srv-a, srv-b  2 machines, same answer" in text
     assert "  - Python 3.11.2\n  + Python 3.9.18" in text
     assert "– lab-2  not sent: offline since 09:12" in text
-    assert page.words.text().startswith("3 ok · 1 not sent")
-    assert [role for role, _width in page.bar.segments()] == ["ok", "line"]
+    assert page.progress.words.text().startswith("3 ok · 1 not sent")
+    assert [role for role, _width in page.progress.bar.segments()] == ["ok", "line"]
 
 
 def test_the_three_views_show_the_same_run(qtbot, page, site):
@@ -375,7 +375,7 @@ def test_two_hundred_answers_cost_few_refreshes(qtbot, page, site):
     assert len(refreshes) == 0
     site.answer(names[-1], "the last\n")
     assert len(refreshes) == 1
-    assert page.words.text().startswith("200 ok")
+    assert page.progress.words.text().startswith("200 ok")
     assert page.answers.text.blockCount() < 5000
 
 
