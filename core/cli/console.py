@@ -182,11 +182,22 @@ def ask_on_terminal(wrong: int) -> str | None:
     """The passphrase of the console's key as typed on a terminal, None without one."""
     if not (sys.stdin.isatty() and sys.stderr.isatty()):
         return None
-    import getpass
-
     if wrong:
         print_problem(_("that passphrase does not open the key"))
-    return getpass.getpass(_("passphrase of this console's key: "), sys.stderr)
+    return typed_secret(_("passphrase of this console's key: "))
+
+
+def typed_secret(prompt: str) -> str | None:
+    """What is typed on the terminal and not shown, None at its end; Ctrl+C ends the program even within a loop."""
+    import getpass
+
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        return getpass.getpass(prompt, sys.stderr)
+    except EOFError:
+        return None
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def now_s() -> float:

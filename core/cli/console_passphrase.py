@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import getpass
 import sys
 from pathlib import Path
 
-from core.cli.console import DONE, Console, ask_on_terminal
+from core.cli.console import DONE, Console, ask_on_terminal, typed_secret
 from core.cli.output import print_json, print_text
 from core.config import read_secret
 from core.errors import UsageError, WrongPassphraseError
@@ -48,7 +47,7 @@ def _new(file: str | None) -> Passphrase:
         return check_passphrase(read_secret(Path(file)))
     if not (sys.stdin.isatty() and sys.stderr.isatty()):
         raise UsageError(_("there is no terminal to type a passphrase on; give it by --new-file FILE"))
-    new = check_passphrase(getpass.getpass(_("new passphrase: "), sys.stderr))
-    if getpass.getpass(_("once more: "), sys.stderr) != new.reveal():
+    new = check_passphrase(typed_secret(_("new passphrase: ")) or "")
+    if typed_secret(_("once more: ")) != new.reveal():
         raise UsageError(_("the two are not the same; nothing was changed"))
     return new

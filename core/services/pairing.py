@@ -41,7 +41,7 @@ from core.records import Level
 from core.transport.address import shown_address
 from core.transport.identity import Identity, fingerprint_octets, fingerprint_of, same_fingerprint
 from core.transport.tcp import open_socket
-from core.transport.tls import console_context, pairing_context
+from core.transport.tls import console_context, pairing_context, trust
 
 _T = TypeVar("_T")
 
@@ -55,12 +55,22 @@ class PairedAgent(Struct, frozen=True):
     name: str
 
 
-async def pair(host: str, port: int, code: str, identity: Identity, name: str, timeout_s: float = 5.0) -> PairedAgent:
+async def pair(
+    host: str,
+    port: int,
+    code: str,
+    identity: Identity,
+    name: str,
+    timeout_s: float = 5.0,
+    context: ssl.SSLContext | None = None,
+) -> PairedAgent:
     """Pair with the agent at `host:port` by a code of ten symbols, or a site code; it then knows us as `name`.
 
     Ends with a first `hello` under the new pins, so that what is returned really works. `timeout_s` is for each step
-    that waits for the network. Raises UsageError (no such code), HostUnknownError, NoRouteError, NothingListensError,
-    NotAnAgentError, WrongCodeError, NotTrustedError (a relay in between) and other BeffroiErrors.
+    that waits for the network. `context` is a console context of `identity` for many pairings, since a protected key
+    costs some tenths of a second each time; it may hold the pins of all, as every peer is compared with its own. Raises
+    UsageError (no such code), HostUnknownError, NoRouteError, NothingListensError, NotAnAgentError, WrongCodeError,
+    NotTrustedError (a relay in between) and other BeffroiErrors.
     """
     try:
         symbols = normalised_code(code)
@@ -94,15 +104,19 @@ async def pair(host: str, port: int, code: str, identity: Identity, name: str, t
     finally:
         await link.close()
     pem = ssl.DER_cert_to_PEM_cert(der)
-    hello = await _first_hello(host, port, identity, agent, pem, timeout_s)
+    if context is None:
+        context = await asyncio.to_thread(console_context, identity, [pem])
+    else:
+        trust(context, pem)
+    hello = await _first_hello(host, port, identity, agent, context, timeout_s)
     return PairedAgent(agent, pem, hello.level or answer.level, messages.plain_text(hello.name or answer.name))
 
 
 async def _first_hello(
-    host: str, port: int, identity: Identity, fingerprint: str, pem: str, timeout_s: float
+    host: str, port: int, identity: Identity, fingerprint: str, context: ssl.SSLContext, timeout_s: float
 ) -> messages.Hello:
     """The agent's hello under the new pins."""
-    link = await _Link.open(host, port, console_context(identity, [pem]), timeout_s)
+    link = await _Link.open(host, port, context, timeout_s)
     try:
         if not same_fingerprint(fingerprint_of(link.peer_certificate()), fingerprint):
             raise NotTrustedError(_("another agent answers at {address} now").format(address=shown_address(host, port)))

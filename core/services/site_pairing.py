@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 from collections.abc import AsyncIterator, Sequence
 
 from msgspec import Struct, structs
@@ -11,6 +12,7 @@ from core.errors import BeffroiError
 from core.records import Machine
 from core.services.pairing import pair
 from core.transport.identity import Identity
+from core.transport.tls import console_context
 
 AT_ONCE = 8
 """Pairings that run at once: each makes a key by scrypt, 32 MiB and a tenth of a second."""
@@ -27,9 +29,15 @@ class PairProgress(Struct, frozen=True, kw_only=True):
     total: int
 
 
-async def pair_one(machine: Machine, code: str, identity: Identity, timeout_s: float = PAIR_TIMEOUT_S) -> Machine:
+async def pair_one(
+    machine: Machine,
+    code: str,
+    identity: Identity,
+    timeout_s: float = PAIR_TIMEOUT_S,
+    context: ssl.SSLContext | None = None,
+) -> Machine:
     """`machine` with the certificate and level of its agent; raises BeffroiError in words."""
-    paired = await pair(machine.host, machine.port, code, identity, identity.name, timeout_s)
+    paired = await pair(machine.host, machine.port, code, identity, identity.name, timeout_s, context)
     return structs.replace(
         machine, fingerprint=paired.fingerprint, certificate_pem=paired.certificate_pem, level=paired.level
     )
@@ -40,11 +48,12 @@ async def pair_all(
 ) -> AsyncIterator[PairProgress]:
     """Pair each of `machines` by a site code; one progress record as each ends, in the order they end."""
     slots = asyncio.Semaphore(AT_ONCE)
+    context = await asyncio.to_thread(console_context, identity, [])
 
     async def attempt(machine: Machine) -> tuple[Machine, BeffroiError | None]:
         async with slots:
             try:
-                return await pair_one(machine, code, identity, timeout_s), None
+                return await pair_one(machine, code, identity, timeout_s, context), None
             except BeffroiError as error:
                 return machine, error
 
