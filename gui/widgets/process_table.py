@@ -47,7 +47,6 @@ class ProcessPanel(TablePanel):
         self.tree_button.toggled.connect(self._on_tree_toggled)
         self.end_action = self._action(_("End process…"), QKeySequence(Qt.Key_Delete), self._on_end)
         self.kill_action = self._action(_("Kill process…"), QKeySequence(Qt.SHIFT + Qt.Key_Delete), self._on_kill)
-        self._copy_action = self._action(_("Copy"), QKeySequence(QKeySequence.Copy), self._on_copy)
         self.end_button = QPushButton(_("End process ▾"))
         menu = QMenu(self.end_button)
         menu.setToolTipsVisible(True)
@@ -177,12 +176,6 @@ class ProcessPanel(TablePanel):
 
     def _on_kill(self) -> None:
         self.kill_wanted.emit(self.chosen())
-
-    def _on_copy(self) -> None:
-        from PyQt5.QtGui import QGuiApplication
-
-        lines = [f"{one.pid}\t{one.name}\t{one.user}\t{one.command_line}" for one in self.chosen()]
-        QGuiApplication.clipboard().setText("\n".join(lines))
 
     def _on_tree_toggled(self, is_tree: bool) -> None:
         self.model.set_tree(is_tree)

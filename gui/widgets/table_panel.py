@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from PyQt5.QtCore import QByteArray, QDataStream, QIODevice, Qt, QTimer, pyqtSignal
+from PyQt5.QtCore import QByteArray, QDataStream, QIODevice, QPoint, Qt, QTimer, pyqtSignal
+from PyQt5.QtGui import QGuiApplication, QKeySequence
 from PyQt5.QtWidgets import (
     QAbstractItemView,
+    QAction,
     QHBoxLayout,
     QHeaderView,
     QLineEdit,
+    QMenu,
     QSizePolicy,
     QTableView,
     QVBoxLayout,
@@ -34,6 +37,12 @@ def align_header(view: QTableView) -> None:
     )
 
 
+def _cell(text: str) -> str:
+    """Words of a cell for another program: a name that a spreadsheet would compute stays a name."""
+    words = text.replace("\t", " ").strip()
+    return f"'{words}" if words[:1] in tuple("=+-@") else words
+
+
 class TablePanel(QWidget):
     """`tools` belong into the title line of whoever shows the panel; `counted` tells words for its tab.
 
@@ -49,6 +58,8 @@ class TablePanel(QWidget):
         self._waiting_words = waiting
         self.view = view = RowTable(model, title)
         view.setVerticalScrollMode(QAbstractItemView.ScrollPerPixel)
+        view.setContextMenuPolicy(Qt.CustomContextMenu)
+        view.customContextMenuRequested.connect(self._on_menu)
         align_header(view)
         header = view.horizontalHeader()
         header.setSectionsMovable(True)
@@ -78,6 +89,11 @@ class TablePanel(QWidget):
         layout.addWidget(self._note)
         layout.addWidget(view, 1)
         layout.addWidget(self._empty, 1)
+        copy = QAction(_("Copy"), view)
+        copy.setShortcut(QKeySequence(QKeySequence.Copy))
+        copy.setShortcutContext(Qt.WidgetShortcut)
+        copy.triggered.connect(self._on_copy)
+        view.addAction(copy)
         self._delay = QTimer(self)
         self._delay.setSingleShot(True)
         self._delay.setInterval(120)
@@ -165,6 +181,19 @@ class TablePanel(QWidget):
         if self.model.count:
             self._show_count()
 
-    def focus_rows(self) -> None:
-        """Put the keyboard on the rows, the first one where none is chosen."""
-        self.view.setFocus(Qt.TabFocusReason)
+    def _on_menu(self, place: QPoint) -> None:
+        """What can be done to the rows chosen; why something cannot is in its tool-tip."""
+        menu = QMenu(self.view)
+        menu.setAttribute(Qt.WA_DeleteOnClose)
+        menu.setToolTipsVisible(True)
+        menu.addActions(self.view.actions())
+        menu.popup(self.view.viewport().mapToGlobal(place))
+
+    def _on_copy(self) -> None:
+        """The rows chosen as lines, their cells apart by tabs."""
+        rows = sorted(index.row() for index in self.view.selectionModel().selectedRows())
+        lines = [
+            "\t".join(_cell(self.model.index(row, column).data()) for column in range(self.model.columnCount()))
+            for row in rows
+        ]
+        QGuiApplication.clipboard().setText("\n".join(lines))

@@ -6,6 +6,7 @@ import time
 
 import pytest
 from PyQt5.QtCore import Qt
+from PyQt5.QtWidgets import QMenu
 from pytestqt.qtbot import QtBot
 
 from core.machine_records import Port, PortList, ProcessUse, Service, ServiceList, Session, SessionList, Temperature
@@ -257,6 +258,25 @@ def test_a_port_leads_to_its_process(tabs: MachineTabs):
     tabs.ports.view.opened.emit(tabs.ports.view.currentIndex())
     assert tabs.kind == "processes"
     assert [one.pid for one in tabs.processes.chosen()] == [22]
+
+
+def test_rows_are_copied_as_lines_and_the_menu_says_why_something_is_grey(tabs: MachineTabs, qtbot: QtBot, qapp):
+    panel = tabs.processes
+    panel.set_why_not("not by you")
+    panel.tree_button.setChecked(True)
+    panel.apply(table(process(1, name="init"), process(2, 1, name="sh", user="=1+1\t@x")))
+    panel.view.selectAll()
+    next(action for action in panel.view.actions() if action.text() == "Copy").trigger()
+    lines = qapp.clipboard().text().split("\n")
+    assert [line.split("\t")[:2] for line in lines] == [["1", "▾ init"], ["2", "└ sh"]]
+    assert lines[1].split("\t")[2] == "'=1+1 @x"
+    panel.view.customContextMenuRequested.emit(panel.view.rect().center())
+    menu = panel.view.findChild(QMenu)
+    assert menu.toolTipsVisible()
+    greyed = [action for action in menu.actions() if not action.isEnabled()]
+    assert len(greyed) == 2
+    assert "not by you" in greyed[0].toolTip()
+    menu.close()
 
 
 def test_users_who_are_not_there_are_said_not_to_be(tabs: MachineTabs):
