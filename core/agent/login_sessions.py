@@ -76,11 +76,12 @@ def session_of_logind(content: str) -> Session | None:
     if not words.get("CLASS", "user").startswith("user") or words.get("STATE") == "closing":
         return None
     began = words.get("REALTIME", "")
+    is_time = began.isascii() and began.isdigit() and len(began) < 20
     return Session(
         user=plain_text(words.get("USER", words.get("UID", ""))),
         terminal=plain_text(words.get("TTY", words.get("DISPLAY", "")), 64),
         host=plain_text(words.get("REMOTE_HOST", "")),
-        since_s=int(began) / 1e6 if began.isascii() and began.isdigit() else None,
+        since_s=int(began) / 1e6 if is_time else None,
     )
 
 

@@ -147,7 +147,7 @@ def _find_pids(folder: str, pids: dict[str, int], depth: int) -> None:
 
 def _first_pid(group: str, depth: int) -> int | None:
     words = _text(f"{group}/cgroup.procs").split()
-    if words and words[0].isascii() and words[0].isdigit():
+    if words and words[0].isascii() and words[0].isdigit() and len(words[0]) < 11:
         return int(words[0])
     below = [f"{group}/{name}" for name in _names(group)] if depth > 0 else []
     for path in below:

@@ -142,7 +142,7 @@ def services_of_systemctl(shown: str, unit_files: str) -> list[Service]:
             description=plain_text(words.get("Description", "")),
             state=_STATES.get(words.get("ActiveState", ""), "unknown"),
             start_mode=_start_mode(words.get("UnitFileState", ""), words.get("LoadState", "")),
-            pid=int(pid) if pid.isascii() and pid.isdigit() and pid != "0" else None,
+            pid=int(pid) if pid.isascii() and pid.isdigit() and pid != "0" and len(pid) < 11 else None,
         )
     for name, start_mode in _rows(unit_files):
         if name not in found and len(found) < MOST_SERVICES:

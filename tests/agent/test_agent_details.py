@@ -17,6 +17,8 @@ from pathlib import Path
 import psutil  # noqa: F401 -- before the platform is made up
 import pytest
 from agent_site import Console
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from core.agent import detail_desk, login_sessions, open_ports, service_manager
 from core.agent.service_files import openrc_services, systemd_services
@@ -228,6 +230,18 @@ def test_a_service_manager_without_end_is_cut(monkeypatch):
     monkeypatch.setattr(service_manager, "MOST_SERVICES", 100)
     blocks = "\n\n".join(f"Id=s{number}.service\nActiveState=active" for number in range(1000))
     assert len(services_of_systemctl(blocks, UNIT_FILES)) == 100
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.text(alphabet="Id=MainPREALTYUS.servicx@0123456789\n\x00\ud800é ", max_size=400), st.binary(max_size=900))
+def test_whatever_they_write_is_understood_or_left_out(said, octets):
+    for one in services_of_systemctl(f"Id=a.service\nMainPID={said}\n\n{said}", said):
+        assert one.name.isprintable()
+        assert one.description.isprintable()
+    session = login_sessions.session_of_logind(f"USER={said}\nREALTIME={said}\n{said}")
+    assert session is None or session.user.isprintable()
+    for layout in (login_sessions._SHORT, login_sessions._LONG):
+        login_sessions.sessions_of_utmp((octets * 3)[: len(octets) * 3 // layout.size * layout.size])
 
 
 def systemd_tree(root: Path) -> None:
