@@ -91,7 +91,7 @@ class Gathered:
         for group in unsent:
             if not shown.search or _is_found(group.machines, group.result, shown.search):
                 sections += _unsent_sections(group, shown)
-        return _spaced(sections)
+        return _spaced(sections or _nothing(shown, is_whole=self.is_whole))
 
     def _section(
         self,
@@ -161,7 +161,7 @@ class ByMachine:
             if known[1].lines:
                 sections.append(known[1])
         self._made = made
-        return _spaced(sections)
+        return _spaced(sections or _nothing(shown, is_whole=self.is_whole))
 
 
 def machine_sections(run: Run, now_s: float, shown: Shown = AS_IT_IS) -> list[Section]:
@@ -264,6 +264,14 @@ def _spaced(sections: Sequence[Section]) -> list[Section]:
         is_close = following and len(section.lines) == 1 and len(following[0].lines) == 1
         spaced.append(section if is_close else section._replace(lines=(*section.lines, GAP)))
     return spaced
+
+
+def _nothing(shown: Shown, *, is_whole: bool) -> list[Section]:
+    """What stands there where a search finds nothing."""
+    if not shown.search or not is_whole:
+        return []
+    words = _("No answer holds “{text}”.").format(text=one_line(shown.search))
+    return [Section("nothing", (Line((Span(words, "dim"),)),))]
 
 
 def _machine_section(run: Run, name: str, now_s: float, limit: int, shown: Shown, *, is_long: bool) -> Section:

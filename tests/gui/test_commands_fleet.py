@@ -245,6 +245,9 @@ def test_a_search_shows_the_lines_that_hold_it_and_whose_they_are(fleet, view):
     assert "srv-b" in text
     assert "lo up" not in text
     assert "lab-01" not in text
+    fleet.page.answers.search.setText("<b>")
+    fleet.page.answers._on_search_settled()
+    assert fleet.shown().strip() == "No answer holds “<b>”."
     fleet.page.answers.search.setText("")
     fleet.page.answers._on_search_settled()
     assert "lo up" in fleet.shown()
