@@ -26,6 +26,9 @@ ENDS_WITHIN_S = 5.0
 _MOST_OCTETS = 64 * 1024
 _KERNEL_THREAD = 0x00200000
 _SYSTEMD = "/run/systemd/system"
+_INIT_SCRIPTS = "/etc/init.d"
+_SYSTEM_PATH = ":/usr/sbin:/sbin" if os.name == "posix" else ""
+"""Where the programs of administrators are, and where the scripts of services look for theirs."""
 
 
 class _RefusedError(Exception):
@@ -196,9 +199,9 @@ async def _restart(name: str) -> Answer:
         return await _restart_by(name, "powershell", "-NoProfile", "-NonInteractive", "-Command", command)
     if os.path.isdir(_SYSTEMD):
         return await _restart_unit(name)
-    if find_program("rc-service") is not None:
+    if _found("rc-service") is not None:
         return await _restart_by(name, "rc-service", name, "restart")
-    if not os.path.isfile(f"/etc/init.d/{name}"):
+    if not os.path.isfile(f"{_INIT_SCRIPTS}/{name}"):
         raise _RefusedError(f"there is no service {name} on this machine")
     return await _restart_by(name, "service", name, "restart")
 
@@ -245,13 +248,19 @@ def _own_unit() -> str:
         return ""
 
 
+def _found(name: str) -> str | None:
+    """Path of a program of the system, None where there is none."""
+    paths = (name, f"/usr/sbin/{name}", f"/sbin/{name}") if os.name == "posix" else (name,)
+    return next((path for path in map(find_program, paths) if path is not None), None)
+
+
 def _failed(name: str, status: int | None, text: str) -> Answer:
     return Answer("", f"{name} was not restarted: {text.strip() or f'exit status {status}'}\n", status or 1)
 
 
 async def _said(*argv: str) -> tuple[int | None, str]:
     """Exit status of a program of the system, and what it has said."""
-    path = find_program(argv[0])
+    path = _found(argv[0])
     if path is None:
         raise _RefusedError(f"{argv[0]}: no such program on this machine")
     said = bytearray()
@@ -260,7 +269,7 @@ async def _said(*argv: str) -> tuple[int | None, str]:
         said.extend(data[: max(0, _MOST_OCTETS - len(said))])
 
     try:
-        program = await Program.start(path, argv, put, leaves_daemons=True)
+        program = await Program.start(path, argv, put, leaves_daemons=True, more_path=_SYSTEM_PATH)
     except OSError as error:
         raise _RefusedError(f"{argv[0]}: {error.strerror or error}") from None
     try:

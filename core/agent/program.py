@@ -42,12 +42,17 @@ class Program(asyncio.SubprocessProtocol):
         *,
         leaves_daemons: bool = False,
         descriptor: int | None = None,
+        more_path: str = "",
     ) -> Program:
         """Start the program at `path` under the name `argv[0]`; raises OSError where it cannot be.
 
-        A `descriptor` is what is started in place of the path: the program keeps it open.
+        A `descriptor` is what is started in place of the path: the program keeps it open. `more_path` is added to its
+        PATH.
         """
         loop = asyncio.get_running_loop()
+        environment = command_environment()
+        if more_path:
+            environment["PATH"] = environment.get("PATH", "") + more_path
         LEFTOVERS.before_first()
         flags: dict[str, Any] = (
             {"start_new_session": True, "umask": 0o077} if os.name == "posix" else {"creationflags": 0x200}
@@ -60,7 +65,7 @@ class Program(asyncio.SubprocessProtocol):
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
-            env=command_environment(),
+            env=environment,
             cwd="/" if os.name == "posix" else None,
             **flags,
         )
