@@ -15,7 +15,7 @@ from gui.widgets.process_table import ProcessPanel
 from gui.widgets.table_panel import TablePanel
 
 ASK_MS = {"processes": 5_000, "services": 15_000}
-"""How often what is looked at is asked for anew; users and ports only by their button."""
+"""How often what is looked at is asked for anew; users and ports when their tab is opened, and by their button."""
 
 
 class MachineTabs(QFrame):
@@ -38,7 +38,6 @@ class MachineTabs(QFrame):
         }
         self._kinds = list(self.panels)
         self._is_away = False
-        self._answered: set[str] = set()
         self.bar = QTabBar()
         self.bar.setObjectName("card-tabs")
         self.bar.setDrawBase(False)
@@ -90,7 +89,6 @@ class MachineTabs(QFrame):
 
     def forget(self) -> None:
         """Another machine is shown: nothing is known of it yet."""
-        self._answered.clear()
         self.say("", None)
         for panel in self.panels.values():
             panel.clear("")
@@ -124,13 +122,10 @@ class MachineTabs(QFrame):
     def apply(self, answer: ServiceList | SessionList | PortList) -> None:
         """Show an answer."""
         if isinstance(answer, ServiceList):
-            self._answered.add("services")
             self.services.apply(answer)
         elif isinstance(answer, SessionList):
-            self._answered.add("sessions")
             self.sessions.apply(answer)
         else:
-            self._answered.add("ports")
             self.ports.apply(answer)
 
     def apply_failed(self, kind: str, reason: str) -> None:
@@ -185,15 +180,13 @@ class MachineTabs(QFrame):
             self._start()
 
     def _start(self) -> None:
-        """Ask for the tab in front at once, and again as often as it is renewed; users and ports are asked for once."""
+        """Ask for the tab in front at once, and again as often as it is renewed by itself."""
         period_ms = ASK_MS.get(self.kind)
         if period_ms is None:
             self._timer.stop()
-            if self.kind not in self._answered:
-                self.ask(self.kind)
         else:
             self._timer.start(period_ms)
-            self.ask(self.kind)
+        self.ask(self.kind)
 
     def _on_time(self) -> None:
         self.ask(self.kind)

@@ -6,7 +6,7 @@ import time
 
 import pytest
 from msgspec.structs import replace
-from PyQt5.QtCore import Qt
+from PyQt5.QtCore import QPoint, Qt
 from pytestqt.qtbot import QtBot
 
 from core.errors import TransportError
@@ -289,6 +289,24 @@ def test_a_moment_of_the_past_is_asked_of_the_history_and_stays_when_it_was_clic
     page.plot("cpu").canvas.back_wanted.emit()
     assert page.moment_strip.texts()[0] == "Busiest now"
     assert page.group._moment == ()
+
+
+def test_a_click_on_a_curve_chooses_its_moment_enter_too_and_a_drag_does_not(page, qtbot):
+    page.build_plots()
+    canvas = page.plot("cpu").canvas
+    qtbot.waitUntil(canvas.isVisible)
+    page.group.redraw()
+    chosen: list[float] = []
+    page.curves.moment_chosen.connect(chosen.append)
+    at = QPoint(canvas.width() // 2, canvas.height() // 2)
+    qtbot.mouseClick(canvas.viewport(), Qt.LeftButton, pos=at)
+    assert chosen == [pytest.approx(canvas.time_at(at.x()))]
+    page.range.set_cursor(time.time() - 60)
+    qtbot.keyClick(canvas, Qt.Key_Return)
+    assert chosen[1:] == [pytest.approx(time.time() - 60, abs=5)]
+    qtbot.mousePress(canvas.viewport(), Qt.LeftButton, pos=at)
+    qtbot.mouseRelease(canvas.viewport(), Qt.LeftButton, pos=at + QPoint(40, 0))
+    assert len(chosen) == 2
 
 
 def test_a_time_without_processes_says_so(page, qtbot):
