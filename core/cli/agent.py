@@ -207,12 +207,13 @@ def list_consoles(options: argparse.Namespace) -> int:
 def revoke_console(options: argparse.Namespace) -> int:
     """Trust a console no more; a running agent drops it within a second."""
     consoles = Consoles(options.home.agent_path)
-    revoked = consoles.revoke(options.fingerprint)
-    if revoked is None:
+    found = consoles.named(options.fingerprint)
+    if found is None:
         raise _no_such_console(options.fingerprint)
     AuditLog(options.home.agent_path / "audit.log").append(
-        [{"event": "revocation", "console": revoked.fingerprint, "operator": _user_name()}]
+        [{"event": "revocation", "console": found.fingerprint, "operator": _user_name()}]
     )
+    consoles.revoke(found.fingerprint)
     if options.json:
         return list_consoles(options)
     _tell(_("revoked"))
