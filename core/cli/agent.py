@@ -73,7 +73,9 @@ def register(commands: argparse._SubParsersAction[argparse.ArgumentParser], comm
         "--minutes", type=_minutes, metavar="N", default=DEFAULT_MINUTES, help=_("how long the code holds (default 10)")
     )
     pair.set_defaults(handler=pair_console)
-    consoles = verbs.add_parser("consoles", parents=[common], help=_("list, change or revoke the consoles trusted here"))
+    consoles = verbs.add_parser(
+        "consoles", parents=[common], help=_("list, change or revoke the consoles trusted here")
+    )
     actions = consoles.add_subparsers(metavar=_("VERB"), parser_class=type(agent))
     consoles.set_defaults(handler=list_consoles, empty_document=[])
     listing = actions.add_parser("list", parents=[common], help=_("list the consoles trusted here"))
