@@ -13,7 +13,7 @@ from gui.app import Window
 from gui.dialogs.machine_act import ActDialog
 from gui.runtime.child_program import ChildProgram
 
-SLOW_MS = 20_000
+SLOW_MS = 60_000
 
 
 @pytest.fixture
