@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from msgspec.structs import replace
 from PyQt5.QtCore import Qt, pyqtSignal
 from PyQt5.QtWidgets import (
     QAbstractItemView,
@@ -17,7 +18,9 @@ from PyQt5.QtWidgets import (
     QWidget,
 )
 
+from core.errors import UsageError
 from core.language import _, ngettext
+from core.machine_tags import check_tags, tags_of
 from core.records import Machine
 from gui.dialogs.base import FormDialog, LinesToPaste
 from gui.plain_text import one_line, plain_tip
@@ -75,6 +78,9 @@ class AddSeveralDialog(FormDialog):
         line.addWidget(self._choose)
         line.addWidget(self._about_list, 1)
         self.add_wide(line)
+        self.tags = QLineEdit()
+        self.tags.setPlaceholderText(_("given to all of them, beside those of the list; such as first-floor"))
+        self.add_row(_("Tags"), self.tags)
         self.table = QTableWidget(0, 4)
         self.table.setHorizontalHeaderLabels([_("Name"), _("Address"), _("Groups"), _("State")])
         self.table.setEditTriggers(QAbstractItemView.NoEditTriggers)
@@ -119,12 +125,18 @@ class AddSeveralDialog(FormDialog):
             self.say(_("Choose a list of machines first."), "warning")
             self._choose.setFocus()
             return
+        try:
+            tags = tags_of(self.tags.text())
+            machines = [replace(one, tags=check_tags((*one.tags, *tags))) for one in self._machines]
+        except UsageError as error:
+            self.say(str(error), "warning")
+            return
         self._paired = self._failed = 0
         for row in range(self.table.rowCount()):
             self.table.item(row, _STATE).setText(_("waiting"))
         self.set_busy(True)
         self.say("")
-        self.pair_wanted.emit(self._machines, code)
+        self.pair_wanted.emit(machines, code)
 
     def apply_progress(self, name: str, error: str | None) -> None:
         """How it ended for one machine; None: paired."""

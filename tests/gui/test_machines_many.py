@@ -9,6 +9,7 @@ from core.errors import UsageError
 from core.records import MachineState
 from core.site_records import SweepFind, SweepKind, SweepProgress
 from gui.dialogs.add_machine import AddMachineDialog
+from gui.dialogs.add_several import AddSeveralDialog
 from gui.dialogs.edit_machine import EditMachineDialog
 from gui.dialogs.edit_many import EditManyDialog
 from gui.dialogs.find_agents import FindAgentsDialog
@@ -184,3 +185,16 @@ def test_add_machine_is_filled_in_with_what_was_found(show):
     dialog.propose("10.1.0.8", 4000, "taken")
     assert dialog.name.text() == ""
     assert dialog.code.text() == ""
+
+
+def test_all_of_a_list_get_the_tags_typed_beside_it(show):
+    dialog = show(AddSeveralDialog())
+    wanted = gather(dialog.pair_wanted)
+    dialog.code.setText("A" * 26)
+    dialog.apply_list([machine("a", tags=("old",)), machine("b")], [])
+    dialog.tags.setText("no*")
+    dialog.accept_button.click()
+    assert "tag" in words(dialog)
+    dialog.tags.setText("new")
+    dialog.accept_button.click()
+    assert [one.tags for one in wanted[0][0]] == [("old", "new"), ("new",)]
