@@ -21,6 +21,13 @@ TERM_GRACE_S = 2.0
 _LEFTOVER_GRACE_S = 0.5
 _KILL_PERIOD_S = 0.1
 _KILL_ROUNDS = 20
+_FREED = """umask 022
+for limit in '-f unlimited' '-d unlimited' '-u unlimited' '-p unlimited' '-Hn 524288' '-Sn 1024'; do
+    if (ulimit $limit) 2>/dev/null; then ulimit $limit; fi
+done
+exec "$@"
+"""
+"""What may leave a daemon gets the limits of one, as far as the agent may give them: it lives on for years."""
 
 
 class Program(asyncio.SubprocessProtocol):
@@ -53,6 +60,9 @@ class Program(asyncio.SubprocessProtocol):
         environment = command_environment()
         if more_path:
             environment["PATH"] = environment.get("PATH", "") + more_path
+        executable = path if descriptor is None else f"/proc/self/fd/{descriptor}"
+        if leaves_daemons and os.name == "posix":
+            argv, executable = ("sh", "-c", _FREED, "sh", executable, *argv[1:]), "/bin/sh"
         LEFTOVERS.before_first()
         flags: dict[str, Any] = (
             {"start_new_session": True, "umask": 0o077} if os.name == "posix" else {"creationflags": 0x200}
@@ -60,7 +70,7 @@ class Program(asyncio.SubprocessProtocol):
         _transport, program = await loop.subprocess_exec(
             lambda: cls(put, leaves_daemons=leaves_daemons),
             *argv,
-            executable=path if descriptor is None else f"/proc/self/fd/{descriptor}",
+            executable=executable,
             pass_fds=() if descriptor is None else (descriptor,),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,

@@ -433,7 +433,8 @@ def test_a_service_that_is_none_or_would_do_harm_is_not_restarted(site, who, sys
 
 def test_a_machine_without_systemd_restarts_by_its_script(site, who, monkeypatch, tmp_path):
     script = tmp_path / "service"
-    script.write_text('#!/bin/sh\necho "$1 $2 with $PATH"\n[ "$1" = cups ] || { echo no >&2; exit 3; }\n')
+    told = 'echo "$1 $2 with $PATH"; umask; ulimit -f'
+    script.write_text(f'#!/bin/sh\n{told}\n[ "$1" = cups ] || {{ echo no >&2; exit 3; }}\n')
     script.chmod(0o700)
     for name in ("cups", "broken"):
         (tmp_path / name).touch()
@@ -442,7 +443,7 @@ def test_a_machine_without_systemd_restarts_by_its_script(site, who, monkeypatch
     monkeypatch.setattr(manage, "find_program", lambda name: str(script) if name == "service" else None)
     ended, output = _ran(site, who, Level.MANAGE, "service-restart", "cups")
     assert ended.state == "ok"
-    assert output.startswith("restarted cups\ncups restart with /usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin\n")
+    assert output.startswith("restarted cups\ncups restart with /usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin\n0022\n")
     ended, _output = _ran(site, who, Level.MANAGE, "service-restart", "broken")
     assert (ended.state, ended.exit_status) == ("failed", 3)
     assert "broken was not restarted" in ended.message
