@@ -20,7 +20,7 @@ MOST_ANSWER_OCTETS = 32 << 20
 """Octets of all answers to one request."""
 MOST_OUTPUT_OCTETS = 4 << 20
 """Octets of output of one command, each time that it is opened; an honest agent sends a quarter of it."""
-MOST_UNSENT_OCTETS = 4 << 20
+MOST_UNSENT_OCTETS = 1 << 20
 """Octets that wait for an agent which does not read."""
 MOST_UNANSWERED = 1024
 """Requests that wait for an answer."""
