@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from core.cli.console import Console, exit_status, now_s, reach_within_s, run_until_signalled
@@ -13,6 +13,7 @@ from core.cli.parser import number, whole_number
 from core.cli.run_printing import Show, print_gathered, print_summary
 from core.cli.targets import no_machines_text
 from core.errors import UsageError
+from core.gather import fold_names
 from core.language import _
 from core.records import CommandProgress, CommandRequest, CommandResult, CommandState, Machine
 from core.services.command_journal import SentRun
@@ -123,6 +124,7 @@ def _run(options: argparse.Namespace) -> int:
             CommandProgress(id=request.id, result=result, is_last=at == last) for at, result in enumerate(results)
         )
         console.record([*progress, *show.late])
+    _tell_late(show.late, {sent.request.id: sent.request.line for sent in owed})
     if options.json:
         print_json(
             {
@@ -174,6 +176,17 @@ def _failed_of(console: Console, run_id: str) -> set[str]:
     if not failed:
         raise UsageError(_("run {id} succeeded on all of its machines").format(id=run_id))
     return failed
+
+
+def _tell_late(late: Sequence[CommandProgress], lines: Mapping[str, str]) -> None:
+    """Say what came to be known meanwhile of commands whose console was killed."""
+    for run_id, line in lines.items():
+        known = [told.result for told in late if told.id == run_id and told.result.state is not CommandState.UNKNOWN]
+        if known:
+            names = fold_names(result.machine for result in known)
+            print_problem(
+                _("the end of “{line}” on {names} is known now: see the history").format(line=line, names=names)
+            )
 
 
 async def _execute(

@@ -18,6 +18,8 @@ from killed_console import STEPS
 from real_agent import ROOT, SITE_CODE, Agent
 
 from core.audit import AuditLog, read, verify
+from core.cli.app import main
+from core.home import Home
 from core.records import CommandProgress, CommandResult, CommandState, Event, Machine
 from core.services import command_journal
 from core.services.agent_poller import AgentPoller
@@ -26,6 +28,7 @@ from core.services.command_recovery import Recovered, recover
 from core.services.commands import new_request
 from core.services.site_pairing import pair_one
 from core.site_records import Record
+from core.store.history import History
 from core.transport.identity import Identity, ensure_identity
 
 POLICY = """
@@ -218,3 +221,32 @@ def test_a_long_life_does_not_grow_the_journal(tmp_path: Path, monkeypatch: pyte
         CommandJournal(tmp_path / "running"), AuditLog(tmp_path / "audit.log"), lambda run_id: (), time.time()
     )
     assert [request.words for request in found.requests] == [("stays",)]
+
+
+def test_a_run_that_was_killed_is_fetched_by_a_later_one(
+    killed: Killed, home: Home, capfd: pytest.CaptureFixture[str]
+) -> None:
+    home.console_path.mkdir(mode=0o700)
+    for name in ("key.pem", "certificate.pem"):
+        (home.console_path / name).write_bytes((killed.folder / "identity" / name).read_bytes())
+        (home.console_path / name).chmod(0o600)
+    with History.open(home.database_path) as history:
+        history.save_machine(killed.machine)
+    words = [sys.executable, "main.py", "--home", str(home.path), "run", "m1", "--", "brief"]
+    with subprocess.Popen(words, stdout=subprocess.PIPE, text=True, cwd=ROOT) as child:
+        assert child.stdout is not None
+        assert child.stdout.readline() == "begun\n"
+        child.kill()
+    told = ""
+    deadline_s = time.monotonic() + 20
+    while "is known now" not in told:
+        assert time.monotonic() < deadline_s
+        assert main(["--home", str(home.path), "run", "m1", "--", "uptime"]) == 0
+        told += capfd.readouterr().err
+    assert told.count("is not known yet") == 1
+    with History.open(home.database_path) as history:
+        (run_id,) = [summary.id for summary in history.command_runs() if summary.line == "brief"]
+        assert [(end.state, end.stdout) for end in history.command_results(run_id)] == [
+            (CommandState.OK, "begun\ndone\n")
+        ]
+    assert verify(home.console_path / "audit.log").is_whole
