@@ -319,7 +319,10 @@ class CommandsPage(QWidget):
     def _on_run_again(self, run: Run, names: list[str]) -> None:
         """The same line on some of its machines, within the same window; the chips stay as they are."""
         request = run.request
-        self.send_wanted.emit(list(request.words), names, request.timeout_s, request.window)
+        if self._runs.get(request.id) is None:  # of the history, which keeps neither time-out nor window
+            self.send_command(request.words, names)
+        else:
+            self.send_wanted.emit(list(request.words), names, request.timeout_s, request.window)
 
     def _show(self, run: Run) -> None:
         self._wanted_id = run.request.id

@@ -107,6 +107,7 @@ class CommandDesk(QObject):
         """Bring the page to the front, for these machines and with this line; nothing is sent."""
         if self._page is None or self._window is None:
             return
+        self._tell_targets()  # machines may have come since the page was shown
         if names:
             self._page.set_targets(list(names))
         if line:
