@@ -23,6 +23,7 @@ from core.home import Home, Lock
 from core.language import _, language, use_language
 from gui.main_window import MainWindow
 from gui.models.machines import MachineModel
+from gui.runtime.garbage import Garbage
 from gui.theme import system_theme, use_theme
 
 if TYPE_CHECKING:
@@ -83,12 +84,15 @@ def _run_in(home: Home, demo: bool, on_painted: Callable[[Window], None] | None)
             _("Beffroi is open already on {path}; close that window, or choose another --home.").format(path=home.path)
         )
         return 1
+    garbage = Garbage()
     try:
+        garbage.start()
         window = Window(home, config, is_demo=demo, on_painted=painted)
         for warning in warnings:
             log.warning("%s", warning)
         return window.exec()
     finally:
+        garbage.stop()
         lock.release()
         give_back()
 

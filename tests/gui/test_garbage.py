@@ -1,0 +1,53 @@
+"""Searches for garbage in the window: what lives long is gone through once, and what dies is found all the same."""
+
+import gc
+import weakref
+
+import pytest
+
+from gui.runtime import garbage
+from gui.runtime.garbage import Garbage
+
+
+class Knot:
+    """Something that refers to itself."""
+
+    def __init__(self):
+        self.itself = self
+
+
+@pytest.fixture
+def keeper(qapp, monkeypatch):
+    monkeypatch.setattr(garbage, "LONG_S", 0.0)
+    made = Garbage()
+    before = gc.get_threshold()
+    made.start()
+    yield made
+    made.stop()
+    assert gc.get_threshold() == before
+    assert gc.get_freeze_count() == 0
+    assert made._on_search not in gc.callbacks
+
+
+def test_what_survives_a_search_is_set_aside(keeper):
+    gc.collect(1)
+    assert gc.get_freeze_count() == 0
+    gc.collect()
+    assert gc.get_freeze_count() > 1000
+    assert len(gc.get_objects()) < gc.get_freeze_count()
+
+
+def test_what_dies_among_what_was_set_aside_is_found_in_the_end(keeper, monkeypatch):
+    knot = Knot()
+    seen = weakref.ref(knot)
+    gc.collect()
+    del knot
+    gc.collect()
+    assert seen() is not None
+    keeper._look()
+    assert seen() is not None, "not yet"
+    monkeypatch.setattr(garbage, "OFTEN_S", 0.0)
+    monkeypatch.setattr(garbage, "SELDOM_S", 0.0)
+    keeper._look()
+    assert seen() is None
+    assert gc.get_freeze_count() > 1000
