@@ -34,6 +34,10 @@ WRITE_BUFFER_OCTETS = 256 * 1024
 _PAGE_OCTETS = 24 * 1024
 """Small pages: each is copied a few times on its way, and an agent keeps the memory it once had."""
 
+MESSAGES_AT_ONCE = 1000
+MESSAGES_A_SECOND = 100.0
+"""Of one link, for ever: each may cost the agent a line of its log on disk, while other consoles wait."""
+
 _encoder = Encoder()
 
 
@@ -61,6 +65,9 @@ class AgentLink(asyncio.Protocol):
         self._reader = FrameReader()
         self._timer: asyncio.TimerHandle | None = None
         self._is_paused = False
+        self._room = float(MESSAGES_AT_ONCE)
+        self._filled_s = 0.0
+        self._throttle: asyncio.TimerHandle | None = None
         self._sections: frozenset[str] | None = None
         self._sent_number = 0
         self._told: Status | None = None
@@ -77,6 +84,7 @@ class AgentLink(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """The handshake holds: compare the certificate, if one was shown, with the list as it is now."""
         self._transport = cast(asyncio.Transport, transport)
+        self._filled_s = self._server.now_s()
         self._server.remember(self)
         self._transport.set_write_buffer_limits(high=WRITE_BUFFER_OCTETS)
         self._timer = asyncio.get_running_loop().call_later(HELLO_TIMEOUT_S, self.close, "it said nothing in time")
@@ -111,7 +119,8 @@ class AgentLink(asyncio.Protocol):
         """The console has caught up."""
         self._is_paused = False
         if self._transport is not None and not self._transport.is_closing():
-            self._transport.resume_reading()
+            if self._throttle is None:
+                self._transport.resume_reading()
             self._send_missed()
             self._handle_frames()
 
@@ -121,6 +130,8 @@ class AgentLink(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The link has ended; commands started over it go on."""
+        if self._throttle is not None:
+            self._throttle.cancel()
         self._enter(Phase.CLOSED)
         self._server.forget(self)
 
@@ -185,10 +196,11 @@ class AgentLink(asyncio.Protocol):
 
     def _handle_frames(self) -> None:
         try:
-            while not self._is_paused and self.phase is not Phase.CLOSED:
+            while not self._is_paused and self._throttle is None and self.phase is not Phase.CLOSED:
                 frame = self._reader.next_frame()
                 if frame is None:
                     return
+                self._count()
                 kind, payload = frame
                 if kind != JSON_FRAME:
                     raise RemoteProtocolError("a console sends no output")
@@ -199,6 +211,25 @@ class AgentLink(asyncio.Protocol):
         except Exception:
             log.exception("a message from %s could not be answered", self.address)
             self.abort()
+
+    def _count(self) -> None:
+        """One more message: a console that sends too many is read more slowly, so that the others do not wait."""
+        self._room -= 1
+        if self._room >= 0:
+            return
+        now_s = self._server.now_s()
+        self._room = min(float(MESSAGES_AT_ONCE), self._room + (now_s - self._filled_s) * MESSAGES_A_SECOND)
+        self._filled_s = now_s
+        if self._room < 0 and self._transport is not None:
+            self._transport.pause_reading()
+            self._throttle = asyncio.get_running_loop().call_later(10 / MESSAGES_A_SECOND, self._go_on)
+
+    def _go_on(self) -> None:
+        self._throttle = None
+        if self._transport is not None and not self._transport.is_closing():
+            if not self._is_paused:
+                self._transport.resume_reading()
+            self._handle_frames()
 
     def _handle(self, envelope: Envelope) -> None:
         method, number = envelope.method, envelope.id

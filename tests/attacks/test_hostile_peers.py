@@ -17,7 +17,7 @@ from bench.hostile_peers import AgentProcess, console_context_of, under_flood
 from core.agent.consoles import Consoles
 from core.agent.policy import Command
 from core.protocol.frames import JSON_FRAME, encode_frame
-from core.protocol.messages import ExecStart, Hello, PairBegin, encode_request
+from core.protocol.messages import ExecStart, Hello, PairBegin, Subscribe, encode_request
 from core.records import Level
 from core.transport.identity import ensure_identity
 from core.transport.tls import pairing_context
@@ -219,3 +219,28 @@ def test_half_a_handshake_and_a_certificate_of_nobody_are_ended(agent, people):
             return b""
 
     asyncio.run(talk())
+
+
+def test_a_console_that_floods_is_read_slowly_and_the_others_are_served(agent, people):
+    """Each refusal is a line on disk: one console at the lowest level must not hold up the whole agent by them."""
+    rewrite(agent, people["zoe"], "level=run", "level=view")
+
+    async def talk() -> tuple[float, int]:
+        async with agent.running():
+            zoe = await Console.connect(agent, people["zoe"])
+            ada = await Console.connect(agent, people["ada"])
+            await ada.ask("subscribe", Subscribe(interval_s=0.2))
+            for number in range(4000):
+                zoe.send_request("exec.start", ExecStart(exec_id=f"f{number}", words=("ls",), timeout_s=5.0))
+            longest, last_s = 0.0, time.monotonic()
+            for _turn in range(6):
+                await ada.notification("status")
+                longest, last_s = max(longest, time.monotonic() - last_s), time.monotonic()
+            lines = len(agent.audit_path.read_bytes().splitlines())
+            await zoe.close()
+            await ada.close()
+            return longest, lines
+
+    longest, lines = asyncio.run(talk())
+    assert longest < 1.5
+    assert lines < 2500
