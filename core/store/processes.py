@@ -3,9 +3,9 @@
 A minute's list holds the highest share of each process within it: the five of most CPU and the three of most memory.
 It is written when it differs from the one written last, by 10 % of a core or by 64 MiB and a tenth of a process's
 memory, and every half an hour in any case. So a list stands for the minutes after it until the next one, half an hour
-at most; whatever makes a curve leap is written in its minute. A row takes some 480 octets: a quiet machine 23 KB a day
-instead of 690, 2,000 machines of which every fifth is restless 260 MB, where their minutes take 1,040. Kept as long as
-these. What was measured while the link was down has no list.
+at most; whatever makes a curve leap is written in its minute. A row takes some 500 octets: a quiet machine 24 KB a day
+instead of 720, 2,000 machines of which every fifth is restless 270 MB, where their minutes take 1,040 (`bench`,
+minute_processes). Kept as long as these. What was measured while the link was down has no list.
 
 The text of a row is a JSON list of `[pid, name, user, cpu_percent, memory_bytes, started_s]`, busiest first.
 """
