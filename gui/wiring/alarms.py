@@ -19,6 +19,7 @@ from core.series import SeriesBook
 from core.site_records import Alarm, AlarmState, Maintenance
 from gui import numbers
 from gui.dialogs.alarm_comment import AlarmCommentDialog
+from gui.dialogs.base import ask
 from gui.dialogs.maintenance import MaintenanceDialog
 from gui.main_window import MainWindow
 from gui.models import alarm_words as words
@@ -81,7 +82,7 @@ class AlarmDesk(QObject):
         page.go_wanted.connect(self.go_to)
         page.silence_wanted.connect(self.bell.set_silent)
         page.model.counted.connect(self._show_counts)
-        window.mute_wanted.connect(lambda names: self.mute([f"machine/{name}" for name in names]))
+        window.mute_wanted.connect(self._mute_machines)
         window.overview.alarm_opened.connect(self.open_alarm)
         window.status_line.bell_pressed.connect(lambda: self.open_alarm(0))
         self.rules.attach(window, page)
@@ -140,6 +141,16 @@ class AlarmDesk(QObject):
     def open_ignore(self, alarms: Sequence[Alarm]) -> AlarmCommentDialog:
         """Ask for a comment, then ignore."""
         return self._open_comment(alarms, is_ignored=True)
+
+    def _mute_machines(self, names: Sequence[str]) -> None:
+        """One at once; many once the user agrees, who may not see all of them."""
+        question = ngettext(
+            "Mute {count} machine for 1 hour? Nothing that happens to it rings meanwhile.",
+            "Mute {count} machines for 1 hour? Nothing that happens to them rings meanwhile.",
+            len(names),
+        ).format(count=len(names))
+        if len(names) == 1 or ask(self._window, _("Mute machines"), question, _("Mute")):
+            self.mute([f"machine/{name}" for name in names])
 
     def mute(self, sources: Sequence[str]) -> None:
         """No alarm of these sources rings for an hour."""

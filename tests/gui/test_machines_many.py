@@ -198,3 +198,19 @@ def test_all_of_a_list_get_the_tags_typed_beside_it(show):
     dialog.tags.setText("new")
     dialog.accept_button.click()
     assert [one.tags for one in wanted[0][0]] == [("old", "new"), ("new",)]
+
+
+@pytest.mark.parametrize("agrees", [True, False])
+def test_many_machines_are_muted_once_the_user_agrees_to_how_many(qtbot, monkeypatch, window, agrees):
+    from gui.wiring import alarms
+
+    asked, muted = [], []
+    monkeypatch.setattr(alarms, "ask", lambda *words: asked.append(words[2]) or agrees)
+    monkeypatch.setattr(alarms.AlarmDesk, "mute", lambda self, sources: muted.extend(sources))
+    desk = alarms.AlarmDesk.__new__(alarms.AlarmDesk)
+    desk._window = window
+    desk._mute_machines(["m1"])
+    assert (asked, muted) == ([], ["machine/m1"])
+    desk._mute_machines(["m1", "m2"])
+    assert "2 machines" in asked[0]
+    assert muted[1:] == (["machine/m1", "machine/m2"] if agrees else [])
