@@ -59,10 +59,11 @@ class Leftovers:
     def watch(self, path: Path) -> None:
         """Adopt orphans from now on, and end what an earlier agent has noted in `path`.
 
-        Only for a process that is an agent and nothing else.
+        Only for a process that is an agent and nothing else. The first process of a container adopts everybody's
+        orphans, and lets them be.
         """
         if sys.platform == "linux":
-            self._is_on, self._path = True, path
+            self._is_on, self._path = os.getpid() != 1, path
             _end_noted(path)
 
     def began(self, leader: int, *, leaves_daemons: bool) -> None:
