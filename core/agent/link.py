@@ -34,7 +34,7 @@ WRITE_BUFFER_OCTETS = 256 * 1024
 _PAGE_OCTETS = 24 * 1024
 """Small pages: each is copied a few times on its way, and an agent keeps the memory it once had."""
 
-MESSAGES_AT_ONCE = 1000
+MESSAGES_AT_ONCE = 300
 MESSAGES_A_SECOND = 100.0
 """Of one link, for ever: each may cost the agent a line of its log on disk, while other consoles wait."""
 
