@@ -300,9 +300,12 @@ def _unfinished(run: Run, now_s: float, shown: Shown) -> list[Section]:
         waiting = [
             name for name in waiting if holds(name, shown.search) or holds(run.tails.get(name, ""), shown.search)
         ]
+    standing: dict[Standing, list[str]] = {}
+    for name in waiting:
+        standing.setdefault(run.standing(name), []).append(name)
     sections = []
     for place in _PLACES:
-        names = [name for name in waiting if run.standing(name) is place]
+        names = standing.get(place, [])
         if len(names) <= LISTED:
             sections += [_running_section(run, name, now_s, 3, shown, has_time=True) for name in names]
             continue

@@ -30,6 +30,7 @@ class Group:
         self.key = f"group {next(_numbers)}"
         self.result = result
         self.machines: list[str] = []
+        self.first_key: tuple[tuple[int, int, str], ...] = ()
         self.duration_s: float | None = None
         self.truncated_bytes = 0
         self.version = 0
@@ -52,6 +53,7 @@ class Group:
     def add(self, result: CommandResult, *, is_fetched: bool) -> None:
         """One more machine answered so."""
         bisect.insort(self.machines, result.machine, key=natural_key)
+        self.first_key = natural_key(self.machines[0])
         self.truncated_bytes = max(self.truncated_bytes, result.truncated_bytes)
         if result.duration_s is not None:
             self.duration_s = max(self.duration_s or 0.0, result.duration_s)
@@ -61,6 +63,7 @@ class Group:
     def remove(self, machine: str) -> None:
         """A machine has another answer after all."""
         self.machines.remove(machine)
+        self.first_key = natural_key(self.machines[0]) if self.machines else ()
         self.version += 1
 
     def is_long(self) -> bool:
@@ -102,7 +105,7 @@ class Gathering:
         """The biggest that answered first, those that were not run at the end."""
         return sorted(
             self._by_answer.values(),
-            key=lambda group: (not group.has_answer, -len(group.machines), natural_key(group.machines[0])),
+            key=lambda group: (not group.has_answer, -len(group.machines), group.first_key),
         )
 
     def __iter__(self) -> Iterator[Group]:

@@ -20,10 +20,12 @@ from core.records import (
     MachineReport,
     MachineState,
 )
+from gui.models.answer_lines import Line, Section, Span
 from gui.models.answers import Run
 from gui.pages.commands import CommandsPage
 from gui.widgets.answers_card import BY_MACHINE, TABLE
 from gui.widgets.answers_menu import answers_menu
+from gui.widgets.answers_view import AnswersView
 
 NAMES = (*(f"lab-{number:02}" for number in range(1, 9)), "srv-a", "srv-b")
 
@@ -422,3 +424,12 @@ def test_many_targets_stand_above_the_line_where_it_would_be_too_short(qtbot, fl
     assert bar._apart.count() > 0
     fleet.page.set_targets(["srv-a"])
     assert bar._apart.count() == 0
+
+
+def test_sections_that_change_their_order_come_and_go_leave_the_text_right(qtbot):
+    view = AnswersView()
+    qtbot.addWidget(view)
+    orders = ["abcdef", "fbdxa", "", "zyx", "xyzabc", "cabzyx", "b", "abcdefxyz"]
+    for order in orders:
+        view.apply([Section(key, (Line((Span(f"{key} of {order}"),)), Line((Span(key),)))) for key in order])
+        assert view.toPlainText().splitlines() == [text for key in order for text in (f"{key} of {order}", key)]
