@@ -141,7 +141,7 @@ class MachineRow:
             told = (system.hostname, system.os, system.os_version, system.ip_addresses)
             if told != self._said:
                 self._said = told
-                self._searched = ""
+                self._searched = _searched(self._machine, system)  # now, and not for all at the first letter typed
 
     def is_busy(self, now_s: float) -> bool:
         """True when CPU or RAM has been high for a while."""
