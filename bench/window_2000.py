@@ -55,7 +55,7 @@ def run() -> list[Row]:
     work = f"window with {COUNT} machines"
     quiet = ours["quiet"]
     note = f"{ours['online']} online, {quiet['statuses']:.0f} statuses/s; peer: the same window without machines"
-    busy = f"{ours['script']['steps']:.0f} steps; longest: {ours['longest']}"
+    busy = f"{ours['script']['steps']:.0f} steps; longest, ms: {ours['longest']}; of the processor: {ours['most']}"
     answer_s = ours["command_s"]
     return [
         *_rows(f"{work}, left alone", quiet, idle["quiet"], note),
@@ -191,7 +191,9 @@ def _child(home: Home, settle_s: float) -> None:
         def end_script(meter: _Meter, script: Script) -> None:
             script.stop()
             found["script"] = meter.end() | {"steps": float(sum(map(len, script.took_ms.values())))}
-            found["longest"] = ", ".join(f"{name} {took_ms:.0f} ms" for name, took_ms in script.worst()[:8])
+            found["longest"] = ", ".join(f"{name} {took_ms:.0f}" for name, took_ms, _used_ms in script.worst()[:8])
+            used = sorted(script.worst(), key=lambda one: -one[2])[:8]
+            found["most"] = ", ".join(f"{name} {used_ms:.0f}" for name, _took_ms, used_ms in used)
             times = sorted(script.commands_s) or [float("nan")]
             found.update(command_s=times[len(times) // 2], slowest_s=times[-1], commands=len(script.commands_s))
             end()
