@@ -14,6 +14,7 @@ from core.language import _
 from core.records import Machine, MachineReport, MachineState
 from core.site_records import CheckResult
 from gui.models.check_row import CheckRow
+from gui.models.machine_counts import CheckCounts, Counts
 from gui.models.machine_filter import MachineFilter
 from gui.models.machine_row import MachineRow, Shape
 from gui.plain_text import plain_tip
@@ -48,35 +49,6 @@ class GroupRow:
         if self.name == CHECKS:
             return _("checks")
         return self.name or (_("machines") if self.is_alone else _("no group"))
-
-
-@dataclass(frozen=True, slots=True)
-class Counts:
-    """How many machines stand where."""
-
-    online: int
-    late: int
-    offline: int
-    never_seen: int
-
-    @property
-    def total(self) -> int:
-        """All machines."""
-        return self.online + self.late + self.offline + self.never_seen
-
-
-@dataclass(frozen=True, slots=True)
-class CheckCounts:
-    """How many checks stand where; `waiting` are those without a result, or with an old one."""
-
-    ok: int
-    failed: int
-    waiting: int
-
-    @property
-    def total(self) -> int:
-        """All checks."""
-        return self.ok + self.failed + self.waiting
 
 
 class MachineModel(QAbstractItemModel):

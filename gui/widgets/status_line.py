@@ -13,7 +13,7 @@ from core.language import _, ngettext
 from core.records import MeterReport, MeterState, StoreReport
 from core.site_records import AlarmSeverity, FeedReport, SensorBatch
 from gui.models import alarm_words
-from gui.models.machines import Counts
+from gui.models.machine_counts import Counts
 from gui.numbers import age, number
 from gui.plain_text import one_line, plain_tip
 from gui.theme import notifier
