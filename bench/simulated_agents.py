@@ -170,7 +170,9 @@ class _Link(asyncio.Protocol):
         if envelope.method == "hello" and agents.answers_hello:
             self._reader.set_limit(LIMIT_AFTER_HELLO)
             now_s = time.time() + agents.time_offset_s
-            hello = Hello(major=agents.major, name="simulated", run_id=agents.run_id, time_s=now_s, level=Level.RUN)
+            hello = Hello(
+                major=agents.major, name="simulated", os="Linux", run_id=agents.run_id, time_s=now_s, level=Level.RUN
+            )
             self._send(messages.encode_result(number, hello))
         elif envelope.method == "subscribe":
             subscription = messages.decode_as(Subscribe, envelope.params)

@@ -101,11 +101,13 @@ def problem(target: str, book: TargetBook) -> str:
             return ""
     except NotUnderstoodError as error:
         return _("{target!r} means no machine: {reason}").format(target=target, reason=error)
+    if reason := _unknown_yet(target.removeprefix("!"), book):
+        return reason
     near = _near(target.removeprefix("!"), words(book))
     if near:
         return _("no machine is meant by {target!r}; near: {names}").format(target=target, names=", ".join(near))
     names = [machine.name for machine in book.machines]
-    known = ", ".join(names[:8]) + (", …" if len(names) > 8 else "")
+    known = _some(names)
     return _("no machine is meant by {target!r}; known are: {names}").format(target=target, names=known)
 
 
@@ -130,18 +132,52 @@ def words(book: TargetBook) -> tuple[str, ...]:
 
 def needs_states(targets: Sequence[str], book: TargetBook) -> bool:
     """True where `targets`, or filters that they name, ask where machines stand."""
+    return "state" in _kinds(targets, book)
+
+
+def unknown_systems(targets: Sequence[str], book: TargetBook) -> tuple[str, ...]:
+    """Paired machines of which it is not known what they run, where `targets`, or filters they name, ask for that."""
+    if "os" not in _kinds(targets, book):
+        return ()
+    return tuple(machine.name for machine in book.machines if not machine.os and machine.fingerprint)
+
+
+def _kinds(targets: Sequence[str], book: TargetBook) -> set[str]:
+    """What stands before the colons of targets and of the filters that they name."""
+    kinds: set[str] = set()
     seen: set[str] = set()
     waiting = list(targets)
     while waiting:
         for part in _parts(waiting.pop().removeprefix("!")):
             kind, value = _qualifier(part.removeprefix("!")) or ("", "")
-            if kind == "state":
-                return True
+            kinds.add(kind)
             for name in _filter_names(value, book) if kind == "filter" else ():
                 if name not in seen:
                     seen.add(name)
                     waiting.extend(book.filters[name])
-    return False
+    return kinds
+
+
+def _unknown_yet(target: str, book: TargetBook) -> str:
+    """Why an `os:` or a `state:` that could mean a machine means none; "" for all other targets."""
+    kind, value = _qualifier(target) or ("", "")
+    if kind == "os":
+        unknown = [machine.name for machine in book.machines if not machine.os]
+        if not unknown:
+            return ""
+        text = _("no machine is meant by {target!r}; what {names} run is not known: it is learned when they are linked")
+    elif kind == "state":
+        unknown = [machine.name for machine in book.machines if machine.name not in book.states]
+        if not unknown:
+            return _("no machine is {state} now").format(state=value)
+        text = _("no machine is meant by {target!r}; where {names} stand is not known yet")
+    else:
+        return ""
+    return text.format(target=target, names=_some(unknown))
+
+
+def _some(names: Sequence[str]) -> str:
+    return ", ".join(names[:8]) + (", …" if len(names) > 8 else "")
 
 
 class _Reading:

@@ -131,6 +131,10 @@ def test_a_mistyped_target_is_told_with_what_is_near() -> None:
     assert problem("web-1", BOOK) == ""
     assert "levels are view, run" in problem("level:rum", BOOK)
     assert "states are online" in problem("state:gone", BOOK)
+    assert "what db, srv01, srv02, srv42, Lab run is not known" in problem("os:plan9", BOOK)
+    assert "where web-2, web-10, srv01, srv02, srv42 stand is not known yet" in problem("state:late", BOOK)
+    known = TargetBook(MACHINES, {}, dict.fromkeys(NAMES, MachineState.ONLINE))
+    assert problem("state:late", known) == "no machine is late now"
     assert "saved are: night" in problem("filter:nacht", BOOK)
     assert "no network" in problem("address:10.1/x", BOOK)
     with pytest.raises(UsageError, match="no machine is left"):

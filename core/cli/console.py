@@ -9,7 +9,7 @@ import platform
 import signal
 import sys
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Self
 
@@ -27,7 +27,8 @@ from core.services.command_recovery import recover
 from core.services.console_key import open_identity
 from core.site_records import Record
 from core.store.history import History
-from core.targets import TargetBook, needs_states
+from core.store.minutes import MachineSystem
+from core.targets import TargetBook, needs_states, unknown_systems
 from core.transport.identity import Identity, ensure_identity
 
 REFUSED, FAILED, DONE = 3, 1, 0
@@ -96,12 +97,19 @@ class Console:
     def chosen(self, targets: Sequence[str]) -> list[Machine]:
         """The machines that the targets of a command line mean; they are tried first where targets ask how they stand.
 
+        So are those of which it is not known what they run, where targets ask for that.
+
         Raises UsageError as `core.cli.targets.choose`.
         """
         known = self.history.machines()
+        book = TargetBook(tuple(known), self.filters)
         states: dict[str, MachineState] = {}
-        if known and needs_states(targets, TargetBook(tuple(known), self.filters)):
+        if known and needs_states(targets, book):
             states = asyncio.run(self._states(known))
+            known = self.history.machines()  # with what runs there, which they have said by now
+        elif unknown := unknown_systems(targets, book):
+            asyncio.run(self._states([machine for machine in known if machine.name in unknown]))
+            known = self.history.machines()
         return choose(known, targets, self.filters, states)
 
     async def _states(self, machines: Sequence[Machine]) -> dict[str, MachineState]:
@@ -110,7 +118,7 @@ class Console:
             await poller.settled(reach_within_s(machines))
             return {report.machine: report.state for report in poller.reports()}
 
-    def record(self, records: Sequence[Record]) -> bool:
+    def record(self, records: Sequence[Record | MachineSystem]) -> bool:
         """Write what was learned into the history; False, and said once, where it cannot be written."""
         try:
             if self.history.refusal is not None:  # there may be room by now
@@ -134,7 +142,7 @@ class Console:
         interval_s: float,
         sections: Sequence[str] | None = None,
     ) -> AsyncIterator[AgentPoller]:
-        """A poller that runs while the block does."""
+        """A poller that runs while the block does; what machines were found to run is noted at its end."""
         poller = AgentPoller(
             self.identity, publish, interval_s, interval_s, self.audit, sections=sections, journal=self.journal
         )
@@ -143,9 +151,17 @@ class Console:
         try:
             yield poller
         finally:
+            self._note_systems(machines, poller.systems())
             task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await task
+
+    def _note_systems(self, machines: Sequence[Machine], systems: Mapping[str, str]) -> None:
+        """What was not known yet, or is another now."""
+        known = {machine.name: machine.os for machine in machines}
+        news = [MachineSystem(machine=name, os=word) for name, word in systems.items() if word != known.get(name)]
+        if news:
+            self.record(news)
 
 
 def run_until_signalled(main: Callable[[asyncio.Event], Coroutine[Any, Any, int]]) -> int:

@@ -18,7 +18,7 @@ from core.access_records import TrustedConsole, TrustedConsoles
 from core.audit import AuditLog
 from core.cli.console import DONE, FAILED, Console, exit_status, now_s, reach_within_s, run_until_signalled
 from core.cli.output import print_json, print_problem, print_table, print_text
-from core.cli.targets import choose, no_machines_text
+from core.cli.targets import no_machines_text
 from core.errors import BeffroiError, ConfigError, NotTrustedError, RefusedError, UsageError
 from core.language import _, ngettext
 from core.protocol.messages import plain_text
@@ -257,7 +257,7 @@ def _on_machines(
 ) -> tuple[int, list[str]]:
     """Reach the machines meant and do the work on each; the exit status, and their names in order."""
     with Console(options) as console:
-        machines = choose(console.history.machines(), options.targets, console.filters)
+        machines = console.chosen(options.targets)
         if not machines:
             raise UsageError(no_machines_text())
         names = [machine.name for machine in machines]

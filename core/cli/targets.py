@@ -33,6 +33,8 @@ def choose(
     missing = targets.missing(wanted, book)
     if missing:
         print_problem(_("no machine is called {names}").format(names=fold_names(missing)))
+    if unknown := targets.unknown_systems(wanted, book):
+        print_problem(_("os: leaves out {names}: what runs there is not known yet").format(names=fold_names(unknown)))
     by_name = {machine.name: machine for machine in machines}
     return [by_name[name] for name in names]
 

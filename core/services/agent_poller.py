@@ -27,7 +27,7 @@ from core.services.agent_link import AgentLink
 from core.services.command_journal import CommandJournal, SentRun
 from core.services.fan_out import FanOut
 from core.services.machine_watch import SWEEP_S, MachineWatch, Shard
-from core.services.peer_records import plain_process
+from core.services.peer_records import plain_process, system_word
 from core.services.run_share import RunShare
 from core.site_records import Record
 from core.transport.identity import Identity
@@ -139,6 +139,12 @@ class AgentPoller:
     def reports(self) -> list[MachineReport]:
         """What is known of each machine now, in the order of `set_machines`."""
         return [watch.report() for watch in self._watches.values()]
+
+    def systems(self) -> dict[str, str]:
+        """What runs on the machines that are linked now, as they said in their hello; in the words of `Machine.os`."""
+        links = {name: watch.link for name, watch in self._watches.items()}
+        told = {name: system_word(link.hello.os) for name, link in links.items() if link is not None}
+        return {name: word for name, word in told.items() if word}
 
     async def settled(self, timeout_s: float, *, with_status: bool = False) -> None:
         """Return once each machine was reached or not (`with_status`: has sent one or cannot), or the time is over."""

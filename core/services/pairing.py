@@ -38,6 +38,7 @@ from core.protocol.pairing import (
     pairing_key,
 )
 from core.records import Level
+from core.services.peer_records import system_word
 from core.transport.address import shown_address
 from core.transport.identity import Identity, fingerprint_octets, fingerprint_of, same_fingerprint
 from core.transport.tcp import open_socket
@@ -53,6 +54,8 @@ class PairedAgent(Struct, frozen=True):
     certificate_pem: str
     level: Level
     name: str
+    os: str = ""
+    """What runs there, as `Machine.os` has it."""
 
 
 async def pair(
@@ -109,7 +112,8 @@ async def pair(
     else:
         trust(context, pem)
     hello = await _first_hello(host, port, identity, agent, context, timeout_s)
-    return PairedAgent(agent, pem, hello.level or answer.level, messages.plain_text(hello.name or answer.name))
+    name = messages.plain_text(hello.name or answer.name)
+    return PairedAgent(agent, pem, hello.level or answer.level, name, system_word(hello.os))
 
 
 async def _first_hello(

@@ -173,6 +173,11 @@ def _is_same_host(one: System, other: System) -> bool:
     )
 
 
+def system_word(os: str) -> str:
+    """How `Machine.os` calls what an agent says that it runs on: `linux`, `windows`, `darwin` or another word."""
+    return plain_text(os, 32).strip().lower()
+
+
 def _plain_system(system: System) -> System:
     return System(
         hostname=plain_text(system.hostname),

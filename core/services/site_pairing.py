@@ -39,7 +39,11 @@ async def pair_one(
     """`machine` with the certificate and level of its agent; raises BeffroiError in words."""
     paired = await pair(machine.host, machine.port, code, identity, identity.name, timeout_s, context)
     return structs.replace(
-        machine, fingerprint=paired.fingerprint, certificate_pem=paired.certificate_pem, level=paired.level
+        machine,
+        fingerprint=paired.fingerprint,
+        certificate_pem=paired.certificate_pem,
+        level=paired.level,
+        os=paired.os or machine.os,
     )
 
 

@@ -138,15 +138,14 @@ class LocalAgent(QObject):
         local = self._desk.local()
         name = local.name if local is not None else self._desk.free_name(platform.node().partition(".")[0], "localhost")
         self._desk.save(
-            Machine(
-                name=name,
+            replace(
+                local or Machine(name=name, host=""),
                 host=self._address[0],
                 port=self._address[1],
-                groups=local.groups if local is not None else (),
-                notes=local.notes if local is not None else "",
                 fingerprint=agent.fingerprint,
                 certificate_pem=agent.certificate_pem,
                 level=agent.level,
+                os=agent.os,
                 is_local=True,
             )
         )

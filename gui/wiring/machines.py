@@ -270,6 +270,7 @@ class MachineDesk(QObject):
                     fingerprint=agent.fingerprint,
                     certificate_pem=agent.certificate_pem,
                     level=agent.level,
+                    os=agent.os,
                 )
                 self.save(paired)
                 self._services.note(f"machine/{paired.name}", "paired", _("{name} is paired").format(name=paired.name))

@@ -335,6 +335,22 @@ def test_a_saved_filter_and_a_state_choose_machines(run: Run, home: Home, agents
     assert (status, [entry["machine"] for entry in json.loads(out)]) == (1, ["off"])
 
 
+def test_a_system_that_is_not_known_is_asked_for_and_kept(
+    run: Run, home: Home, agents: tuple[Path, int, Identity]
+) -> None:
+    add_offline(home, agents[2])
+    status, out, err = run("run", "os:linux", "--json", "--", "true")
+    assert [result["machine"] for result in json.loads(out)["results"]] == ["m1", "m2", "m3"]
+    assert status == 0
+    assert "os: leaves out off: what runs there is not known yet" in err
+    with History.open(home.database_path) as history:
+        assert {machine.name: machine.os for machine in history.machines()} == {
+            "m1": "linux", "m2": "linux", "m3": "linux", "off": "",
+        }  # fmt: skip
+    status, _out, err = run("run", "os:win", "--", "true")
+    assert (status, "what off run is not known" in err) == (2, True)
+
+
 def test_a_window_lets_machines_through_one_by_one(run: Run) -> None:
     status, out, _err = run("run", "all", "--window", "1", "--json", "--", "echo", "hi")
     assert (status, [entry["state"] for entry in json.loads(out)["results"]]) == (0, ["ok"] * 3)
