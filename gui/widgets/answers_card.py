@@ -30,8 +30,8 @@ from gui.widgets.row_table import RowTable
 SHORTEST_WAIT_MS = 250
 """Four times a second at most, and less often where one time costs more."""
 SEARCH_WAIT_MS = 200
-BUDGET_S = 0.008
-"""So long the answers that came are looked at before the window gets its turn again."""
+BUDGET_S = 0.004
+"""So long each step (gather, make lines, put them into the text) goes on before the window has its turn."""
 AGAIN_MS = 20
 
 VIEWS = (N_("Gathered"), N_("By machine"), N_("Table"))

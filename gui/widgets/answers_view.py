@@ -26,7 +26,7 @@ from PyQt5.QtWidgets import QPlainTextEdit, QWidget
 from gui.models.answer_lines import GAP, Line, Section, Span
 from gui.theme import notifier, theme
 
-STEP_S = 0.008
+STEP_S = 0.006
 LATER_MS = 20
 """So long, at most, and so much later: a text of many lines comes in pieces."""
 
