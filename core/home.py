@@ -5,6 +5,7 @@ Folders are 0700 and files with secrets 0600; a wider one is refused with the co
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from pathlib import Path
@@ -73,6 +74,21 @@ def check_private(path: Path) -> None:
                 path=path, mode=stat.S_IMODE(found.st_mode), wanted=wanted
             )
         )
+
+
+def read_regular(path: Path, most: int) -> bytes:
+    """A file of at most `most` octets; raises OSError also for a larger one, and for what is no file.
+
+    What could make the reader wait (a pipe, a device) is opened without waiting, and not read.
+    """
+    handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+    with os.fdopen(handle, "rb") as stream:
+        if not stat.S_ISREG(os.fstat(handle).st_mode):
+            raise OSError(errno.EINVAL, _("it is no file"), str(path))
+        content = stream.read(most + 1)
+    if len(content) > most:
+        raise OSError(errno.EFBIG, _("it has more than {count} octets").format(count=most), str(path))
+    return content
 
 
 def write_private(path: Path, content: bytes) -> None:

@@ -172,7 +172,8 @@ class ConsoleDesk(Desk):
             wanted = replace(wanted, expires=None if asked.expires == NEVER else _day(asked.expires))
         lines = self._server.consoles.listed()
         self._decide(link, own, argv, asked.operator, refusal_to_change(own, line, wanted, lines))
-        self._server.consoles.change(wanted)
+        if not self._server.consoles.change(wanted, line):
+            self._decide(link, own, argv, asked.operator, "somebody else has just changed its line; look again")
         self._done(link, number, self._concerned(line))
 
     def _on_revoke(self, link: AgentLink, number: int, params: Raw) -> None:

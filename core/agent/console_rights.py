@@ -30,6 +30,8 @@ LONGEST_CHAIN = 8
 MOST_CONSOLES = 256
 """Lines that a file may have before nobody is admitted any more; the agent's administrator is not bound by it."""
 
+_OF_A_NETWORK = frozenset("0123456789abcdefABCDEF.:/")
+
 
 class AuthorizedConsole(Struct, frozen=True, kw_only=True):
     """One line: who may come, from where (networks, empty: anywhere), until when (the end of that day, UTC).
@@ -146,8 +148,11 @@ def refusal_to_change(
     )
     if fingerprint_symbols(line.fingerprint) == fingerprint_symbols(own.fingerprint) and (is_raised or is_longer):
         return "a console restricts itself and never raises itself"
-    level = wanted.level if is_raised else Level.VIEW
-    return _refusal_to_widen(own, level, wanted.expires if is_longer else own.expires)
+    if not (is_raised or is_longer):
+        return None
+    if own.networks and not (line.networks and _covers(own.networks, line.networks)):
+        return "that console comes from more networks than the one that would raise it"
+    return _refusal_to_widen(own, wanted.level if is_raised else Level.VIEW, wanted.expires)
 
 
 def _refusal_to_widen(own: AuthorizedConsole, level: Level, expires: datetime.date | None) -> str | None:
@@ -172,7 +177,8 @@ def _weakest(line: AuthorizedConsole, known: dict[str, AuthorizedConsole]) -> Au
         networks = _common(line.networks, parent.networks)
         if networks is None:
             return None
-        line = replace(line, level=level, expires=min(days, default=None), networks=networks)
+        may_admit = line.may_admit and parent.may_admit
+        line = replace(line, level=level, expires=min(days, default=None), networks=networks, may_admit=may_admit)
         above = parent
     return None
 
@@ -189,9 +195,14 @@ def _depth(own: AuthorizedConsole, lines: Sequence[AuthorizedConsole]) -> int:
 
 
 def network_of(text: str) -> IPv4Network | IPv6Network:
-    """A network as a line names it; raises ValueError."""
+    """A network as a line names it; raises ValueError.
+
+    No zone: behind its `%` the library takes any text for the name of an interface, blanks and whole options too.
+    """
     import ipaddress  # only where a line says from=
 
+    if not set(text) <= _OF_A_NETWORK:
+        raise ValueError(f"{text!r} is no network")
     return ipaddress.ip_network(text, strict=False)
 
 

@@ -16,9 +16,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from msgspec.structs import replace
+
 from core.agent.console_rights import AuthorizedConsole, descendants, effective_rights, network_of
 from core.errors import ConfigError
-from core.home import Lock, check_private, make_private_folder, write_private
+from core.home import Lock, check_private, make_private_folder, read_regular, write_private
 from core.language import _
 from core.protocol.messages import plain_text
 from core.records import Level
@@ -30,6 +32,7 @@ log = logging.getLogger("beffroi.agent")
 
 _LOCK_TIMEOUT_S = 5.0
 _LARGEST_FILE_OCTETS = 1 << 20
+MOST_PEM_OCTETS = 16 * 1024
 
 
 def parse_line(line: str) -> AuthorizedConsole | None:
@@ -40,10 +43,14 @@ def parse_line(line: str) -> AuthorizedConsole | None:
         return None
     fingerprint_octets(words[0])
     console = {"level": "view", "from": "", "expires": "", "by": "", "admit": "yes"}
+    said = set()
     for word in words[1:]:
         option, equals, value = word.partition("=")
         if not equals or not value or option not in console:
             raise ValueError(f"{word!r} is not one of level=, from=, expires=, by=, admit=")
+        if option in said:
+            raise ValueError(f"{option}= stands twice")
+        said.add(option)
         console[option] = value
     networks = tuple(console["from"].split(",")) if console["from"] else ()
     for network in networks:
@@ -69,7 +76,7 @@ class Consoles:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self.path = folder / "authorized_consoles"
-        self._stamp: tuple[int, int, int] | None = None
+        self._stamp: tuple[int, ...] | None = None
         self._consoles: tuple[AuthorizedConsole, ...] = ()
         self._rights: dict[str, AuthorizedConsole] = {}
 
@@ -80,7 +87,8 @@ class Consoles:
         """
         try:
             found = self.path.stat()
-            stamp = (found.st_mtime_ns, found.st_size, found.st_ino)
+            # The time of change too: a file that becomes open to others keeps its content and the time of that.
+            stamp = (found.st_mtime_ns, found.st_ctime_ns, found.st_size, found.st_ino)
         except OSError:
             stamp = None
         if stamp == self._stamp:
@@ -122,7 +130,7 @@ class Consoles:
         for console in self._consoles:
             path = self._certificate_path(console.fingerprint)
             try:
-                pem = path.read_text(encoding="ascii")
+                pem = read_regular(path, MOST_PEM_OCTETS).decode("ascii")
                 if not same_fingerprint(fingerprint_of_pem(pem), console.fingerprint):
                     raise ValueError("it is another console's")
                 pems.append(pem)
@@ -141,7 +149,7 @@ class Consoles:
         with self._locked():
             known, symbols = self._read(), fingerprint_symbols(console.fingerprint)
             gone = {symbols} if symbols in effective_rights(known) else {symbols} | descendants(known, symbols)
-            self._write([*(line for line in self._lines() if _symbols_in(line) not in gone), console.line()])
+            self._write([*(line for line in self._lines() if _symbols_in(line) not in gone), _written(console)])
 
     def revoke(self, fingerprint: str) -> AuthorizedConsole | None:
         """Trust this certificate no more; the console it was, None where `fingerprint` does not name exactly one.
@@ -158,18 +166,31 @@ class Consoles:
             self._certificate_path(symbols).unlink(missing_ok=True)
         return found
 
-    def change(self, console: AuthorizedConsole) -> None:
-        """Put `console` in the place of the line of the same certificate; what it is named and who admitted it stay."""
+    def change(self, console: AuthorizedConsole, known: AuthorizedConsole) -> bool:
+        """Put `console` in the place of `known`, the line of the same certificate; its name, and who admitted it, stay.
+
+        False where that line is not what it was: somebody else has changed it since, and nothing of that is undone.
+        """
+        symbols = fingerprint_symbols(console.fingerprint)
         with self._locked():
-            symbols = fingerprint_symbols(console.fingerprint)
-            self._write([console.line() if _symbols_in(line) == symbols else line for line in self._lines()])
+            lines = self._lines()
+            places = [place for place, line in enumerate(lines) if _symbols_in(line) == symbols]
+            if not places or _read_line(lines[places[0]]) != known:
+                return False
+            lines[places[0]] = _written(console)
+            self._write([line for place, line in enumerate(lines) if place not in places[1:]])
+        return True
 
     def named(self, fingerprint: str) -> AuthorizedConsole | None:
         """The line that a whole or shortened fingerprint names, read now; None where it names none or several."""
         self.read()
         symbols = fingerprint_symbols(fingerprint)
-        matches = [item for item in self._consoles if fingerprint_symbols(item.fingerprint).startswith(symbols)]
-        return matches[0] if len(symbols) >= 8 and len(matches) == 1 else None
+        matches: dict[str, AuthorizedConsole] = {}
+        for item in self._consoles:
+            own = fingerprint_symbols(item.fingerprint)
+            if own.startswith(symbols):
+                matches.setdefault(own, item)  # of two lines of one console the first counts
+        return next(iter(matches.values())) if len(symbols) >= 8 and len(matches) == 1 else None
 
     def _certificate_path(self, fingerprint: str) -> Path:
         return self._folder / "consoles" / f"{fingerprint_symbols(fingerprint)}.pem"
@@ -191,12 +212,12 @@ class Consoles:
             return []
         check_private(self.path)
         try:
-            with self.path.open(encoding="utf-8", errors="replace") as stream:
-                return stream.read(_LARGEST_FILE_OCTETS).splitlines()
+            content = read_regular(self.path, _LARGEST_FILE_OCTETS)
         except OSError as error:
             raise ConfigError(
                 _("{path} cannot be read: {reason}").format(path=self.path, reason=error.strerror)
             ) from error
+        return content.decode(errors="replace").splitlines()
 
     def _write(self, lines: list[str]) -> None:
         write_private(self.path, "".join(line + "\n" for line in lines).encode())
@@ -218,4 +239,20 @@ class Consoles:
 
 def _symbols_in(line: str) -> str:
     """Symbols of the fingerprint that a line begins with, whatever it is."""
-    return fingerprint_symbols((line.split() or [""])[0])
+    return fingerprint_symbols((line.partition("#")[0].split() or [""])[0])
+
+
+def _read_line(line: str) -> AuthorizedConsole | None:
+    try:
+        return parse_line(line)
+    except ValueError:
+        return None
+
+
+def _written(console: AuthorizedConsole) -> str:
+    """Its line; raises ConfigError where the file would say another thing than what is meant, its name aside."""
+    line = console.line()
+    found = _read_line(line)
+    if len(line.splitlines()) != 1 or found is None or replace(found, name=console.name) != console:
+        raise ConfigError(_("{path} cannot say this").format(path="authorized_consoles"))
+    return line

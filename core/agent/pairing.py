@@ -18,7 +18,7 @@ from msgspec import Struct
 
 from core.agent.consoles import AuthorizedConsole, Consoles
 from core.errors import ConfigError, RefusedError, RemoteProtocolError
-from core.home import check_private, write_private
+from core.home import check_private, read_regular, write_private
 from core.language import _
 from core.protocol.messages import PairBegin, PairChallenge, PairProof, plain_text
 from core.protocol.pairing import (
@@ -37,6 +37,7 @@ TRIES = 5
 ADDRESS_TRIES = 5
 ADDRESS_PENALTY_S = 600.0
 _ADDRESSES_REMEMBERED = 1024
+_LARGEST_OCTETS = 16 * 1024
 
 
 class Window(Struct, kw_only=True):
@@ -104,7 +105,7 @@ def load_window(folder: Path) -> Window | None:
     path = window_path(folder)
     try:
         check_private(path)
-        return msgspec.json.decode(path.read_bytes(), type=Window)
+        return msgspec.json.decode(read_regular(path, _LARGEST_OCTETS), type=Window)
     except (OSError, ValueError, ConfigError):
         return None
 

@@ -72,8 +72,12 @@ def load_policy(path: Path, platform: str) -> Policy:
     Raises ConfigError, with file and command, where the file can be written by others or says what means nothing.
     """
     try:
-        with path.open("rb") as stream:
-            _refuse_writable(path, os.fstat(stream.fileno()))
+        # A pipe in its place must not make the agent wait.
+        with os.fdopen(os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0)), "rb") as stream:
+            found = os.fstat(stream.fileno())
+            if not stat.S_ISREG(found.st_mode):
+                raise ConfigError(_("{path} is no file").format(path=path))
+            _refuse_writable(path, found)
             content = stream.read(_LARGEST_FILE_OCTETS + 1)
     except FileNotFoundError:
         if path.is_symlink():

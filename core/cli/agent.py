@@ -230,6 +230,7 @@ def change_console(options: argparse.Namespace) -> int:
         raise _no_such_console(options.fingerprint)
     if options.level is None and options.expires is None:
         raise UsageError(_("say what is to change: --level or --expires"))
+    known = found
     if options.level is not None:
         found = replace(found, level=Level(options.level))
     if options.expires is not None:
@@ -238,7 +239,8 @@ def change_console(options: argparse.Namespace) -> int:
     AuditLog(options.home.agent_path / "audit.log").append(
         [{"event": "consoles", "operator": _user_name(), "argv": words, "decision": "allowed", "rule": "administrator"}]
     )
-    consoles.change(found)
+    if not consoles.change(found, known):
+        raise BeffroiError(_("somebody else has just changed its line; look again, then repeat it"))
     if options.json:
         return list_consoles(options)
     _tell(_("changed"))

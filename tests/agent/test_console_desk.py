@@ -154,6 +154,48 @@ def test_a_console_that_may_not_admit_is_told_so(agent, who, line, level):
     assert len(page.consoles) == (1 if level == "view" else 2)
 
 
+def test_nothing_that_a_console_sends_writes_more_than_it_says(agent, who):
+    """The zone of an address of IPv6 may be any text: it once put level=raw into the line, and `by=` behind a `#`."""
+    agent.max_level = Level.RAW
+
+    async def scenario():
+        async with agent.running():
+            console = await Console.connect(agent, who.console1)
+            said = [
+                await refusal(console, "consoles.admit", admission(who.console2, networks=networks))
+                for networks in (("0.0.0.0/0", "fe80::1%x level=raw #"), (f"fe80::1%\n{'A' * 52} #",), ("::%1",))
+            ]
+            await console.close()
+            return said
+
+    before = (agent.folder / "authorized_consoles").read_text()
+    assert all("is no network" in rule for rule in asyncio.run(scenario()))
+    assert (agent.folder / "authorized_consoles").read_text() == before
+
+
+def test_a_change_that_comes_after_the_administrators_is_refused(agent, who, monkeypatch):
+    """Between decision and writing lies a write to the disk, long enough for another process."""
+    append = audit.AuditLog.append
+
+    def slow(self, lines):
+        append(self, lines)
+        if lines[0].get("decision") == "allowed":
+            agent.trust(who.console1, level=Level.VIEW)
+
+    async def scenario():
+        async with agent.running():
+            console = await Console.connect(agent, who.console1)
+            monkeypatch.setattr(audit.AuditLog, "append", slow)
+            change = ConsoleChange(fingerprint=who.console1.fingerprint, level=Level.RUN)
+            said = await refusal(console, "consoles.change", change)
+            await console.close()
+            return said
+
+    assert "just changed" in asyncio.run(scenario())
+    assert "level=view" in (agent.folder / "authorized_consoles").read_text()
+    assert [entry["decision"] for entry in entries(agent)] == ["allowed", "refused"]
+
+
 def test_lowering_a_console_lowers_those_it_admitted_within_a_second(agent, who):
     async def scenario():
         async with agent.running():

@@ -119,6 +119,24 @@ def test_nobody_raises_itself_and_nobody_gives_more_than_it_has():
     assert refusal_to_change(own, child, line(B, Level.VIEW, admitted_by=A), lines)
 
 
+def test_whoever_raises_another_gives_nothing_that_outlasts_or_outreaches_itself():
+    chief = line(A, Level.MANAGE, expires=SOON, networks=("10.0.0.0/8",))
+    near = {"networks": ("10.1.0.0/16",)}
+    without_end, from_anywhere = line(B, **near), line(C, expires=SOON)
+    good = line(D, expires=SOON, **near)
+    lines = [chief, without_end, from_anywhere, good]
+    assert refusal_to_change(chief, good, line(D, Level.MANAGE, expires=SOON, **near), lines) is None
+    assert "outlast" in (refusal_to_change(chief, without_end, line(B, Level.MANAGE, **near), lines) or "")
+    assert "networks" in (refusal_to_change(chief, from_anywhere, line(C, Level.MANAGE, expires=SOON), lines) or "")
+    assert refusal_to_change(chief, without_end, line(B, Level.VIEW, **near), lines) is None
+
+
+def test_who_must_not_admit_passes_that_on():
+    found = left_to(C, line(A, may_admit=False), line(B, admitted_by=A), line(C, admitted_by=B))
+    assert found is not None
+    assert not found.may_admit
+
+
 def test_whoever_is_revoked_takes_along_those_it_admitted(tmp_path):
     consoles = Consoles(make_private_folder(tmp_path / "agent"))
     for item in (line(A), line(B, admitted_by=A), line(C, admitted_by=B), line(D)):

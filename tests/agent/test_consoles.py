@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import datetime
+import os
 
 import pytest
+from msgspec.structs import replace
 
 from core.agent.consoles import AuthorizedConsole, Consoles, parse_line
+from core.errors import ConfigError
 from core.home import make_private_folder
 from core.records import Level
 
@@ -56,6 +59,8 @@ def test_a_line_says_who_from_where_and_until_when():
         f"{ONE} from=everywhere",
         f"{ONE} expires=tomorrow",
         f"{ONE} expires=2027-13-31",
+        f"{ONE} level=view level=raw",
+        f"{ONE} from=fe80::1%eth0",
     ],
 )
 def test_a_doubtful_line_trusts_nobody_and_the_others_stay(folder, line):
@@ -76,6 +81,58 @@ def test_addresses_and_dates_are_checked():
 
 def test_a_file_open_to_others_trusts_nobody(folder):
     assert _write(folder, f"{ONE} level=run\n", 0o644).listed() == ()
+
+
+def test_a_file_that_becomes_open_to_others_trusts_nobody_from_then_on(folder):
+    consoles = _write(folder, f"{ONE} level=run\n")
+    consoles.path.chmod(0o644)
+    assert consoles.refresh() is True
+    assert consoles.find(ONE) is None
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="pipes of POSIX")
+@pytest.mark.parametrize("in_its_place", ["pipe", "folder", "huge", "device"])
+def test_what_is_no_list_of_consoles_trusts_nobody_and_is_not_waited_for(folder, in_its_place):
+    consoles = _write(folder, f"{ONE} level=run\n")
+    consoles.path.unlink()
+    if in_its_place == "pipe":
+        os.mkfifo(consoles.path, 0o600)
+    elif in_its_place == "folder":
+        consoles.path.mkdir(mode=0o700)
+    elif in_its_place == "device":
+        consoles.path.symlink_to("/dev/zero")
+    else:
+        consoles.path.write_text(f"{ONE} level=run\n" + "#\n" * (1 << 19))
+        consoles.path.chmod(0o600)
+    assert consoles.refresh() is True
+    assert consoles.find(ONE) is None
+
+
+@pytest.mark.parametrize("line", [f"{ONE}#no space", f"{ONE} level=run\n{OTHER} level=run\n{ONE} level=raw"])
+def test_whatever_was_written_by_hand_is_revoked_whole(folder, line):
+    consoles = _write(folder, f"{line}\n")
+    assert consoles.revoke(ONE) is not None
+    assert ONE not in consoles.path.read_text()
+
+
+def test_a_change_never_undoes_another_one(folder):
+    consoles = _write(folder, f"{ONE} level=run  # one\n")
+    known = consoles.line_of(ONE)
+    consoles.path.write_text(f"{ONE} level=view from=10.0.0.0/8  # one\n")
+    assert not consoles.change(known, known)
+    assert "level=view" in consoles.path.read_text()
+    consoles.refresh()
+    now = consoles.line_of(ONE)
+    assert consoles.change(replace(now, networks=()), now)
+    assert consoles.path.read_text() == f"{ONE} level=view  # one\n"
+
+
+def test_a_line_that_would_say_another_thing_is_not_written(folder):
+    consoles = _write(folder, f"{OTHER} level=run\n")
+    for networks in (("10.0.0.0/8 level=raw #",), (f"10.0.0.0/8\n{ONE}",), ("fe80::1%x admit=yes",)):
+        with pytest.raises(ConfigError):
+            consoles.add(AuthorizedConsole(fingerprint=ONE, networks=networks), "-----BEGIN CERTIFICATE-----\n")
+    assert consoles.path.read_text() == f"{OTHER} level=run\n"
 
 
 def test_only_a_changed_file_is_read_again(folder):

@@ -170,6 +170,25 @@ def test_a_policy_that_others_can_write_is_refused(tmp_path, mode):
         load_policy(_write(tmp_path, "", mode), "linux")
 
 
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="pipes of POSIX")
+@pytest.mark.parametrize("in_its_place", ["pipe", "folder", "huge", "device", "nowhere"])
+def test_what_is_no_policy_allows_nothing_and_is_not_waited_for(tmp_path, in_its_place):
+    held = PolicyFile(_write(tmp_path, ""), "linux")
+    assert held.read().decide(("true",), Level.RUN).is_allowed
+    path = tmp_path / "policy.toml"
+    path.unlink()
+    if in_its_place == "pipe":
+        os.mkfifo(path, 0o600)
+    elif in_its_place == "folder":
+        path.mkdir()
+    elif in_its_place == "huge":
+        path.write_text("#\n" * (1 << 20))
+    else:
+        path.symlink_to({"device": "/dev/zero", "nowhere": tmp_path / "nothing"}[in_its_place])
+    assert held.refresh()
+    assert not held.policy.decide(("true",), Level.RUN).is_allowed
+
+
 @pytest.mark.parametrize(
     ("text", "named"),
     [
