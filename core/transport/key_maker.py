@@ -20,19 +20,23 @@ import sys
 SCRYPT_N, SCRYPT_R, SCRYPT_P = 1 << 14, 8, 5
 """Of a passphrase: 16 MiB and some 0.2 s. OpenSSL takes no more than 32 MiB for the key of a TLS context."""
 
+_NAME_OCTETS = 64
+"""The limit of X.520 counts characters, `cryptography` counts octets."""
+
 WRONG_PASSPHRASE = 3
 """Exit status where the old passphrase does not open the key."""
 
 
 def make_key_and_certificate(name: str) -> tuple[bytes, bytes]:
-    """PEM of an ECDSA P-256 key (PKCS #8) and of its certificate, whose common name is `name`, cut at 64 characters."""
+    """PEM of an ECDSA P-256 key (PKCS #8) and of its certificate, whose common name is `name`, cut at 64 octets of UTF-8."""
     from cryptography import x509
     from cryptography.hazmat.primitives import hashes, serialization
     from cryptography.hazmat.primitives.asymmetric import ec
     from cryptography.x509.oid import NameOID
 
     key = ec.generate_private_key(ec.SECP256R1())
-    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name[:64] or "beffroi")])
+    cut = name.encode(errors="replace")[:_NAME_OCTETS].decode(errors="ignore")
+    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, cut or "beffroi")])
     certificate = (
         x509.CertificateBuilder()
         .subject_name(subject)

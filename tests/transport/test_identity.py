@@ -53,6 +53,17 @@ def test_an_identity_is_private_and_what_the_house_says_it_is(one):
 
 
 @pytest.mark.skipif(os.name != "posix", reason="limits of POSIX")
+def test_a_long_name_in_any_script_is_cut_between_two_letters():
+    from cryptography import x509
+    from cryptography.x509.oid import NameOID
+
+    from core.transport.key_maker import make_key_and_certificate
+
+    _key, pem = make_key_and_certificate("é" * 63 + "x")
+    names = x509.load_pem_x509_certificate(pem).subject.get_attributes_for_oid(NameOID.COMMON_NAME)
+    assert [name.value for name in names] == ["é" * 32]
+
+
 def test_a_key_that_finds_no_room_is_said_without_our_own_words(tmp_path):
     import resource
 
