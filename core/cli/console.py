@@ -87,9 +87,11 @@ class Console:
 
     def recover_commands(self) -> tuple[SentRun, ...]:
         """Tell what commands of a console that was killed came to; what is to be fetched of them."""
-        found = recover(self.journal, self.audit, self.history.command_results, now_s())
-        if found.progress:
-            self.record([*found.requests, *found.events, *found.progress])
+        try:
+            found = recover(self.journal, self.audit, self.history.command_results, now_s(), self.history.write)
+        except StoreError as error:  # all of it is left for the next one
+            self._complain(error)
+            return ()
         for event in found.events:
             print_problem(event.text)
         return found.owed
@@ -127,12 +129,16 @@ class Console:
                 before.close()
             self.history.write(records)
         except StoreError as error:
-            if str(error) != self._problem:
-                self._problem = str(error)
-                print_problem(self._problem)
+            self._complain(error)
             return False
         self._problem = ""
         return True
+
+    def _complain(self, error: StoreError) -> None:
+        """Say what is wrong with the history, once."""
+        if str(error) != self._problem:
+            self._problem = str(error)
+            print_problem(self._problem)
 
     @contextlib.asynccontextmanager
     async def polling(

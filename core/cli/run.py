@@ -123,7 +123,8 @@ def _run(options: argparse.Namespace) -> int:
         progress = (
             CommandProgress(id=request.id, result=result, is_last=at == last) for at, result in enumerate(results)
         )
-        console.record([*progress, *show.late])
+        if not console.record([*progress, *show.late]):
+            console.journal.hold()
     _tell_late(show.late, {sent.request.id: sent.request.line for sent in owed})
     if options.json:
         print_json(

@@ -71,6 +71,7 @@ class CommandJournal:
         self._open: dict[str, SentRun] = {}
         self._ended: list[tuple[float, str, tuple[str, ...]]] = []
         self._octets = 0
+        self._is_held = False
 
     def begin(self, sent: SentRun) -> None:
         """Have `sent` on disk before its command leaves; raises ConfigError where that cannot be."""
@@ -96,10 +97,15 @@ class CommandJournal:
             self._ended.append((time.monotonic(), run_id, tuple(machines)))
             self._write_ended()
 
+    def hold(self) -> None:
+        """The history did not take the last results: they are left for the next process, as the audit log knows them."""
+        self._is_held = True
+
     def close(self) -> None:
         """The process ends in order: what is settled is gone, what is not is left for the next one."""
         with self._lock:
-            self._write_ended(is_all=True)
+            if not self._is_held:
+                self._write_ended(is_all=True)
             if self._path is not None and not self._open:
                 self._path.unlink(missing_ok=True)
             if self._file_lock is not None:

@@ -25,6 +25,7 @@ from core.records import (
     Severity,
 )
 from core.services.command_journal import CommandJournal, Leavings, SentRun
+from core.site_records import Record
 
 FETCHED_WITHIN_S = 3600.0
 """An agent keeps a result so long after the time that its command had."""
@@ -56,13 +57,17 @@ _line_decoder = Decoder(_Line)
 
 
 def recover(
-    journal: CommandJournal, audit: AuditLog, results_of: Callable[[str], Sequence[CommandResult]], now_s: float
+    journal: CommandJournal,
+    audit: AuditLog,
+    results_of: Callable[[str], Sequence[CommandResult]],
+    now_s: float,
+    keep: Callable[[Sequence[Record]], object] | None = None,
 ) -> Recovered:
     """Take over what processes of this home that are gone have left.
 
     `results_of` gives what the history has of a command. Every machine of such a command that has no result gets one,
-    in the audit log too: `unknown` where it was to be sent. Raises BeffroiError where that cannot be written: then all
-    is left for the next one.
+    in the audit log too: `unknown` where it was to be sent. `keep` writes it into the history; without, the caller has
+    to. Raises BeffroiError where it cannot be written: then all is left for the next one.
     """
     if not journal.folder.is_dir():
         return Recovered()
@@ -71,6 +76,8 @@ def recover(
     try:
         found = _found(leavings.runs, audit, results_of, now_s)
         audit.append(found.entries)
+        if keep is not None and found.progress:
+            keep([*(run.request for run in leavings.runs), *found.events, *found.progress])
         for sent in found.owed:
             journal.begin(sent)
         is_taken_over = True
@@ -159,7 +166,7 @@ def _unknown(name: str, *, is_left: bool) -> CommandResult:
 def _from_audit(name: str, sent: _Line | None, ended: _Line | None) -> CommandResult:
     """A result that never came to the history, as far as the audit log knows it."""
     if ended is not None and ended.state in _STATES:
-        message = _("the console was ended before its output was kept; this is what the audit log says")
+        message = _("its output was not kept in the history; this is what the audit log says")
         return CommandResult(
             machine=name, state=CommandState(ended.state), exit_status=ended.exit_status, message=message
         )

@@ -86,8 +86,9 @@ class FanOut:
             try:
                 await self._write_down(request, decisions)
             except BeffroiError as error:
+                message = _("not sent, since it must be written down first: {reason}").format(reason=error)
                 for name in names:
-                    run.take(CommandResult(machine=name, state=CommandState.FAILED, message=str(error)))
+                    run.take(CommandResult(machine=name, state=CommandState.FAILED, message=message))
                 if self._journal is not None:
                     self._journal.settle(request.id, names)
             else:

@@ -391,6 +391,36 @@ def test_a_run_that_was_killed_is_told_as_unknown_by_the_next_one(run: Run, home
     assert "not known yet" not in run("run", "m3", "--", "echo", "hi")[2], "it is told once"
 
 
+def test_results_that_the_history_did_not_take_are_in_it_after_the_next_run(
+    run: Run, home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(_history: History, _records: object) -> int:
+        raise StoreFullError("the disk is full")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(History, "write", full)
+        status, out, err = run("run", "all", "--json", "--", "echo", "hi")
+        assert (status, err) == (0, "beffroi: the disk is full\n")
+        assert run("run", "m1", "--", "echo", "again")[0] == 0  # what was left is left for a better day
+    first = json.loads(out)["id"]
+    assert run("run", "m2", "--", "echo", "later")[0] == 0
+    with History.open(home.database_path) as history:
+        results = {result.machine: result for result in history.command_results(first)}
+        assert {name: result.state.value for name, result in results.items()} == dict.fromkeys(("m1", "m2", "m3"), "ok")
+        assert "what the audit log says" in (results["m1"].message or "")
+        assert len(history.command_runs(9)) == 3
+    assert not list((home.console_path / "running").iterdir())
+
+
+def test_nothing_is_sent_that_cannot_be_written_down(run: Run, home: Home) -> None:
+    (home.console_path / "running").write_text("no folder")
+    status, out, _err = run("run", "m1", "--json", "--", "echo", "hi")
+    result = json.loads(out)["results"][0]
+    assert (status, result["state"], result["stdout"]) == (1, "failed", "")
+    assert result["message"].startswith("not sent, since it must be written down first:")
+    assert not (home.console_path / "audit.log").exists()
+
+
 def test_progress_is_one_line_that_leaves_nothing_behind() -> None:
     clock = iter([0.0, 0.01, 0.5, 0.6])
     stream = StringIO()
