@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hmac
 import os
-import ssl
 from collections import OrderedDict
 from pathlib import Path
 
@@ -31,7 +30,8 @@ from core.protocol.pairing import (
     site_code_level,
 )
 from core.records import Level
-from core.transport.identity import Identity, fingerprint_octets, fingerprint_of
+from core.transport.certificate import console_certificate
+from core.transport.identity import Identity, fingerprint_octets
 
 TRIES = 5
 ADDRESS_TRIES = 5
@@ -161,13 +161,11 @@ class PairingDesk:
         if begin.is_site_code and self._is_blocked(address, now_s):
             raise PairingRefusedError("tries")
         try:
-            der = ssl.PEM_cert_to_DER_cert(begin.certificate_pem)
-            pem = ssl.DER_cert_to_PEM_cert(der)
-            ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cadata=pem)
-        except (ValueError, ssl.SSLError) as error:
-            raise RemoteProtocolError(f"what a console shows is not a certificate: {error}") from error
+            shown = console_certificate(begin.certificate_pem)
+        except ValueError as error:
+            raise RemoteProtocolError(f"what a console shows is not a certificate of a console: {error}") from error
         challenge = PairChallenge(salt=window.salt, nonce=os.urandom(NONCE_OCTETS))
-        return Attempt(window, begin, challenge, pem, fingerprint_of(der), address)
+        return Attempt(window, begin, challenge, shown.pem, shown.fingerprint, address)
 
     def prove(self, attempt: Attempt, proof: bytes, now_s: float) -> tuple[AuthorizedConsole, PairProof]:
         """Trust the console of a right proof and close the window of a one-time code; raises PairingRefusedError."""

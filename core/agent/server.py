@@ -70,9 +70,10 @@ class AgentServer:
         self._statuses = Statuses(collector)
         consoles.refresh()
         desk.refresh()
-        pems = consoles.certificates()
-        self._context = agent_context(identity, pems)
-        self._pinned = {fingerprint_of_pem(pem) for pem in pems}
+        self._context = agent_context(identity, ())
+        self._pinned: set[str] = set()
+        for pem in consoles.certificates():
+            self._pin(pem)
         self._links: dict[AgentLink, None] = {}
         self._gate = Gate(self._context, lambda host: AgentLink(self, host), self._strangers)
         self._are_links_gone = asyncio.Event()
@@ -238,8 +239,11 @@ class AgentServer:
     def _pin(self, pem: str) -> None:
         fingerprint = fingerprint_of_pem(pem)
         if fingerprint not in self._pinned:
-            trust(self._context, pem)
             self._pinned.add(fingerprint)
+            try:
+                trust(self._context, pem)
+            except ValueError as error:
+                log.error("certificate %s is of no use: %s", fingerprint, error)
 
     # What the agent does by itself.
 

@@ -13,11 +13,12 @@ from agent_site import Agent, Console
 
 from core.agent import gate
 from core.agent import server as server_module
-from core.agent.consoles import Consoles
+from core.agent.consoles import AuthorizedConsole, Consoles
 from core.errors import HostUnknownError, PortInUseError
 from core.protocol import messages
 from core.protocol.messages import Hello, NotTrusted, ProcessPage, StatusMessage, Subscribe
 from core.records import Level
+from core.transport.identity import fingerprint_of
 from core.transport.tls import console_context, pairing_context
 
 
@@ -326,6 +327,24 @@ def test_max_level_caps_what_a_line_says(agent, who):
             return console.hello.level
 
     assert asyncio.run(talk()) is Level.RUN
+
+
+def test_a_certificate_that_cannot_be_loaded_is_nobodys_and_stops_nobody_else(agent, who):
+    octets = b"\x30\x03\x02\x01\x01"
+    entry = AuthorizedConsole(fingerprint=fingerprint_of(octets), level=Level.RUN)
+    agent.consoles.add(entry, ssl.DER_cert_to_PEM_cert(octets))
+
+    async def talk():
+        async with agent.running():
+            levels = []
+            for number in range(2):  # loaded at the start, and with a list that has changed
+                console = await Console.connect(agent, who.console1)
+                levels.append(console.hello.level)
+                await console.close()
+                agent.consoles.add(AuthorizedConsole(fingerprint=fingerprint_of(bytes([number]))), "")
+            return levels
+
+    assert asyncio.run(talk()) == [Level.RUN, Level.RUN]
 
 
 def test_three_consoles_and_three_agents_of_one_name_are_told_apart(tmp_path, who):

@@ -9,12 +9,13 @@ import ssl
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.asymmetric import ec, rsa, utils
 from cryptography.x509.oid import NameOID
 
 from core.transport.certificate import console_certificate
 from core.transport.identity import fingerprint_of_pem
 from core.transport.key_maker import make_key_and_certificate
+from core.transport.p256 import is_signed_by
 
 
 def test_our_own_certificate_is_read_with_its_name():
@@ -77,6 +78,56 @@ def test_a_cut_or_changed_certificate_never_raises_anything_but_value_error():
             continue
     with pytest.raises(ValueError, match="follows"):
         console_certificate(_pem(der + b"\0"))
+
+
+LONG = "a" * 64
+
+
+def _element(tag, content):
+    size = len(content)
+    return bytes([tag]) + (bytes([size]) if size < 0x80 else b"\x82" + size.to_bytes(2)) + content
+
+
+def _with(der, serial=None, signature=None):
+    """A certificate under another serial number, or another signature."""
+    outer, inner = der[4:], der[8:]  # under a long name both are longer than 255 octets
+    signed, rest = inner[: int.from_bytes(outer[2:4])], outer[4 + int.from_bytes(outer[2:4]) :]
+    if serial is not None:
+        signed = signed[:5] + _element(0x02, serial) + signed[7 + signed[6] :]
+    if signature is not None:
+        rest = rest[:12] + _element(0x03, signature)
+    return _element(0x30, _element(0x30, signed) + rest)
+
+
+def test_a_twin_under_the_name_and_key_of_another_is_refused():
+    """In a trust store it would hide the certificate of whoever has that key."""
+    der = ssl.PEM_cert_to_DER_cert(make_key_and_certificate(LONG)[1].decode())
+    for twin in (_with(der, b"\1"), _with(der, b"\1", b"\0\x30\6\2\1\1\2\1\1")):
+        with pytest.raises(ValueError, match="not signed by its own key"):
+            console_certificate(_pem(twin))
+    assert console_certificate(_pem(_with(der, b"\1")), is_signature_checked=False).name == LONG
+
+
+@pytest.mark.parametrize("is_signature_checked", [True, False])
+@pytest.mark.parametrize("octets", [b"", b"\0", b"\0\1", b"\xff\x80", b"\1" * 21])
+def test_what_openssl_would_not_load_is_refused(octets, is_signature_checked):
+    der = ssl.PEM_cert_to_DER_cert(make_key_and_certificate(LONG)[1].decode())
+    for made in (_with(der, serial=octets), _with(der, signature=b"\x09" + octets)):
+        with pytest.raises(ValueError, match=r".+"):
+            console_certificate(_pem(made), is_signature_checked=is_signature_checked)
+
+
+def test_signatures_are_checked_as_the_library_does():
+    for size in range(12):
+        key, message = ec.generate_private_key(ec.SECP256R1()), bytes(size)
+        r, s = utils.decode_dss_signature(key.sign(message, ec.ECDSA(hashes.SHA256())))
+        form = serialization.Encoding.X962, serialization.PublicFormat.UncompressedPoint
+        point = key.public_key().public_bytes(*form)
+        assert is_signed_by(point, message, r, s)
+        off_curve = point[:-1] + bytes([point[-1] ^ 1])
+        for other in ((point, b"x" + message, r, s), (point, message, s, r), (off_curve, message, r, s)):
+            assert not is_signed_by(*other)
+        assert not any(is_signed_by(point, message, *pair) for pair in ((0, s), (r, 0), (0, 0), (-r, s), (r, 1 << 256)))
 
 
 @pytest.mark.parametrize("text", ["", "x" * 20_000, "-----BEGIN CERTIFICATE-----\n?\n-----END CERTIFICATE-----"])
