@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib import import_module
 from pathlib import Path
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event, inspect, make_url, pool, text
@@ -36,6 +38,9 @@ _WRITE_FAILURES = {
 _REFUSAL = "refusal"
 _FILE = "file"
 _PAUSE_S = 0.02
+
+_upgrading = threading.Lock()
+"""Threads of this process upgrade one after the other: a thread of ours is no other program that a user could close."""
 
 
 class UnwritableError(StoreError):
@@ -277,8 +282,9 @@ def _bring_up(connection: Connection, path: Path) -> None:
         revision = _revision(connection, path)
     if revision == REVISIONS[-1]:
         return
-    with writing(connection):
-        if _revision(connection, path) != REVISIONS[-1]:  # another process may have been first
+    import_module("alembic.command")  # 0.2 s and more on a busy machine, while nobody waits for the database
+    with _upgrading, writing(connection):
+        if _revision(connection, path) != REVISIONS[-1]:  # another thread or process may have been first
             _upgrade(connection)
 
 
@@ -299,7 +305,7 @@ def _revision(connection: Connection, path: Path) -> str | None:
 
 
 def _upgrade(connection: Connection) -> None:
-    from alembic import command  # 0.2 s, and needed once in the life of a database
+    from alembic import command  # needed once in the life of a database
     from alembic.config import Config
 
     config = Config()

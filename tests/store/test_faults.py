@@ -10,14 +10,17 @@ import sys
 import tempfile
 import textwrap
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from sqlalchemy import Connection
 
 from core.errors import ConfigError, StoreError, StoreFullError, StoreLockedError, StoreNewerError
 from core.records import Measurement, MeterIdentity, MeterReadings
+from core.store import connection
 from core.store.history import History
 
 posix = pytest.mark.skipif(os.name != "posix", reason="limits and rights of POSIX")
@@ -51,6 +54,24 @@ def test_one_that_another_program_is_making_is_waited_for(tmp_path: Path) -> Non
     with History.open(location) as history:
         assert history.refusal is None
     ending.join()
+
+
+def test_a_thread_of_ours_that_makes_it_is_no_other_program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    location = tmp_path / "beffroi.db"
+    upgrade, is_making = connection._upgrade, threading.Event()
+
+    def slow(opened: Connection) -> None:
+        is_making.set()
+        time.sleep(0.3)
+        upgrade(opened)
+
+    monkeypatch.setattr(connection, "_upgrade", slow)
+    first = threading.Thread(target=lambda: History.open(location).close())
+    first.start()
+    assert is_making.wait(5)
+    with History.open(location, busy_timeout_s=0.05) as history:
+        assert history.meters() == []
+    first.join()
 
 
 def test_locked_by_another_program(path: Path) -> None:
