@@ -198,11 +198,14 @@ QPushButton:hover, QToolButton:hover { background: $raised; }
 QPushButton:focus, QToolButton:focus { border: 1px solid $accent; }
 QPushButton:checked, QToolButton:checked, QPushButton[role="primary"] {
     background: $accent; color: $on_accent; border: 1px solid $accent; }
+QPushButton:checked:focus, QToolButton:checked:focus, QPushButton[role="primary"]:focus {
+    border: 2px solid $text; padding: 5px 13px; }
 QPushButton:disabled, QToolButton:disabled { color: $dim; background: $ground; border: 1px solid $line; }
 QPushButton[role="chip"] { padding: 3px 10px; border-radius: 11px; }
 QPushButton[role^="switch"] { padding: 2px 6px; border: 1px solid transparent; color: $dim; }
 QPushButton[role^="switch"]:checked { background: $raised; color: $text; border: 1px solid $line; }
-QPushButton[role^="switch"]:focus { border: 1px solid $accent; }
+QPushButton[role^="switch"]:focus { padding: 2px 6px; border: 1px solid $accent; }
+QPushButton[role="chip"]:focus { padding: 3px 10px; border: 1px solid $accent; }
 QPushButton[role="switch-warning"] { color: $warning; }
 QPushButton[role="switch-critical"] { color: $critical; }
 QPlainTextEdit#command { padding: 2px 5px; }

@@ -12,6 +12,7 @@ from PyQt5.QtWidgets import (
     QDialog,
     QFormLayout,
     QHBoxLayout,
+    QLabel,
     QLayout,
     QLineEdit,
     QMessageBox,
@@ -92,6 +93,8 @@ class FormDialog(QDialog):
     def add_row(self, label: str, field: QWidget | QLayout) -> None:
         """One line of the form."""
         caption = plain_label(label, "dim")
+        if isinstance(field, QLabel) and field.wordWrap():  # no form gives room to what asks for none
+            field.setSizePolicy(QSizePolicy.Expanding, QSizePolicy.Preferred)
         self.form.addRow(caption, field)
         if isinstance(field, QWidget):
             caption.setBuddy(field)

@@ -18,6 +18,11 @@ from gui.models.equipment import money
 from gui.widgets.labels import plain_label
 
 
+def how_chosen() -> str:
+    """What groups and tags are good for."""
+    return _("Commands and the filter of the list choose a group as @lab and a tag as tag:printer.")
+
+
 class EditMachineDialog(FormDialog):
     """`edited(machine)` with what was changed; the first group is the one that the machine is listed under."""
 
@@ -30,8 +35,9 @@ class EditMachineDialog(FormDialog):
         self.groups.setPlaceholderText(_("separated by commas; it is listed under the first one"))
         self.add_row(_("Groups"), self.groups)
         self.tags = QLineEdit(", ".join(machine.tags))
-        self.tags.setPlaceholderText(_("words such as printer or first-floor; commands choose them as tag:printer"))
+        self.tags.setPlaceholderText(_("words such as printer or first-floor"))
         self.add_row(_("Tags"), self.tags)
+        self.add_wide(plain_label(how_chosen(), "dim", wrap=True))
         self.notes = QPlainTextEdit(machine.notes)
         self.notes.setTabChangesFocus(True)
         self.notes.setMinimumHeight(120)

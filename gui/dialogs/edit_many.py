@@ -14,6 +14,7 @@ from core.language import _, ngettext
 from core.machine_tags import check_tags, tags_of
 from core.records import Machine
 from gui.dialogs.base import FormDialog
+from gui.dialogs.edit_machine import how_chosen
 from gui.plain_text import one_line
 from gui.widgets.labels import plain_label
 
@@ -33,16 +34,17 @@ class EditManyDialog(FormDialog):
         self._machines = tuple(machines)
         self.add_row(_("Groups now"), _counts(group for machine in machines for group in machine.groups))
         self.add_groups = QLineEdit()
-        self.add_groups.setPlaceholderText(_("separated by commas; a machine without groups is listed under the first"))
+        self.add_groups.setPlaceholderText(_("separated by commas"))
         self.add_row(_("Add to groups"), self.add_groups)
         self.take_groups = QLineEdit()
         self.add_row(_("Take out of groups"), self.take_groups)
         self.add_row(_("Tags now"), _counts(tag for machine in machines for tag in machine.tags))
         self.add_tags = QLineEdit()
-        self.add_tags.setPlaceholderText(_("words such as printer or first-floor; commands choose them as tag:printer"))
+        self.add_tags.setPlaceholderText(_("words such as printer or first-floor"))
         self.add_row(_("Add tags"), self.add_tags)
         self.take_tags = QLineEdit()
         self.add_row(_("Take tags away"), self.take_tags)
+        self.add_wide(plain_label(how_chosen(), "dim", wrap=True))
 
     def on_accept(self) -> None:
         """Tell which machines change, once all of it can be kept."""

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from PyQt5.QtCore import QByteArray, QDataStream, QIODevice, QSize, Qt, QTimer, pyqtSignal
-from PyQt5.QtGui import QHideEvent, QPaintEvent, QShowEvent
+from PyQt5.QtGui import QPaintEvent
 from PyQt5.QtWidgets import QLayout, QSplitter, QStackedLayout, QVBoxLayout, QWidget
 
 from core.language import _
@@ -62,7 +62,7 @@ class MachinePage(QWidget):
         self.tabs = MachineTabs()
         self.processes = self.tabs.processes
         self.moment_strip = MomentStrip()
-        self.moment = MachineMoment(self.range, self.moment_strip, self.processes.model, self)
+        self.moment = MachineMoment(self.range, self.moment_strip, self.tabs.running, self)
         self.curves = MachineCurves(self.range, lambda: self.moment.recent.cores(self._name))
         self.export_button = ExportButton(self.write_export, self._export_name)
         self.header = MachineHeader(self.range, self.export_button)
@@ -117,7 +117,7 @@ class MachinePage(QWidget):
     def apply_processes(self, table: ProcessTable) -> None:
         """Show one more pass over the machine's processes."""
         if table.machine == self._name:
-            self.processes.apply(table)
+            self.tabs.apply_processes(table)
             self.moment.renew()
 
     def apply_details(self, answer: ServiceList | SessionList | PortList) -> None:
@@ -214,16 +214,6 @@ class MachinePage(QWidget):
         if self.curves.group is None:
             QTimer.singleShot(0, self.build_plots)
 
-    def showEvent(self, event: QShowEvent) -> None:
-        """Draw while somebody looks."""
-        super().showEvent(event)
-        self.curves.start()
-
-    def hideEvent(self, event: QHideEvent) -> None:
-        """Do nothing while nobody looks."""
-        super().hideEvent(event)
-        self.curves.stop()
-
     def minimumSizeHint(self) -> QSize:
         """Two rows of cards, some processes."""
         return QSize(420, 2 * LEAST_CARD_PX + _LEAST_TABS_PX + 150)
@@ -263,6 +253,7 @@ class MachinePage(QWidget):
         self.moment.chosen.connect(self.curves.set_moment)
         self.moment_strip.process_wanted.connect(self._on_use)
         self.tabs.asked.connect(self._on_asked)
+        self.tabs.bar.currentChanged.connect(self.moment.renew)
         self.processes.end_wanted.connect(lambda chosen: self._on_processes(ActKind.END, chosen))
         self.processes.kill_wanted.connect(lambda chosen: self._on_processes(ActKind.KILL, chosen))
         self.tabs.services.restart_wanted.connect(self._on_restart)
@@ -282,10 +273,7 @@ class MachinePage(QWidget):
             self.command_wanted.emit(self._name)
 
     def _on_use(self, use: ProcessUse) -> None:
-        process = self.processes.model.find(use.pid, use.started_s)
-        if process is not None:
-            self.tabs.show_kind("processes")
-            self.processes.show_process(process)
+        self.tabs.show_process(use.pid, use.started_s)
 
     def _on_processes(self, kind: ActKind, chosen: list[Process]) -> None:
         if self._name is not None and chosen:

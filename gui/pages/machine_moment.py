@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Sequence
 
 from PyQt5.QtCore import QObject, QTimer, pyqtSignal
 
@@ -11,7 +11,6 @@ from core.language import _
 from core.machine_records import MinuteProcesses, ProcessUse
 from gui import numbers
 from gui.models.machine_recent import MachineRecent, busiest
-from gui.models.processes import ProcessModel
 from gui.models.shown_span import next_request_id
 from gui.widgets.moment_strip import MomentStrip
 from gui.widgets.time_range import TimeRange
@@ -25,6 +24,9 @@ _FEW_PIXELS = 0.004
 _LONGEST_S = 6 * 3600.0
 _SETTLED_MS = 150
 
+Running = Callable[[], Collection[tuple[int, int]] | None]
+"""Tells which processes (pid, start to the second) run now; None while that is not known."""
+
 
 class MachineMoment(QObject):
     """Takes them from memory where they are there, else `wanted` asks the history (request, machine, start, end).
@@ -36,7 +38,7 @@ class MachineMoment(QObject):
     chosen = pyqtSignal(object)
 
     def __init__(
-        self, time_range: TimeRange, strip: MomentStrip, running: ProcessModel, parent: QObject | None = None
+        self, time_range: TimeRange, strip: MomentStrip, running: Running, parent: QObject | None = None
     ) -> None:
         super().__init__(parent)
         self._range = time_range
@@ -180,7 +182,7 @@ class MachineMoment(QObject):
 
     def _show(self, when: str, uses: tuple[ProcessUse, ...]) -> None:
         self._found = (when, uses)
-        self._strip.show_processes(when, uses, self._running.starts(), can_go_back=self._chosen_s is not None)
+        self._strip.show_processes(when, uses, self._running(), can_go_back=self._chosen_s is not None)
 
     def _say(self, at_s: float, words: str) -> None:
         self._found = None

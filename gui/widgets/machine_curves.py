@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from PyQt5.QtCore import QSize, Qt, pyqtSignal
-from PyQt5.QtGui import QResizeEvent
+from PyQt5.QtGui import QHideEvent, QResizeEvent, QShowEvent
 from PyQt5.QtWidgets import QGridLayout, QHBoxLayout, QWidget
 
 from core.language import _
@@ -159,16 +159,6 @@ class MachineCurves(QWidget):
         if self.group is not None:
             self.group.apply_points(points, request_id)
 
-    def start(self) -> None:
-        """Somebody looks."""
-        if self.group is not None:
-            self.group.start()
-
-    def stop(self) -> None:
-        """Nobody does."""
-        if self.group is not None:
-            self.group.stop()
-
     def apply(self, status: Status | None, *, is_stale: bool) -> None:
         """Show the numbers of a status, grey where they are old."""
         cpu = status.cpu if status is not None else None
@@ -195,6 +185,18 @@ class MachineCurves(QWidget):
         if memory is not None and 0 < memory.total_bytes != self._total_bytes:
             self._total_bytes = memory.total_bytes
             self._show_total()
+
+    def showEvent(self, event: QShowEvent) -> None:
+        """Draw while somebody looks: also from the moment on when a machine is chosen on the page that is open."""
+        super().showEvent(event)
+        if self.group is not None:
+            self.group.start()
+
+    def hideEvent(self, event: QHideEvent) -> None:
+        """Do nothing while nobody looks."""
+        super().hideEvent(event)
+        if self.group is not None:
+            self.group.stop()
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         """Where there is little room the swap is told by its curve alone."""

@@ -8,6 +8,7 @@ from PyQt5.QtWidgets import QFrame, QHBoxLayout, QSizePolicy, QStackedWidget, QT
 
 from core.language import _
 from core.machine_records import PortList, ServiceList, SessionList
+from core.records import ProcessTable
 from gui.widgets.card import GAP, MARGIN
 from gui.widgets.labels import plain_label, set_role
 from gui.widgets.machine_list_panels import ListPanel, PortPanel, ServicePanel, SessionPanel
@@ -38,6 +39,7 @@ class MachineTabs(QFrame):
         }
         self._kinds = list(self.panels)
         self._is_away = False
+        self._sought: tuple[int, float | None] | None = None
         self.bar = QTabBar()
         self.bar.setObjectName("card-tabs")
         self.bar.setDrawBase(False)
@@ -54,7 +56,7 @@ class MachineTabs(QFrame):
             panel.counted.connect(lambda words, at=at: self._show_count(at, words))
             if isinstance(panel, ListPanel):
                 panel.asked.connect(lambda kind=kind: self.ask(kind))
-                panel.process_wanted.connect(self.show_pid)
+                panel.process_wanted.connect(self.show_process)
         self._said = plain_label("", wrap=True, selectable=True)
         self._said.hide()
         head = QHBoxLayout()
@@ -80,15 +82,23 @@ class MachineTabs(QFrame):
         """Bring a tab to the front."""
         self.bar.setCurrentIndex(self._kinds.index(kind))
 
-    def show_pid(self, pid: int) -> None:
-        """Show a process in its table."""
-        process = self.processes.model.find(pid)
+    def running(self) -> set[tuple[int, int]] | None:
+        """(pid, start to the second) of what runs; None while nobody looks at the table, for it is old then."""
+        model = self.processes.model
+        return model.starts() if self.kind == "processes" and model.count else None
+
+    def show_process(self, pid: int, started_s: float | None = None) -> None:
+        """Show a process in its table: at once where it is there, else once the table that is asked for has come."""
+        self._sought = pid, started_s
+        self.say("", None)
+        is_known = self.running() is not None or self._is_away
         self.show_kind("processes")
-        if process is not None:
-            self.processes.show_process(process)
+        if is_known or self.processes.model.find(pid, started_s) is not None:
+            self._find_sought()
 
     def forget(self) -> None:
         """Another machine is shown: nothing is known of it yet."""
+        self._sought = None
         self.say("", None)
         for panel in self.panels.values():
             panel.clear("")
@@ -118,6 +128,11 @@ class MachineTabs(QFrame):
         """Why nothing may be ended or restarted on this machine; "" where it may."""
         self.processes.set_why_not(reason)
         self.services.set_why_not(reason)
+
+    def apply_processes(self, table: ProcessTable) -> None:
+        """Show one more pass over the processes."""
+        self.processes.apply(table)
+        self._find_sought()
 
     def apply(self, answer: ServiceList | SessionList | PortList) -> None:
         """Show an answer."""
@@ -187,6 +202,16 @@ class MachineTabs(QFrame):
         else:
             self._timer.start(period_ms)
         self.ask(self.kind)
+
+    def _find_sought(self) -> None:
+        sought, self._sought = self._sought, None
+        if sought is None:
+            return
+        process = self.processes.model.find(*sought)
+        if process is not None:
+            self.processes.show_process(process)
+        else:
+            self.say(_("Process {pid} does not run any more.").format(pid=sought[0]), None)
 
     def _on_time(self) -> None:
         self.ask(self.kind)

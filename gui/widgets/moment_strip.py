@@ -57,13 +57,16 @@ class MomentStrip(QWidget):
         self.show_words(_("Busiest"), "", can_go_back=False)
 
     def show_processes(
-        self, when: str, uses: Sequence[ProcessUse], running: Collection[tuple[int, float]], *, can_go_back: bool
+        self, when: str, uses: Sequence[ProcessUse], running: Collection[tuple[int, float]] | None, *, can_go_back: bool
     ) -> None:
-        """These processes, busiest first; those of `running` (pid, start to the second) can be shown in the table."""
+        """These processes, busiest first; those of `running` (pid, start to the second) can be shown in the table.
+
+        While nobody looks at the table it is not known which ones run (None): all can be looked for there.
+        """
         self._show_head(when, can_go_back=can_go_back)
         self._uses = list(uses[:MOST])
         for button, use in zip(self._buttons, self._uses, strict=False):
-            does_run = (use.pid, round(use.started_s)) in running
+            does_run = running is None or (use.pid, round(use.started_s)) in running
             button.setText(_label(use))
             button.setEnabled(does_run)
             words = _words(use)

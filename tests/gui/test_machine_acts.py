@@ -263,6 +263,23 @@ def test_the_busiest_of_now_come_from_memory_and_one_that_runs_is_found_in_the_t
     assert "away" in page.moment_strip.texts()[1]
 
 
+def test_a_busy_process_is_looked_for_while_its_table_is_not_looked_at(page, qtbot):
+    page.tabs.show_kind("ports")
+    page.moment.recent.follow("m")
+    page.moment.recent.append("m", time.time() - 2, measured(use("python3", 3, 92.0), use("gone", 99, 5.0)))
+    page.moment.renew()
+    strip, processes = page.moment_strip, page.processes
+    assert [button.isEnabled() for button in strip._buttons[:2]] == [True, True]  # nobody knows which ones run
+    for button, shown, said in ((0, [3], ""), (1, [3], "Process 99 does not run any more.")):
+        page.tabs.show_kind("ports")
+        strip._buttons[button].click()
+        page.apply_processes(ProcessTable(machine="m", time_s=time.time(), processes=(process(3, 1),)))
+        assert page.tabs.kind == "processes"
+        assert [one.pid for one in processes.chosen()] == shown
+        assert page.tabs._said.text() == said
+    assert [button.isEnabled() for button in strip._buttons[:2]] == [True, False]
+
+
 def test_a_moment_of_the_past_is_asked_of_the_history_and_stays_when_it_was_clicked(page, qtbot):
     page.build_plots()
     page.range.follow("day")

@@ -185,6 +185,23 @@ def test_live_statuses_are_curves(page: MachinePage, qtbot: QtBot):
     assert [entry.value for entry in page.plot("network").legend_entries()] == ["5.1", "2.1"]
 
 
+def test_curves_run_from_the_moment_a_machine_is_chosen_on_the_open_page(qtbot: QtBot):
+    page = MachinePage()
+    qtbot.addWidget(page)
+    page.resize(1100, 800)
+    page.set_live(SeriesBook())
+    page.show()
+    page.build_plots()
+    drawn: list[bool] = []
+    page.group.drawn.connect(lambda: drawn.append(True))
+    page.show_machine("srv-db")
+    qtbot.waitUntil(lambda: bool(drawn), timeout=3000)
+    page.show_machine(None)
+    del drawn[:]
+    page.range.changed.emit()
+    assert not drawn
+
+
 def test_older_curves_are_asked_from_the_history_of_the_machine(page: MachinePage, qtbot: QtBot):
     with qtbot.waitSignal(page.history_wanted, timeout=3000) as told:
         qtbot.mouseClick(page.range_bar.buttons["day"], Qt.LeftButton)

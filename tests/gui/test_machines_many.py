@@ -4,6 +4,7 @@ import pytest
 from dialog_parts import gather, words
 from machine_records import machine, report
 from PyQt5.QtCore import Qt
+from PyQt5.QtWidgets import QLabel
 
 from core.errors import UsageError
 from core.records import MachineState
@@ -33,6 +34,9 @@ def test_groups_and_tags_of_many_are_added_and_taken_away_at_once(show):
     dialog = show(EditManyDialog(before))
     edited = gather(dialog.edited)
     assert "3" in dialog.windowTitle()
+    for said in ("lab (2), hall (1)", "old (1), new (1)"):
+        [label] = [one for one in dialog.findChildren(QLabel) if one.text() == said]
+        assert label.width() >= label.fontMetrics().horizontalAdvance(said)
     dialog.add_groups.setText("roof")
     dialog.take_groups.setText("lab")
     dialog.add_tags.setText("new")
