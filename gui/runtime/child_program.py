@@ -25,6 +25,9 @@ class ChildProgram(QObject):
     """
 
     line_read = pyqtSignal(str)
+    fell = pyqtSignal(str)
+    """It ended by itself and is started again soon; the last words of its stderr."""
+
     died = pyqtSignal(str)
     """It ended by itself and is not started again; the last words of its stderr."""
 
@@ -116,6 +119,7 @@ class ChildProgram(QObject):
             return
         delay_s = 2 ** (self._restarts - self._restarts_left)
         self._restarts_left -= 1
+        self.fell.emit(self._last_error)
         self._timer.start(delay_s * 1000)
 
     def _on_settled(self) -> None:

@@ -101,6 +101,7 @@ class Console(QObject):
         self.services.mailbox.delivered.connect(self._on_delivered)
         self.services.crashed.connect(self._on_crashed)
         self.local_agent.failed.connect(self._on_crashed)
+        self.local_agent.mended.connect(self._on_mended)
         self.machines.loaded.connect(self._on_loaded)
         self.machines.known.connect(lambda reports: self._on_delivered(Delivery(tuple(reports), ())))
         self.machines.local_pairing_wanted.connect(self.local_agent.pair_again)

@@ -24,6 +24,8 @@ from gui.wiring.machines import MachineDesk
 
 PAIR_RETRY_MS = 1500
 PAIR_TRIES = 3
+AGAIN_MS = 15_000
+"""Given up, it is tried again so often: what was wrong may be mended meanwhile, such as the rights of its folder."""
 
 log = logging.getLogger("beffroi.gui")
 
@@ -32,6 +34,8 @@ class LocalAgent(QObject):
     """Starts, pairs, follows and ends the agent of this home; one that runs already is used as it is."""
 
     failed = pyqtSignal(str)
+    mended = pyqtSignal(str)
+    """What `failed` told is over."""
 
     def __init__(self, home: Home, services: Services, desk: MachineDesk, parent: QObject | None = None) -> None:
         super().__init__(parent)
@@ -44,6 +48,11 @@ class LocalAgent(QObject):
         self._address: tuple[str, int] | None = None
         self._code = ""
         self._tries_left = PAIR_TRIES
+        self._complaint = ""
+        self._again = QTimer(self)
+        self._again.setSingleShot(True)
+        self._again.setInterval(AGAIN_MS)
+        self._again.timeout.connect(self.start)
 
     @property
     def pid(self) -> int:
@@ -71,6 +80,7 @@ class LocalAgent(QObject):
             words.append("--pair")
         self._child = ChildProgram(words, self)
         self._child.line_read.connect(self._on_line)
+        self._child.fell.connect(self._on_fell)
         self._child.died.connect(self._on_died)
         self._child.start()
 
@@ -84,6 +94,7 @@ class LocalAgent(QObject):
 
     def request_stop(self) -> None:
         """Ask the child to end."""
+        self._again.stop()
         for child in (self._child, self._pairing):
             if child is not None:
                 child.request_stop()
@@ -119,6 +130,9 @@ class LocalAgent(QObject):
 
     def _on_listening(self, host: str, port: int) -> None:
         """The port changes with each start: the pinned certificate is what stays."""
+        if self._complaint:
+            self.mended.emit(self._complaint)
+            self._complaint = ""
         self._address = ("127.0.0.1" if host in ("0.0.0.0", "::") else host, port)  # noqa: S104 compared, not listened on
         if self._child is not None:
             self._note_path.write_text(str(self._child.pid), encoding="ascii")
@@ -161,8 +175,21 @@ class LocalAgent(QObject):
         else:
             self.failed.emit(_("this machine's own agent could not be paired: {reason}").format(reason=error))
 
+    def _on_fell(self, words: str) -> None:
+        """Say so at its first end: it is started again, but what it says mostly needs somebody."""
+        complaint = _("this machine's own agent does not stay alive: {reason}").format(
+            reason=words.removeprefix("beffroi: ") or _("it gave no reason")
+        )
+        if complaint != self._complaint:
+            self._complaint = complaint
+            self.failed.emit(complaint)
+
     def _on_died(self, words: str) -> None:
-        self.failed.emit(_("this machine's own agent does not stay alive: {reason}").format(reason=words))
+        self._on_fell(words)
+        if self._child is not None:
+            self._child.deleteLater()
+            self._child = None
+        self._again.start()
 
 
 def _running_at(folder: Path) -> tuple[str, int, int] | None:

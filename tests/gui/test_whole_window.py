@@ -261,3 +261,13 @@ def test_a_slot_that_raises_is_said_and_the_window_goes_on(qtbot, home, open_win
     window._on_exception(ValueError, ValueError("odd"), None)
     assert "ValueError: odd" in window.main_window.notice()
     assert window.main_window.isVisible()
+
+
+def test_an_agent_that_cannot_start_is_told_at_once_and_comes_when_that_is_mended(qtbot, home, open_window):
+    home.agent_path.mkdir()
+    home.agent_path.chmod(0o755)
+    window = open_window()
+    qtbot.waitUntil(lambda: f"chmod 700 {home.agent_path}" in window.main_window.notice(), timeout=SLOW_MS)
+    home.agent_path.chmod(0o700)
+    _wait_online(qtbot, window)
+    assert window.main_window.notice() == ""
