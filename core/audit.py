@@ -63,6 +63,17 @@ class AuditLog:
     def __init__(self, path: Path) -> None:
         self.path = path
 
+    def size(self) -> int:
+        """Octets of the log; raises ConfigError where that cannot be told."""
+        try:
+            return self.path.stat().st_size
+        except FileNotFoundError:
+            return 0
+        except OSError as error:
+            raise ConfigError(
+                _("{path} cannot be read: {reason}").format(path=self.path, reason=error.strerror)
+            ) from error
+
     def append(self, entries: Sequence[Mapping[str, object]]) -> None:
         """Write `entries` in this order and return once they are on disk, by one sync for all of them.
 

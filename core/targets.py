@@ -161,18 +161,12 @@ def _kinds(targets: Sequence[str], book: TargetBook) -> set[str]:
 def _unknown_yet(target: str, book: TargetBook) -> str:
     """Why an `os:` or a `state:` that could mean a machine means none; "" for all other targets."""
     kind, value = _qualifier(target) or ("", "")
-    if kind == "os":
-        unknown = [machine.name for machine in book.machines if not machine.os]
-        if not unknown:
-            return ""
+    if kind == "os" and (unknown := [machine.name for machine in book.machines if not machine.os]):
         text = _("no machine is meant by {target!r}; what {names} run is not known: it is learned when they are linked")
-    elif kind == "state":
-        unknown = [machine.name for machine in book.machines if machine.name not in book.states]
-        if not unknown:
-            return _("no machine is {state} now").format(state=value)
+    elif kind == "state" and (unknown := [name for name in _Reading(book).read(ALL) if name not in book.states]):
         text = _("no machine is meant by {target!r}; where {names} stand is not known yet")
     else:
-        return ""
+        return _("no machine is {state} now").format(state=value) if kind == "state" else ""
     return text.format(target=target, names=_some(unknown))
 
 

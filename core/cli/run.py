@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -12,7 +13,7 @@ from core.cli.output import print_json, print_problem
 from core.cli.parser import number, whole_number
 from core.cli.run_printing import Show, print_gathered, print_summary
 from core.cli.targets import no_machines_text
-from core.errors import UsageError
+from core.errors import ConfigError, UsageError
 from core.gather import fold_names
 from core.language import _
 from core.records import CommandProgress, CommandRequest, CommandResult, CommandState, Machine
@@ -115,7 +116,7 @@ def _run(options: argparse.Namespace) -> int:
             options.window,
         )
         owed = console.recover_commands()
-        console.record([request])  # before it is sent: what is killed meanwhile is found by the next one
+        _announce(console, request)
         show = Show(request, is_live=len(machines) == 1, is_quiet=options.json or options.gather)
         run_until_signalled(lambda signalled: _execute(console, machines, request, show, owed, signalled))
         results = [show.results[name] for name in request.machines]
@@ -125,6 +126,7 @@ def _run(options: argparse.Namespace) -> int:
         )
         if not console.record([*progress, *show.late]):
             console.journal.hold()
+        console.journal.settle(request.id, request.machines)
     _tell_late(show.late, {sent.request.id: sent.request.line for sent in owed})
     if options.json:
         print_json(
@@ -141,6 +143,13 @@ def _run(options: argparse.Namespace) -> int:
     return exit_status(
         result.state is CommandState.NOT_ALLOWED for result in results if result.state is not CommandState.OK
     )
+
+
+def _announce(console: Console, request: CommandRequest) -> None:
+    """Before a machine is even reached: what is killed meanwhile is found by the next one, which tells its end."""
+    with contextlib.suppress(ConfigError):  # nor will anything be sent, which is said of each machine
+        console.journal.begin(SentRun(request=request, machines={}, offset=console.audit.size()))
+    console.record([request])
 
 
 def _window(text: str) -> int:

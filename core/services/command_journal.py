@@ -98,7 +98,7 @@ class CommandJournal:
             self._write_ended()
 
     def hold(self) -> None:
-        """The history did not take the last results: they are left for the next process, as the audit log knows them."""
+        """The history did not take the last results: they are left for the next process, by the audit log."""
         self._is_held = True
 
     def close(self) -> None:

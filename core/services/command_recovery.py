@@ -105,7 +105,7 @@ def _found(
     found = _Found()
     if not runs:
         return found
-    size = audit.path.stat().st_size if audit.path.exists() else 0
+    size = audit.size()
     said = _said(audit.path, min(run.offset for run in runs), {run.request.id for run in runs})
     for run in runs:
         is_moved = size < run.offset  # a log that somebody has put away says nothing of what was sent

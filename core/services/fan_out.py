@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from msgspec.structs import replace
 
 from core.audit import AuditLog
-from core.errors import BeffroiError, ConfigError
+from core.errors import BeffroiError
 from core.language import _
 from core.records import (
     CommandOutput,
@@ -186,18 +186,13 @@ class FanOut:
 
         def write() -> None:
             if journal is not None and runs:
-                offset = audit.path.stat().st_size if audit.path.exists() else 0
+                offset = audit.size()
                 mine = replace(request, machines=tuple(decisions))
                 journal.begin(SentRun(request=mine, machines=runs, offset=offset))
             audit.append(entries)
 
-        try:
-            # a thread of its own: the loop's pool may be full of names that are looked up
-            await asyncio.get_running_loop().run_in_executor(self._writing, write)
-        except OSError as error:
-            raise ConfigError(
-                _("{path} cannot be read: {reason}").format(path=audit.path, reason=error.strerror)
-            ) from error
+        # a thread of its own: the loop's pool may be full of names that are looked up
+        await asyncio.get_running_loop().run_in_executor(self._writing, write)
 
     def _begin(self, run: _Run, decisions: Mapping[str, str]) -> None:
         watches = self._watches()

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from core.cli.app import main
 from core.cli.run_printing import Progress
@@ -88,6 +89,11 @@ def run(home: Home, agents: tuple[Path, int, Identity], capsys: pytest.CaptureFi
         return status, printed.out, printed.err
 
     return typed
+
+
+def runs_of(home: Home) -> list[Any]:
+    with History.open(home.database_path) as history:
+        return history.command_runs(9)
 
 
 def add_offline(home: Home, agent: Identity) -> None:
@@ -389,6 +395,26 @@ def test_a_run_that_was_killed_is_told_as_unknown_by_the_next_one(run: Run, home
         results = history.command_results(runs["hang"].id)
     assert all("whether it was sent" in (result.message or "") for result in results)
     assert "not known yet" not in run("run", "m3", "--", "echo", "hi")[2], "it is told once"
+
+
+def test_a_run_killed_before_it_sent_anything_is_told_too(run: Run, home: Home, agents: Any) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:  # takes links and says nothing: `run` waits for it
+        with History.open(home.database_path) as history:
+            machine = history.machines()[0]
+            history.save_machine(replace(machine, name="silent", port=silent.getsockname()[1]))
+        words = [sys.executable, "main.py", "--home", str(home.path), "run", "silent", "m1", "--", "echo", "hi"]
+        with subprocess.Popen(words, cwd=ROOT) as child:
+            deadline_s = time.monotonic() + 20
+            while not list(home.console_path.glob("running/*.jsonl")) or not runs_of(home):
+                assert time.monotonic() < deadline_s
+                time.sleep(0.05)
+            child.kill()
+    assert run("run", "m1", "--", "echo", "again")[0] == 0
+    with History.open(home.database_path) as history:
+        (killed,) = (one for one in history.command_runs(9) if "hi" in one.line)
+        results = history.command_results(killed.id)
+    assert {result.machine: result.state.value for result in results} == {"silent": "cancelled", "m1": "cancelled"}
+    assert results[0].message == "never sent: the console was ended before"
 
 
 def test_results_that_the_history_did_not_take_are_in_it_after_the_next_run(
