@@ -54,11 +54,13 @@ def decide(request: ExecStart, level: Level, policy: Policy, platform: str) -> t
     decision = policy.decide(words, level)
     if decision.is_allowed or decision.reason == "level":
         return words, decision
+    misuse = builtins.misuse(words)
+    if misuse and (shell is None or not is_raw):
+        return words, Decision(reason="parameter", rule=misuse)  # at raw, too: a program of that name has a path
     if is_raw:
         argv = words if shell is None else _shell_argv(shell, words, line)
         return words, Decision(argv=argv, is_raw=True)
-    misuse = builtins.misuse(words)
-    return words, Decision(reason="parameter", rule=misuse) if misuse else decision
+    return words, decision
 
 
 def split_prefix(words: tuple[str, ...]) -> tuple[str | None, tuple[str, ...], str]:

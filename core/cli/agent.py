@@ -35,6 +35,7 @@ from core.home import Home, Lock, make_private_folder, write_private
 from core.language import _
 from core.protocol.messages import plain_text
 from core.protocol.pairing import new_code, shown_code
+from core.protocol.trust_messages import NEVER
 from core.records import Level
 from core.transport.address import parse_address, shown_address
 from core.transport.identity import ensure_identity
@@ -72,7 +73,7 @@ def register(commands: argparse._SubParsersAction[argparse.ArgumentParser], comm
     pair.add_argument(
         "--minutes", type=_minutes, metavar="N", default=DEFAULT_MINUTES, help=_("how long the code holds (default 10)")
     )
-    pair.set_defaults(handler=pair_console)
+    pair.set_defaults(handler=pair_console, empty_document={"code": None, "level": None, "expires": None})
     consoles = verbs.add_parser(
         "consoles", parents=[common], help=_("list, change or revoke the consoles trusted here")
     )
@@ -170,6 +171,7 @@ def pair_console(options: argparse.Namespace) -> int:
                 expires = datetime.fromtimestamp(window.end_s, UTC).isoformat(timespec="seconds")
                 document = {"code": shown_code(code), "level": level.value, "expires": expires.replace("+00:00", "Z")}
                 print_json(document)
+                options.empty_document = None
             else:
                 print(f"code: {shown_code(code)}", flush=True)
             if not _is_running(folder):
@@ -234,7 +236,7 @@ def change_console(options: argparse.Namespace) -> int:
     if options.level is not None:
         found = replace(found, level=Level(options.level))
     if options.expires is not None:
-        found = replace(found, expires=None if options.expires == "never" else _day(options.expires))
+        found = replace(found, expires=None if options.expires == NEVER else _day(options.expires))
     words = ["consoles.change", found.fingerprint, f"level={found.level.value}", f"expires={found.expires or 'never'}"]
     AuditLog(options.home.agent_path / "audit.log").append(
         [{"event": "consoles", "operator": _user_name(), "argv": words, "decision": "allowed", "rule": "administrator"}]
@@ -257,11 +259,14 @@ def _no_such_console(fingerprint: str) -> BeffroiError:
 
 def _day(text: str) -> date:
     try:
-        return date.fromisoformat(text)
+        day = date.fromisoformat(text)
     except ValueError as error:
         raise UsageError(
             _("{text} is not a day; write such as 2027-12-31").format(text=plain_text(text, 40))
         ) from error
+    if day < datetime.now(UTC).date():
+        raise UsageError(_("{day} is over already; to trust a console no more, use revoke").format(day=day))
+    return day
 
 
 def _stop_signal() -> asyncio.Event:
@@ -359,7 +364,7 @@ def _interrupted_by_sigterm() -> Iterator[None]:
 def _minutes(text: str) -> float:
     minutes = number(text)
     if not 0 < minutes <= 24 * 60:
-        raise argparse.ArgumentTypeError(_("from 0 to 1440 minutes"))
+        raise argparse.ArgumentTypeError(_("above 0 and at most 1440 minutes"))
     return minutes
 
 

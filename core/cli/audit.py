@@ -17,7 +17,8 @@ from core.audit import AuditFilter
 from core.audit_entries import all_lines, newest_lines
 from core.audit_head import head_path
 from core.cli.moments import moment
-from core.cli.output import print_json, print_json_array, print_text
+from core.cli.output import print_json, print_json_array, print_problem, print_text
+from core.cli.parser import whole_number
 from core.home import Home
 from core.language import _
 from core.protocol.messages import plain_text
@@ -57,8 +58,12 @@ def show_logs(options: argparse.Namespace) -> int:
     if options.json:
         print_json_array(found)
         return 0
+    is_empty = True
     for entry in found:
         print_text(_line(entry))
+        is_empty = False
+    if is_empty:
+        print_problem(_("no entry is like that") if _logs(options.home) else _("nothing was recorded yet"))
     return 0
 
 
@@ -130,7 +135,7 @@ def verify_logs(options: argparse.Namespace) -> int:
 
 
 def _count(text: str) -> int:
-    number = int(text)
+    number = whole_number(text)
     if number < 1:
         raise argparse.ArgumentTypeError(_("a number above 0 is needed"))
     return number

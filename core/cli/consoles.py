@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
+import datetime
 import sys
 from collections.abc import Callable, Coroutine
 from pathlib import Path
@@ -22,6 +23,7 @@ from core.cli.targets import no_machines_text
 from core.errors import BeffroiError, ConfigError, NotTrustedError, RefusedError, UsageError
 from core.language import _, ngettext
 from core.protocol.messages import plain_text
+from core.protocol.trust_messages import NEVER
 from core.records import Event, Level, Machine, Severity
 from core.services import console_cards, console_trust
 from core.services.agent_poller import AgentPoller
@@ -31,6 +33,7 @@ from core.services.waiting import first_of
 from core.transport.identity import fingerprint_symbols, same_fingerprint
 
 _LEVELS = tuple(level.value for level in Level)
+_SHORTENED_SYMBOLS = 8
 _Work = Callable[[AgentPoller, str], Coroutine[Any, Any, Any]]
 
 
@@ -136,7 +139,7 @@ def _list(options: argparse.Namespace) -> int:
 def _admit(options: argparse.Namespace) -> int:
     card = console_cards.read_card_file(Path(options.file))
     level, expires = Level(options.level), _day(options.expires)
-    if expires == "never":
+    if expires == NEVER:
         expires = None
     print_problem(f"{plain_text(card.name, 64)}: {card.fingerprint}")
     if options.fingerprint is not None:
@@ -155,6 +158,8 @@ def _admit(options: argparse.Namespace) -> int:
 
 
 def _revoke(options: argparse.Namespace) -> int:
+    _check_shortened(options.fingerprint)
+
     def work(console: Console) -> _Work:
         acting = _acting(console)
 
@@ -171,6 +176,7 @@ def _revoke(options: argparse.Namespace) -> int:
 def _change(options: argparse.Namespace) -> int:
     if options.level is None and options.expires is None:
         raise UsageError(_("say what is to change: --level or --expires"))
+    _check_shortened(options.fingerprint)
     level, expires = Level(options.level) if options.level else None, _day(options.expires)
 
     def work(console: Console) -> _Work:
@@ -189,7 +195,10 @@ def _change(options: argparse.Namespace) -> int:
 def _site(options: argparse.Namespace) -> int:
     path = Path(options.output)
     with Console(options) as console:
-        words, count = console_cards.write_site(path, console.history.machines(), console.name, now_s())
+        machines = console.history.machines()
+        if not any(machine.fingerprint for machine in machines):
+            raise UsageError(_("no machine is paired with this console yet: there is nothing to write"))
+        words, count = console_cards.write_site(path, machines, console.name, now_s())
     if options.json:
         print_json({"file": str(path), "machines": count, "words": words})
     else:
@@ -259,7 +268,8 @@ def _on_machines(
     with Console(options) as console:
         machines = console.chosen(options.targets)
         if not machines:
-            raise UsageError(no_machines_text())
+            print_problem(no_machines_text())
+            return DONE, []
         names = [machine.name for machine in machines]
         failures: list[bool] = []
         work_on = work(console)
@@ -269,7 +279,7 @@ def _on_machines(
                 take(name, result)
             else:
                 failures.append(isinstance(error, RefusedError))
-                print_problem(f"{name}: {error}")
+                print_problem(str(error) if str(error).startswith(f"{name} ") else f"{name}: {error}")
 
         async def main(signalled: asyncio.Event) -> int:
             async with console.polling(machines, lambda _record: None, 60.0, sections=()) as poller:
@@ -287,12 +297,18 @@ def _on_machines(
         return (stopped or exit_status(failures)), names
 
 
+def _check_shortened(fingerprint: str) -> None:
+    """Raises UsageError where a shortened fingerprint is too short to be meant."""
+    if len(fingerprint_symbols(fingerprint)) < _SHORTENED_SYMBOLS:
+        raise UsageError(_("write the fingerprint as listed, or its first eight symbols or more"))
+
+
 async def _named(poller: AgentPoller, name: str, fingerprint: str) -> str:
     """The whole fingerprint that a shortened one means on that machine; raises UsageError."""
     symbols = fingerprint_symbols(fingerprint)
     found = await console_trust.trusted_consoles(poller.link_of(name), name)
     meant = [item for item in found.consoles if fingerprint_symbols(item.fingerprint).startswith(symbols)]
-    if len(symbols) < 8 or len(meant) != 1:
+    if len(meant) != 1:
         raise UsageError(
             _(
                 "{fingerprint} names no console that is trusted there, or more than one; see: beffroi consoles list"
@@ -318,6 +334,8 @@ def _print_consoles(options: argparse.Namespace, rows: list[tuple[str, TrustedCo
                 for machine, item in rows
             ]
         )
+        return
+    if not rows:
         return
     print_table(
         [_("machine"), _("console"), _("level"), _("from"), _("expires"), _("online"), _("fingerprint")],
@@ -345,11 +363,14 @@ def _day(text: str | None) -> Any:
     if text is None:
         return None
     try:
-        return console_trust.day_of(text)
+        day = console_trust.day_of(text)
     except ValueError as error:
         raise UsageError(
             _("{text} is not a day; write such as 2027-12-31").format(text=plain_text(text, 40))
         ) from error
+    if isinstance(day, datetime.date) and day < datetime.datetime.now(datetime.UTC).date():
+        raise UsageError(_("{day} is over already; to trust a console no more, use revoke").format(day=day))
+    return day
 
 
 def _is_agreed(question: str) -> bool:

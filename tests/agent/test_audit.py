@@ -115,6 +115,11 @@ def test_audit_show_and_verify_cover_both_logs_of_a_home(home, capsys):
     assert all(entry["operator"] is None for entry in entries)
     assert main(["--home", str(home.path), "audit", "show"]) == 0
     assert "\x1b" not in capsys.readouterr().out
+    assert main(["--home", str(home.path), "audit", "show", "--machine", "none"]) == 0
+    assert "no entry is like that" in capsys.readouterr().err
+    with pytest.raises(SystemExit, match="2"):
+        main(["--home", str(home.path), "audit", "show", "--limit", "x"])
+    assert "x is not a whole number" in capsys.readouterr().err
 
 
 def test_audit_verify_ends_with_1_where_a_chain_is_broken(home, capsys):

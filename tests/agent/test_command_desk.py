@@ -367,9 +367,10 @@ def test_managing_needs_its_level_and_its_grammar(site, who, sleeper):
         "service-restart x;reboot",
     ):  # fmt: skip
         words = line.split(" ")
-        denied, _output = _ran(site, who, Level.MANAGE, *words)
-        assert denied.reason == "parameter"
-        assert words[0] in denied.rule
+        for level in (Level.MANAGE, Level.RAW):
+            denied, _output = _ran(site, who, level, *words)
+            assert denied.reason == "parameter"
+            assert words[0] in denied.rule
     assert sleeper.poll() is None
 
 

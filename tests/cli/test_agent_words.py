@@ -132,6 +132,8 @@ def test_agent_pair_in_json_is_one_document(home, capsys):
     document = json.loads(capsys.readouterr().out)
     assert sorted(document) == ["code", "expires", "level"]
     assert document["expires"].endswith("Z")
+    assert main(["--home", str(home.path), "agent", "pair", "--level", "raw", "--json"]) == 3
+    assert json.loads(capsys.readouterr().out) == dict.fromkeys(document)
 
 
 def test_a_site_code_pairs_and_an_ended_one_is_refused_with_3(home, desk, capsys):

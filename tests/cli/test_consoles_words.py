@@ -109,6 +109,32 @@ def test_a_file_of_no_use_is_told_of_with_2(tmp_path, ada, capfd, content, words
     assert len(found.err) < 1000
 
 
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("revoke", "", "all"), "first eight symbols"),
+        (("revoke", "SHA256:ABCD", "all"), "first eight symbols"),
+        (("change", "ABC", "all", "--level", "view"), "first eight symbols"),
+        (("change", "ABCDEFGH", "all", "--expires", "2001-01-01"), "over already"),
+        (("list", "state:asleep"), "states are"),
+    ],
+)
+def test_what_cannot_be_meant_is_said_before_a_machine_is_asked(ada, say, words, said):
+    nothing, err = say(ada, "consoles", *words, status=2)
+    assert nothing is None
+    assert said in err
+    assert "m1:" not in err
+
+
+def test_a_console_without_machines_has_an_empty_list_and_nothing_to_write(tmp_path, say):
+    listed, err = say(tmp_path / "new", "consoles", "list")
+    assert listed == []
+    assert "machines add" in err
+    _nothing, err = say(tmp_path / "new", "consoles", "site", "-o", tmp_path / "site.json", status=2)
+    assert "nothing to write" in err
+    assert not (tmp_path / "site.json").exists()
+
+
 def test_the_administrator_changes_a_line_by_hand(ada, agent, say):
     listed, _err = say(agent.folder, "agent", "consoles")
     own = listed[0]["fingerprint"]
@@ -117,3 +143,4 @@ def test_the_administrator_changes_a_line_by_hand(ada, agent, say):
     changed, _err = say(agent.folder, "agent", "consoles", "change", own, "--expires", "never", "--level", "run")
     assert (changed[0]["expires"], changed[0]["level"]) == (None, "run")
     assert main(["--home", str(agent.folder), "agent", "consoles", "change", own]) == 2
+    assert main(["--home", str(agent.folder), "agent", "consoles", "change", own, "--expires", "2001-01-01"]) == 2
