@@ -201,6 +201,8 @@ QPushButton:checked, QToolButton:checked, QPushButton[role="primary"] {
 QPushButton:checked:focus, QToolButton:checked:focus, QPushButton[role="primary"]:focus {
     border: 2px solid $text; padding: 5px 13px; }
 QPushButton:disabled, QToolButton:disabled { color: $dim; background: $ground; border: 1px solid $line; }
+QToolButton[role="more"]:checked { background: $card; color: $text; border: 1px solid $line; padding: 6px 14px; }
+QToolButton[role="more"]:checked:focus { border: 1px solid $accent; padding: 6px 14px; }
 QPushButton[role="chip"] { padding: 3px 10px; border-radius: 11px; }
 QPushButton[role^="switch"] { padding: 2px 6px; border: 1px solid transparent; color: $dim; }
 QPushButton[role^="switch"]:checked { background: $raised; color: $text; border: 1px solid $line; }

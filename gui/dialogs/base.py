@@ -95,6 +95,8 @@ class FormDialog(QDialog):
         caption = plain_label(label, "dim")
         if isinstance(field, QLabel) and field.wordWrap():  # no form gives room to what asks for none
             field.setSizePolicy(QSizePolicy.Expanding, QSizePolicy.Preferred)
+        elif isinstance(field, QComboBox) and field.isEditable():  # as wide as other fields that are typed in
+            field.setSizePolicy(QSizePolicy.Expanding, QSizePolicy.Fixed)
         self.form.addRow(caption, field)
         if isinstance(field, QWidget):
             caption.setBuddy(field)
@@ -102,7 +104,9 @@ class FormDialog(QDialog):
                 field.setAccessibleName(label)
 
     def add_wide(self, item: QWidget | QLayout) -> None:
-        """Something as wide as the dialog."""
+        """Something as wide as the dialog; what opens in it makes room for itself."""
+        if isinstance(item, More):
+            item.toggled.connect(self._grow)
         self.form.addRow(item)
 
     def add_button(self, text: str, slot: object) -> QPushButton:
@@ -185,6 +189,7 @@ class More(QWidget):
         super().__init__(parent)
         self._button = QToolButton()
         self._button.setText(_("More ▾"))
+        self._button.setProperty("role", "more")
         self._button.setCheckable(True)
         self._button.toggled.connect(self._on_toggled)
         self._inside = QWidget()

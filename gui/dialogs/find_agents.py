@@ -117,6 +117,9 @@ class FindAgentsDialog(FormDialog):
     def apply_done(self, progress: SweepProgress, seconds: float) -> None:
         """All addresses have been asked."""
         self.set_busy(False)
+        agents = [row for row in range(self.table.rowCount()) if self._at(row).kind is SweepKind.AGENT]
+        if agents and self._chosen() is None:
+            self.table.selectRow(agents[0])
         text = _("{words}; it took {seconds} s").format(words=_words(progress), seconds=number(seconds, 1))
         if not progress.found:
             text += "\n" + _("On each machine an agent must run, and its firewall must let its port in.")
@@ -131,6 +134,9 @@ class FindAgentsDialog(FormDialog):
         items = self.table.selectedItems()
         find = items[0].data(_FIND_ROLE) if items else None
         return find if isinstance(find, SweepFind) and find.kind is SweepKind.AGENT else None
+
+    def _at(self, row: int) -> SweepFind:
+        return self.table.item(row, _ADDRESS).data(_FIND_ROLE)
 
     def _on_selected(self) -> None:
         self.add_found.setEnabled(self._chosen() is not None)

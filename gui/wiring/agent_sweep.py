@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Mapping
 
 from PyQt5.QtCore import QObject, QTimer, pyqtSignal
+from PyQt5.QtWidgets import QWidget
 
 from core.records import Machine
 from core.site_records import SweepFind, SweepProgress
@@ -26,7 +27,7 @@ class SweepDesk(QObject):
         self,
         services: Services,
         machines: Callable[[], Mapping[str, Machine]],
-        open_add: Callable[[], AddMachineDialog],
+        open_add: Callable[[QWidget], AddMachineDialog],
         parent: QObject | None = None,
     ) -> None:
         super().__init__(parent)
@@ -58,7 +59,7 @@ class SweepDesk(QObject):
             dialog.look_wanted.connect(self._begin)
             dialog.cancelled.connect(self._end)
             dialog.finished.connect(self._on_closed)
-            dialog.add_wanted.connect(lambda host, port, name: self._open_add().propose(host, port, name))
+            dialog.add_wanted.connect(lambda host, port, name: self._open_add(dialog).propose(host, port, name))
             dialog.open()
         return self._dialog
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from msgspec.structs import replace
 from PyQt5.QtCore import QObject, QProcess, QTimer, QUrl, pyqtSignal
 from PyQt5.QtGui import QDesktopServices, QGuiApplication
+from PyQt5.QtWidgets import QWidget
 
 from core.errors import BeffroiError
 from core.language import _, ngettext
@@ -222,9 +223,9 @@ class MachineDesk(QObject):
 
     # Dialogs
 
-    def open_add(self) -> AddMachineDialog:
-        """Add machine…"""
-        dialog = AddMachineDialog(self.machines, parent=self._window)
+    def open_add(self, over: QWidget | None = None) -> AddMachineDialog:
+        """Add machine…, over the window or over a dialog that stays open behind."""
+        dialog = AddMachineDialog(self.machines, parent=over or self._window)
         self._serve_pairing(dialog, None)
         return dialog
 

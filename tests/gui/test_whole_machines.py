@@ -174,11 +174,12 @@ def test_a_look_finds_the_agent_of_this_machine_and_one_more_and_adds_nothing(qt
         assert dialog.table.rowCount() == 1
         find = dialog.table.item(0, 0).data(Qt.UserRole + 1)
         assert (find.kind.value, find.host) == (kind, "127.0.0.1")
-    dialog.table.selectRow(0)
     added = []
-    desk.sweeps._open_add, open_add = lambda: added.append(open_add()) or added[-1], desk.sweeps._open_add
+    open_add = desk.sweeps._open_add
+    desk.sweeps._open_add = lambda over: added.append(open_add(over)) or added[-1]
     dialog.add_found.click()
     assert added[0].address.text() == "127.0.0.1"
+    assert added[0].parent() is dialog
     added[0].reject()
     dialog.ranges.setCurrentText("10.0.0.0/8")
     dialog.on_accept()
