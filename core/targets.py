@@ -106,8 +106,9 @@ def problem(target: str, book: TargetBook) -> str:
     near = _near(target.removeprefix("!"), words(book))
     if near:
         return _("no machine is meant by {target!r}; near: {names}").format(target=target, names=", ".join(near))
-    names = [machine.name for machine in book.machines]
-    known = _some(names)
+    kind = re.match(r"!?(@|[a-z]+:)", target.casefold())
+    alike = [word for word in words(book) if kind and word.startswith(kind[1])]
+    known = _some(alike or [machine.name for machine in book.machines])
     return _("no machine is meant by {target!r}; known are: {names}").format(target=target, names=known)
 
 

@@ -128,6 +128,9 @@ def test_a_mistyped_target_is_told_with_what_is_near() -> None:
         choose(["all", "wbe-*"], BOOK)
     assert "near: tag:edge" in problem("tag:egde", BOOK)
     assert "known are: web-1, web-2" in problem("zzzzzz", BOOK)
+    for kind in ("@", "tag:"):
+        known = problem(f"{kind}zzzzzz", BOOK).partition("known are: ")[2].split(", ")
+        assert known == [word for word in words(BOOK) if word.startswith(kind)]
     assert problem("web-1", BOOK) == ""
     assert "levels are view, run" in problem("level:rum", BOOK)
     assert "states are online" in problem("state:gone", BOOK)

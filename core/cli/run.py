@@ -84,7 +84,7 @@ def register(commands: Any, common: argparse.ArgumentParser) -> None:
     run.add_argument(
         "rest", nargs=argparse.REMAINDER, action=_TargetsAndWords, left=left, metavar="TARGET... -- WORD..."
     )
-    run.set_defaults(handler=_run, targets=[], words=[], timeout=30.0, gather=False, window=0, failed_of="")
+    run.set_defaults(handler=_run, targets=[], words=[], timeout=30.0, gather=False, window=0, failed_of=None)
 
 
 def result_document(result: CommandResult) -> dict[str, object]:
@@ -161,12 +161,12 @@ def _window(text: str) -> int:
 
 def _machines(console: Console, options: argparse.Namespace) -> list[Machine]:
     """Where it is to run; raises UsageError where that is nowhere."""
-    if not options.targets and not options.failed_of:
+    if not options.targets and options.failed_of is None:
         raise UsageError(_("say where: run TARGET... -- WORD..., with all for every machine"))
     machines = console.chosen(options.targets)
     if not machines:
         raise UsageError(no_machines_text())
-    if options.failed_of:
+    if options.failed_of is not None:  # an empty one, of a script, does not mean every machine
         failed = _failed_of(console, options.failed_of)
         machines = [machine for machine in machines if machine.name in failed]
         if not machines:
@@ -181,7 +181,7 @@ def _failed_of(console: Console, run_id: str) -> set[str]:
         run_id = runs[0].id if runs else run_id
     results = console.history.command_results(run_id)
     if not results:
-        raise UsageError(_("the history has no run {id}").format(id=run_id))
+        raise UsageError(_("the history has no run {id}").format(id=run_id or "''"))
     failed = {result.machine for result in results if result.state is not CommandState.OK}
     if not failed:
         raise UsageError(_("run {id} succeeded on all of its machines").format(id=run_id))

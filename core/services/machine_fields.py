@@ -24,7 +24,7 @@ def check_name(name: str) -> str:
     if not name.isprintable() or name != name.strip():
         raise BadFieldError(_("the name {name!r} has characters that cannot be shown").format(name=name))
     bad = next((letter for letter in name if letter in "/*?[]"), None)
-    if name[0] in "@-":
+    if name[0] in "@-!":
         bad = name[0]
     if bad is not None and not _is_ipv6_with_port(name):
         raise BadFieldError(_("the name {name!r} may not have {letter!r} there").format(name=name, letter=bad))

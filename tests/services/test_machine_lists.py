@@ -86,6 +86,7 @@ def test_bytes_of_spreadsheets_are_read_whatever_their_encoding(content: bytes |
         ("[::1", "is not an address"),
         ("all,10.0.0.1:1", "means all machines"),
         ("@x,10.0.0.1:1", "may not have '@'"),
+        ("!x,10.0.0.1:1", "may not have '!'"),
         ("a/b,10.0.0.1:1", "may not have '/'"),
         ("x\x1b[2J,10.0.0.1:1", "cannot be shown"),
         ("n" * 65 + ",10.0.0.1:1", "1 to 64 characters"),
