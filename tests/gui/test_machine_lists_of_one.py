@@ -108,7 +108,7 @@ def test_of_more_processes_than_anybody_reads_the_busiest_are_shown_and_all_are_
     assert model.rowCount() == 1
 
 
-@pytest.mark.parametrize("started_s", [-5.0, 1e300, time.time() + 1e6, float("nan")])
+@pytest.mark.parametrize("started_s", [-5.0, 1e300, 4e9, float("nan")])
 def test_a_process_of_no_calendar_is_shown_without_a_time(started_s):
     model = tree(process(1, started_s=started_s, cpu_percent=float("nan"), memory_bytes=-1, name=NASTY))
     for column in range(model.columnCount()):
