@@ -32,7 +32,7 @@ def identity_words(report: MachineReport) -> str:
             _("up {duration}").format(duration=numbers.duration(system.uptime_s)),
             f"Python {system.python}" if system.python else "",
         ]
-    if report.interval_s is not None:
+    if report.interval_s is not None and report.state in (MachineState.ONLINE, MachineState.LATE):
         each = numbers.duration(report.interval_s)
         parts.append(_("polled each second") if report.interval_s == 1 else _("polled every {time}").format(time=each))
     if report.level is not None:

@@ -67,7 +67,9 @@ class MachineHeader(QWidget):
         self._identity.setVisible(bool(words))
         is_well = report.state is MachineState.ONLINE
         self._banner.setVisible(not is_well)
-        self._banner.setText("  ".join(part for part in (f"{state_words(report)}.", next_words(report)) if part))
+        state = state_words(report).rstrip()
+        ended = state if state[-1:] in ".?!…" else f"{state}."
+        self._banner.setText("  ".join(part for part in (ended, next_words(report)) if part))
         set_role(self._banner, "warning" if report.state is MachineState.LATE else "critical")
         may_run = report.state not in AWAY and report.level is not Level.VIEW
         self.command_button.setEnabled(may_run)

@@ -117,6 +117,8 @@ class MachineTabs(QFrame):
         """While the machine is away what is known is grey, with `words`; else `nothing` is said. "" once it is back."""
         self._is_away = bool(words)
         for panel in self.panels.values():
+            if isinstance(panel, ListPanel):
+                panel.refresh_button.setEnabled(not self._is_away)
             if panel.model.count:
                 panel.set_stale(words)
             elif words:

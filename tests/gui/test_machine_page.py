@@ -164,6 +164,16 @@ def test_a_machine_that_is_away_says_since_when_and_why_and_greys_its_numbers(pa
     assert "offline" not in _shown_text(page)
 
 
+def test_what_is_wrong_is_said_in_whole_sentences_and_nothing_can_be_asked_meanwhile(page: MachinePage):
+    page.apply_report(_report(state=MachineState.OFFLINE, error="nothing listens there; is the port right?"))
+    assert "is the port right?  See that it is on" in _shown_text(page)
+    assert "polled" not in _shown_text(page)
+    assert not page.tabs.ports.refresh_button.isEnabled()
+    page.apply_report(_report())
+    assert "polled each second" in _shown_text(page)
+    assert page.tabs.ports.refresh_button.isEnabled()
+
+
 def test_news_of_another_machine_change_nothing(page: MachinePage):
     page.apply_report(_report(machine="other"))
     page.apply_processes(_table(_process(1), machine="other"))
