@@ -271,14 +271,16 @@ def _is_read_only(field: QWidget) -> bool:
     return isinstance(field, QPlainTextEdit | QLineEdit) and field.isReadOnly()
 
 
-def ask(parent: QWidget | None, title: str, text: str, action: str) -> bool:
-    """True when the user agrees to `action`; the text is shown as it is."""
+def ask(parent: QWidget | None, title: str, text: str, action: str, *, is_lasting: bool = True) -> bool:
+    """True when the user agrees to `action`; Enter alone agrees to nothing that lasts. The text is shown as it is."""
     box = QMessageBox(parent)
     box.setIcon(QMessageBox.Question)
     box.setWindowTitle(title)
     box.setTextFormat(Qt.PlainText)
     box.setText(text)
     agree = box.addButton(action, QMessageBox.AcceptRole)
-    box.addButton(_("Cancel"), QMessageBox.RejectRole)
+    cancel = box.addButton(_("Cancel"), QMessageBox.RejectRole)
+    box.setDefaultButton(cancel if is_lasting else agree)
+    box.setEscapeButton(cancel)
     box.exec_()
     return box.clickedButton() is agree

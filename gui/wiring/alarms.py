@@ -149,7 +149,7 @@ class AlarmDesk(QObject):
             "Mute {count} machines for 1 hour? Nothing that happens to them rings meanwhile.",
             len(names),
         ).format(count=len(names))
-        if len(names) == 1 or ask(self._window, _("Mute machines"), question, _("Mute")):
+        if len(names) == 1 or ask(self._window, _("Mute machines"), question, _("Mute"), is_lasting=False):
             self.mute([f"machine/{name}" for name in names])
 
     def mute(self, sources: Sequence[str]) -> None:

@@ -21,6 +21,7 @@ from gui.dialogs.add_several import AddSeveralDialog
 from gui.dialogs.base import ask
 from gui.dialogs.edit_machine import EditMachineDialog
 from gui.main_window import MainWindow
+from gui.models.consoles import short_names
 from gui.runtime.services import Services
 from gui.wiring.agent_sweep import SweepDesk
 from gui.wiring.machine_edits import MachineEditDesk
@@ -336,6 +337,8 @@ class MachineDesk(QObject):
             "Remove {count} machines? Their history is kept; to see them again they must be paired again.",
             len(known),
         ).format(first=known[0] if known else "", count=len(known))
+        if len(known) > 1:
+            question += f"\n\n{short_names(known)}"
         if not known or not (is_agreed or ask(self._window, _("Remove machines"), question, _("Remove"))):
             return
         for name in known:

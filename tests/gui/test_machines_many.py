@@ -3,14 +3,15 @@
 import pytest
 from dialog_parts import gather, words
 from machine_records import machine, report
-from PyQt5.QtCore import Qt
-from PyQt5.QtWidgets import QLabel
+from PyQt5.QtCore import Qt, QTimer
+from PyQt5.QtWidgets import QApplication, QLabel
 
 from core.errors import UsageError
 from core.records import MachineState
 from core.site_records import SweepFind, SweepKind, SweepProgress
 from gui.dialogs.add_machine import AddMachineDialog
 from gui.dialogs.add_several import AddSeveralDialog
+from gui.dialogs.base import ask
 from gui.dialogs.edit_machine import EditMachineDialog
 from gui.dialogs.edit_many import EditManyDialog
 from gui.dialogs.find_agents import FindAgentsDialog
@@ -218,3 +219,9 @@ def test_many_machines_are_muted_once_the_user_agrees_to_how_many(qtbot, monkeyp
     desk._mute_machines(["m1", "m2"])
     assert "2 machines" in asked[0]
     assert muted[1:] == (["machine/m1", "machine/m2"] if agrees else [])
+
+
+@pytest.mark.parametrize("is_lasting", [True, False])
+def test_enter_alone_agrees_to_nothing_that_lasts(qtbot, is_lasting):
+    QTimer.singleShot(100, lambda: qtbot.keyClick(QApplication.activeModalWidget(), Qt.Key_Return))
+    assert ask(None, "Remove machines", "Remove 2 machines?", "Remove", is_lasting=is_lasting) is not is_lasting
