@@ -41,6 +41,10 @@ log = logging.getLogger("beffroi.poller")
 FLUSH_S = 0.25
 """How soon a result is in the audit log; the last one of a run at once."""
 
+FIRST_REACHED_WITHIN_S = 3.0
+"""A machine that this console is just linking for the first time is waited for so long: it is not offline yet."""
+LOOK_S = 0.05
+
 
 class FanOut:
     """The commands of one poller. Without an `audit` log none is written down: tests alone may do so."""
@@ -82,8 +86,9 @@ class FanOut:
         self._runs[request.id] = run
         try:
             run.executions = {name: self._execution(request, name, run.share) for name in names}
-            decisions = {name: _decision(watches[name]) for name in names}
             try:
+                await self._first_reached(run)
+                decisions = {name: _decision(watches.get(name)) for name in names}
                 await self._write_down(request, decisions)
             except BeffroiError as error:
                 message = _("not sent, since it must be written down first: {reason}").format(reason=error)
@@ -114,12 +119,15 @@ class FanOut:
             return
         watches = self._watches()
         if machines is not None:
-            for execution in [one for one in run.waiting if one.machine in machines]:
-                run.waiting.remove(execution)
-                execution.tell(_cancelled_unsent(execution.machine))
-            for name in run.placed.intersection(machines):
-                if name in watches:
-                    watches[name].commands.cancel(request_id)
+            for name in machines:
+                execution = run.executions.get(name)
+                if name in run.placed:
+                    if name in watches:
+                        watches[name].commands.cancel(request_id)
+                elif execution is not None and not execution.is_told:
+                    with contextlib.suppress(ValueError):  # it is not written down yet
+                        run.waiting.remove(execution)
+                    execution.tell(_cancelled_unsent(name))
             return
         run.is_cancelled = True
         for name in run.names:
@@ -175,6 +183,27 @@ class FanOut:
     def _execution(self, request: CommandRequest, name: str, share: RunShare) -> Execution:
         return Execution(request, name, self._on_output, self._on_result, self._on_step, self._on_over, share)
 
+    async def _first_reached(self, run: _Run) -> None:
+        """Wait for machines that were not tried yet; what is killed meanwhile is found by the next console."""
+        loop, watches = asyncio.get_running_loop(), self._watches()
+        new = [watches[name] for name in run.names if not watches[name].is_settled]
+        if not new:
+            return
+        audit, journal = self._audit, self._journal
+        if audit is not None and journal is not None:
+            announced = replace(run.request, machines=tuple(run.names))
+
+            def announce() -> None:
+                journal.begin(SentRun(request=announced, machines={}, offset=audit.size()))
+
+            await loop.run_in_executor(self._writing, announce)
+        for execution in run.executions.values():
+            execution.step(CommandPlace.WAITING)
+        give_up_s = loop.time() + FIRST_REACHED_WITHIN_S
+        while new and not run.is_cancelled and loop.time() < give_up_s:
+            await asyncio.sleep(LOOK_S)
+            new = [watch for watch in new if not watch.is_settled]
+
     async def _write_down(self, request: CommandRequest, decisions: Mapping[str, str]) -> None:
         """Have it in the journal and in the audit log, on disk, before the first octet leaves."""
         audit, journal, watches = self._audit, self._journal, self._watches()
@@ -197,6 +226,8 @@ class FanOut:
     def _begin(self, run: _Run, decisions: Mapping[str, str]) -> None:
         watches = self._watches()
         for name, execution in run.executions.items():
+            if execution.is_told:
+                continue  # cancelled, or the console was closed, while it was written down
             if decisions[name] == "send":
                 run.waiting.append(execution)
             else:
@@ -354,7 +385,9 @@ class _Run:
                     self.take(CommandResult(machine=name, state=CommandState.UNKNOWN, message=message))
 
 
-def _decision(watch: MachineWatch) -> str:
+def _decision(watch: MachineWatch | None) -> str:
+    if watch is None:
+        return MachineState.OFFLINE.value
     return "send" if watch.link is not None else watch.state.value
 
 

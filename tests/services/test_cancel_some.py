@@ -38,3 +38,23 @@ def test_what_runs_there_ends_what_waited_is_never_sent_and_its_place_is_taken(s
         assert sent() == ["m0", "m1", "m2"]
 
     asyncio.run(main())
+
+
+def test_a_machine_that_is_being_linked_is_waited_for_and_one_that_is_away_is_not_sent_to(site: Site) -> None:
+    wanted = new_request(("echo", "hi"), ("m0", "m1", "away"), 5.0, "Ada", time.time())
+
+    async def main() -> None:
+        async with SimulatedAgents(site.agents[0], site.console.certificate_pem) as agents:
+            away = site.machine("away", 1)
+            async with site.polling(site.machine("m0", agents.port), site.machine("m1", agents.port), away) as poller:
+                asked = asyncio.ensure_future(poller.execute(wanted))
+                for _turn in range(2):
+                    await asyncio.sleep(0)
+                poller.cancel(wanted.id, ("m1",))
+                results = {result.machine: result.state for result in await asyncio.wait_for(asked, 5)}
+        assert results == {
+            "m0": CommandState.OK, "m1": CommandState.CANCELLED, "away": CommandState.OFFLINE,
+        }  # fmt: skip
+        assert len(agents.starts) == 1
+
+    asyncio.run(main())
