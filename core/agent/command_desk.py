@@ -16,7 +16,7 @@ from msgspec import Raw
 from msgspec.json import Encoder
 
 from core.agent.collector import Collector
-from core.agent.desk import Desk
+from core.agent.desk import Business, Desk
 from core.agent.environment import platform_name
 from core.agent.link_host import Request
 from core.audit import AuditLog
@@ -91,7 +91,7 @@ class CommandDesk(Desk):
         if self._executor is not None:
             self._executor.detach(link)
 
-    def busy_for(self) -> dict[str, Level]:
+    def busy_for(self) -> dict[str, Business]:
         """See Desk."""
         return {} if self._executor is None else self._executor.owners()
 
@@ -123,7 +123,7 @@ class CommandDesk(Desk):
     def _on_start(self, link: AgentLink, number: int, params: Raw) -> None:
         asked = messages.decode_as(messages.ExecStart, params)
         assert link.console is not None
-        _answer(link, number, asked.exec_id, self.executor.start(link.console, asked, link.now_s()))
+        _answer(link, number, asked.exec_id, self.executor.start(link.console, asked, link.now_s(), link.address))
 
     def _on_fetch(self, link: AgentLink, number: int, params: Raw) -> None:
         exec_id = messages.decode_as(messages.ExecReference, params).exec_id

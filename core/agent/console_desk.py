@@ -228,6 +228,8 @@ class ConsoleDesk(Desk):
             "rule": rule or "",
         }
         self._server.audit.append([entry])
+        if rule is None:
+            self._server.count_refusal(link)  # it costs as much
         if rule is not None:
             raise _NotAllowedError(rule)
 

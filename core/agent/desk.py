@@ -7,7 +7,7 @@ imported by its desk alone, as commands are, it is not even in the program.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from msgspec import Raw
 
@@ -16,6 +16,13 @@ from core.records import Level
 
 if TYPE_CHECKING:
     from core.agent.link import AgentLink
+
+
+class Business(NamedTuple):
+    """What goes on for a console: the level that it needs, and the addresses from which it was begun."""
+
+    level: Level
+    addresses: frozenset[str]
 
 
 class Desk:
@@ -37,8 +44,8 @@ class Desk:
     def detach(self, link: AgentLink) -> None:
         """A link has ended."""
 
-    def busy_for(self) -> Mapping[str, Level]:
-        """Consoles for which something goes on, linked or not, and the level that each needs for it."""
+    def busy_for(self) -> Mapping[str, Business]:
+        """Consoles for which something goes on, linked or not, and the rights that each needs for it."""
         return {}
 
     def distrust(self, fingerprint: str) -> None:

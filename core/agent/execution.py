@@ -30,8 +30,11 @@ class OutputLink(Protocol):
 class Execution:
     """A command that waits, runs, or has ended; owned by the agent's loop."""
 
-    def __init__(self, owner: str, exec_id: str, timeout_s: float, asked_s: float, level: Level = Level.RUN) -> None:
+    def __init__(
+        self, owner: str, exec_id: str, timeout_s: float, asked_s: float, level: Level = Level.RUN, address: str = ""
+    ) -> None:
         self.owner = owner
+        self.address = address
         self.level = level
         self.exec_id = exec_id
         self.timeout_s = timeout_s

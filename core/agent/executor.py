@@ -19,6 +19,7 @@ from core.agent import builtins
 from core.agent.collector import Collector
 from core.agent.consoles import AuthorizedConsole
 from core.agent.decisions import decide
+from core.agent.desk import Business
 from core.agent.environment import find_program
 from core.agent.execution import Execution, OutputLink
 from core.agent.past_commands import Settled, past_of
@@ -28,7 +29,7 @@ from core.agent.program import Program
 from core.audit import AuditLog
 from core.errors import ConfigError
 from core.protocol.messages import ExecDenied, ExecExit, ExecStart, plain_text
-from core.records import Level, Status
+from core.records import Status
 
 log = logging.getLogger("beffroi.agent")
 
@@ -37,6 +38,7 @@ WAITING_AT_MOST = 16
 KEPT_S = 3600.0
 _KEPT_OCTETS = 8 * 1024 * 1024
 _KEPT_RESULTS = 256
+_REFUSED_CHARACTERS = 1000
 
 
 class _Waiting(NamedTuple):
@@ -66,7 +68,9 @@ class Executor:
         self._running = 0
         self._is_stopping = False
 
-    def start(self, console: AuthorizedConsole, request: ExecStart, now_s: float) -> Execution | ExecDenied:
+    def start(
+        self, console: AuthorizedConsole, request: ExecStart, now_s: float, address: str
+    ) -> Execution | ExecDenied:
         """Decide on `request` and write the decision down; a command that is known already is not run again.
 
         What is allowed starts as soon as the caller has returned to the loop.
@@ -91,7 +95,7 @@ class Executor:
                 reason=decision.reason, rule=plain_text(decision.rule, 4096), policy_line=decision.policy_line[:4096]
             )
         timeout_s = min(request.timeout_s, decision.command.timeout_s if decision.command else request.timeout_s)
-        execution = Execution(console.fingerprint, request.exec_id, timeout_s, now_s, console.level)
+        execution = Execution(console.fingerprint, request.exec_id, timeout_s, now_s, console.level, address)
         self._executions[key] = execution
         self._waiting.append(_Waiting(execution, console, request, decision, self.policy))
         asyncio.get_running_loop().call_soon(self._start_waiting)
@@ -138,17 +142,21 @@ class Executor:
     def cancel_of(self, fingerprint: str) -> None:
         """Kill all commands of a console that is trusted no more."""
         for (owner, exec_id), execution in list(self._executions.items()):
-            if owner == fingerprint:
+            if owner == fingerprint and not execution.is_distrusted:
                 execution.is_distrusted = True
+                if execution.is_cancelled and execution.task is not None:
+                    # It has two seconds to end by itself no more.
+                    asyncio.get_running_loop().call_soon(execution.task.cancel)
                 self.cancel(owner, exec_id)
 
-    def owners(self) -> dict[str, Level]:
-        """The consoles whose commands run or wait, each with the highest level at which one was allowed."""
-        found: dict[str, Level] = {}
+    def owners(self) -> dict[str, Business]:
+        """The consoles whose commands run or wait: the highest level at which one was allowed, and from where."""
+        found: dict[str, Business] = {}
         for execution in self._executions.values():
             if execution.exit is None:
-                known = found.get(execution.owner, execution.level)
-                found[execution.owner] = max(known, execution.level, key=lambda level: level.rank)
+                known = found.get(execution.owner, Business(execution.level, frozenset()))
+                level = max(known.level, execution.level, key=lambda level: level.rank)
+                found[execution.owner] = Business(level, known.addresses | {execution.address})
         return found
 
     def detach(self, link: OutputLink) -> None:
@@ -159,11 +167,11 @@ class Executor:
     def expire(self, now_s: float) -> None:
         """Forget results that nobody has fetched for an hour, and the oldest ones beyond the limits."""
         ended = [(key, item) for key, item in self._executions.items() if item.exit is not None]
-        octets = sum(item.output.kept_octets for _key, item in ended)
+        octets = sum(item.output.memory_octets for _key, item in ended)
         for place, (key, item) in enumerate(ended):
             is_beyond = octets > _KEPT_OCTETS or len(ended) - place > _KEPT_RESULTS
             if is_beyond or now_s - item.asked_s > KEPT_S + item.timeout_s:
-                octets -= item.output.kept_octets
+                octets -= item.output.memory_octets
                 self._forget(key)
 
     async def stop(self) -> None:
@@ -302,6 +310,18 @@ def _not_started(execution: Execution, exit_status: int, message: str) -> tuple[
     return "failed", exit_status, message
 
 
+def _shortened(words: tuple[str, ...]) -> list[str]:
+    """Words of what was not run: their first thousand characters say enough, and a quarter of a MiB fills the disk."""
+    shown: list[str] = []
+    left = _REFUSED_CHARACTERS
+    for word in words:
+        if left <= 0:
+            return [*shown, f"… {len(words) - len(shown)} more"]
+        shown.append(word if len(word) <= left else f"{word[:left]}…")
+        left -= len(word) + 1
+    return shown
+
+
 def _audited(
     console: AuthorizedConsole, request: ExecStart, words: tuple[str, ...], decision: Decision
 ) -> dict[str, object]:
@@ -311,7 +331,7 @@ def _audited(
         "console_name": console.name,
         "operator": plain_text(request.operator),
         "exec_id": request.exec_id,
-        "argv": list(words if not decision.argv else decision.argv),
+        "argv": _shortened(words) if not decision.is_allowed else list(decision.argv),
         "decision": "allowed" if decision.is_allowed else "refused",
         "rule": decision.command.id
         if decision.command

@@ -19,6 +19,7 @@ from msgspec.json import Encoder
 from core.agent.consoles import AuthorizedConsole
 from core.agent.link_host import LinkHost
 from core.agent.pairing import Attempt, PairingRefusedError
+from core.agent.patience import RULE
 from core.agent.statuses import SECTIONS
 from core.errors import RemoteProtocolError
 from core.protocol import messages
@@ -103,6 +104,7 @@ class AgentLink(asyncio.Protocol):
         else:
             self.listed, self.console = console, self._server.capped(console)
             self._enter(Phase.HELLO)
+            self._server.make_room(self)
 
     def data_received(self, data: bytes) -> None:
         """Octets from the peer; one misplaced octet ends the link."""
@@ -147,7 +149,8 @@ class AgentLink(asyncio.Protocol):
         self._answer(number, result)
 
     def refuse(self, number: int, code: int, reason: str, data: object = None) -> None:
-        """Refuse request `number`."""
+        """Refuse request `number`; who is refused too often is no longer listened to for a while."""
+        self._server.count_refusal(self)
         self.send(encode_frame(JSON_FRAME, messages.encode_error(number, code, reason, data)))
 
     def now_s(self) -> float:
@@ -245,7 +248,10 @@ class AgentLink(asyncio.Protocol):
             handler = self._server.notifications.get(method)
             if handler is not None:
                 handler(self, envelope.params)
-        else:
+        elif self._server.still_trusts(self):
+            if self._server.is_tired_of(self):
+                self._send_busy(number)
+                return
             own = self._requests.get(method)
             if own is not None:
                 own(number, envelope.params)
@@ -263,6 +269,10 @@ class AgentLink(asyncio.Protocol):
             self.refuse(number, messages.DENIED, f"it needs level {request.level.value}, this console has {level}")
         else:
             request.handler(self, number, params)
+
+    def _send_busy(self, number: int) -> None:
+        denied = messages.ExecDenied(reason="busy", rule=RULE)
+        self.send(encode_frame(JSON_FRAME, messages.encode_error(number, messages.BUSY, RULE, denied)))
 
     def _handle_pairing(self, method: str, number: int | None, params: Raw) -> None:
         try:

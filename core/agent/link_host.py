@@ -52,6 +52,18 @@ class LinkHost(Protocol):
     def capped(self, console: AuthorizedConsole) -> AuthorizedConsole:
         """The console with the level it has here."""
 
+    def still_trusts(self, link: AgentLink) -> bool:
+        """False where the line of its console is not what it was when it came; the link has ended then."""
+
+    def is_tired_of(self, link: AgentLink) -> bool:
+        """True while nothing more of its console is looked at (`core.agent.patience`)."""
+
+    def count_refusal(self, link: AgentLink) -> None:
+        """Something that its console asked for was refused."""
+
+    def make_room(self, link: AgentLink) -> None:
+        """A console that has not said hello yet has one more link."""
+
     def welcome(self, link: AgentLink) -> bool:
         """False where this console has too many links already."""
 

@@ -10,6 +10,8 @@ _LONGEST_PIECE = 16 * 1024
 _MOST_PIECES = 16 * 1024
 """Pieces in a half: a program that writes single octets, now to stdout and now to stderr, costs no more memory."""
 
+_COST_OF_A_PIECE = 160
+
 
 class KeptOutput:
     """Takes output in and hands it out again in order, as often as asked; never grows beyond its two halves.
@@ -56,6 +58,11 @@ class KeptOutput:
     def kept_octets(self) -> int:
         """Octets held now."""
         return self._head_octets + self._tail_octets
+
+    @property
+    def memory_octets(self) -> int:
+        """What that costs: a piece of one octet needs a hundred times as much."""
+        return self.kept_octets + _COST_OF_A_PIECE * (len(self._head) + len(self._tail))
 
     def piece(self, index: int, offset: int, most: int) -> tuple[int, bytes, int, int] | None:
         """Up to `most` octets from `offset` of piece `index` on, None where nothing is there (yet).

@@ -14,12 +14,17 @@ from core.protocol.messages import ExecDenied, plain_text
 _SEARCHED_OCTETS = 8 << 20
 """From the end: some twenty thousand commands."""
 _IDS_REMEMBERED = 2048
+_IDS_IN_ALL = 16384
 
 
 class Settled:
-    """Ids of commands that will never run (again), the last 2,048 of each console: none pushes another's out."""
+    """Ids of commands that will never run (again), the last 2,048 of each console: none pushes another's out.
+
+    Above 16,384 in all, the console that has most of them loses its oldest: consoles without end cost no memory.
+    """
 
     def __init__(self) -> None:
+        self._count = 0
         self._of_consoles: dict[str, OrderedDict[str, ExecDenied]] = {}
 
     def get(self, key: tuple[str, str]) -> ExecDenied | None:
@@ -30,9 +35,14 @@ class Settled:
     def put(self, key: tuple[str, str], denied: ExecDenied) -> None:
         """Remember what is told of a console's id."""
         known = self._of_consoles.setdefault(key[0], OrderedDict())
+        self._count += key[1] not in known
         known[key[1]] = denied
-        while len(known) > _IDS_REMEMBERED:
-            known.popitem(last=False)
+        if len(known) <= _IDS_REMEMBERED:
+            if self._count <= _IDS_IN_ALL:
+                return
+            known = max(self._of_consoles.values(), key=len)
+        known.popitem(last=False)
+        self._count -= 1
 
 
 def past_of(path: Path, fingerprint: str, exec_id: str) -> ExecDenied:

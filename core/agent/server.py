@@ -16,11 +16,12 @@ from msgspec.structs import replace
 import core
 from core.agent.collector import Collector
 from core.agent.consoles import AuthorizedConsole, Consoles
-from core.agent.desk import Desk
+from core.agent.desk import Business, Desk
 from core.agent.gate import SHUTDOWN_TIMEOUT_S, Gate
 from core.agent.link import AgentLink, Phase
 from core.agent.link_host import Request
 from core.agent.pairing import Attempt, PairingDesk, PairingRefusedError
+from core.agent.patience import RULE, Patience
 from core.agent.statuses import SHORTEST_INTERVAL_S, Statuses
 from core.audit import AuditLog
 from core.errors import ConfigError
@@ -68,6 +69,7 @@ class AgentServer:
         self._desk = desk
         self._max_level = Level.VIEW if is_view_only else max_level
         self._statuses = Statuses(collector)
+        self._patience = Patience()
         consoles.refresh()
         desk.refresh()
         self._context = agent_context(identity, ())
@@ -156,6 +158,29 @@ class AgentServer:
         at_work = [link.console for link in self._links if link.phase is Phase.WORK and link.console is not None]
         return {fingerprint_symbols(console.fingerprint) for console in at_work}
 
+    def still_trusts(self, link: AgentLink) -> bool:
+        """False where the line of its console is not what it was when it came; the link has ended then."""
+        self.refresh_consoles()
+        assert link.console is not None
+        self._check_trust(link, link.console, time.time())
+        return link.phase is Phase.WORK
+
+    def is_tired_of(self, link: AgentLink) -> bool:
+        """True while nothing more of its console is looked at."""
+        return link.console is not None and self._patience.is_over(link.console.fingerprint, time.monotonic())
+
+    def count_refusal(self, link: AgentLink) -> None:
+        """Something that its console asked for was refused; the last refusal for a while is told as such."""
+        if link.console is not None and self._patience.count(link.console.fingerprint, time.monotonic()):
+            log.warning("%s of %s: %s", link.console.fingerprint, link.address, RULE)
+
+    def make_room(self, link: AgentLink) -> None:
+        """Push the oldest link of this console out that has not said hello yet, where there are too many of them."""
+        assert link.console is not None
+        silent = [item for item in self._links if item.phase is Phase.HELLO and item.console == link.console]
+        if len(silent) > LINKS_OF_A_CONSOLE:
+            silent[0].abort()
+
     def welcome(self, link: AgentLink) -> bool:
         """False where this console has too many links already."""
         assert link.console is not None
@@ -235,6 +260,8 @@ class AgentServer:
         if self.consoles.refresh():
             for pem in self.consoles.certificates():
                 self._pin(pem)
+            # What waits to be answered goes first.
+            asyncio.get_running_loop().call_soon(self._check_all)
 
     def _pin(self, pem: str) -> None:
         fingerprint = fingerprint_of_pem(pem)
@@ -287,19 +314,28 @@ class AgentServer:
             await asyncio.sleep(WATCH_PERIOD_S)
             self._desk.refresh()
             self.refresh_consoles()
-            now_s = time.time()
-            for link in list(self._links):
-                if link.console is not None and link.phase is not Phase.CLOSED:
-                    self._check_trust(link, link.console, now_s)
+            self._check_all()
             for desk in self._desks:
-                for fingerprint, level in desk.busy_for().items():
-                    self._check_right(fingerprint, level, now_s)
                 desk.look_around(time.monotonic())
 
-    def _check_right(self, fingerprint: str, level: Level, now_s: float) -> None:
+    def _check_all(self) -> None:
+        """End what has no right to go on: links, and what consoles have begun, linked or not."""
+        now_s = time.time()
+        for link in list(self._links):
+            if link.console is not None and link.phase is not Phase.CLOSED:
+                self._check_trust(link, link.console, now_s)
+        for desk in self._desks:
+            for fingerprint, business in desk.busy_for().items():
+                self._check_right(fingerprint, business, now_s)
+
+    def _check_right(self, fingerprint: str, business: Business, now_s: float) -> None:
         """What a console has begun ends with its right to it, though its link be down."""
         listed = self.consoles.find(fingerprint)
-        if listed is None or listed.has_expired(now_s) or self.capped(listed).level.rank < level.rank:
+        if (
+            listed is None
+            or self.capped(listed).level.rank < business.level.rank
+            or any(listed.refusal(address, now_s) for address in business.addresses)
+        ):
             self._distrust(fingerprint)
 
     def _check_trust(self, link: AgentLink, known: AuthorizedConsole, now_s: float) -> None:

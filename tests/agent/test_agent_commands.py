@@ -437,7 +437,7 @@ def test_a_command_cancelled_before_its_first_step_gives_its_place_back(site, wh
             console = site.consoles.find(who.console1.fingerprint)
             for number in range(2 * executor_module.RUNNING_AT_ONCE):
                 asked = ExecStart(exec_id=f"c{number}", words=("sleeps",), timeout_s=20.0)
-                execution = executor.start(console, asked, 0.0)
+                execution = executor.start(console, asked, 0.0, "127.0.0.1")
                 execution.attach(Nobody())
                 executor._start_waiting()  # the task is made, and has not begun
                 executor.cancel(console.fingerprint, asked.exec_id)

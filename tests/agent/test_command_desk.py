@@ -148,6 +148,17 @@ def test_no_console_pushes_out_what_is_remembered_for_another(monkeypatch):
     assert settled.get(("other", "7")).reason == "unknown"
 
 
+def test_ids_of_consoles_without_end_cost_no_memory(monkeypatch):
+    monkeypatch.setattr(past_commands, "_IDS_IN_ALL", 10)
+    settled = past_commands.Settled()
+    settled.put(("one", "first"), ExecDenied(reason="done"))
+    for number in range(100):
+        settled.put((f"console{number % 3}", str(number)), ExecDenied(reason="unknown"))
+        settled.put((f"console{number % 3}", str(number)), ExecDenied(reason="unknown"))
+    assert sum(len(known) for known in settled._of_consoles.values()) == 10
+    assert settled.get(("one", "first")).reason == "done"
+
+
 def test_fetching_needs_the_level_of_running(site, who):
     async def talk(console):
         return await console.ask("exec.fetch", {"nonsense": 1}), await console.ask("policy", {})

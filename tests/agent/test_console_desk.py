@@ -11,6 +11,7 @@ import pytest
 from agent_site import Console
 
 from core import audit
+from core.agent import server
 from core.agent.console_desk import ConsoleDesk
 from core.agent.consoles import Consoles
 from core.agent.policy import Command, Parameter
@@ -254,6 +255,36 @@ def test_revoking_in_mid_command_kills_it_and_takes_the_admitted_along(tmp_path,
     assert took_s < 3.0
     assert Consoles(agent.folder).listed() == ()
     assert (agent.folder / "authorized_consoles").read_text() == ""
+
+
+def test_from_the_moment_of_its_revocation_a_console_starts_nothing(agent, who, monkeypatch):
+    """Not within half a second, which is when the agent looks round by itself."""
+    monkeypatch.setattr(server, "WATCH_PERIOD_S", 60.0)
+    agent.commands = (Command(id="wait", argv=("sleep", SECONDS)),)
+
+    async def scenario():
+        async with agent.running():
+            first = await Console.connect(agent, who.console1)
+            await first.ask("consoles.admit", admission(who.console2), ConsolesChanged)
+            second = await Console.connect(agent, who.console2)
+            for number in range(6):  # four run, two wait
+                start = messages.ExecStart(exec_id=f"e{number}", words=("sleep", SECONDS), timeout_s=60)
+                await second.ask("exec.start", start, messages.ExecAccepted)
+            first.send_request("consoles.revoke", ConsoleRevoke(fingerprint=who.console2.fingerprint))
+            for number in range(200):
+                start = messages.ExecStart(exec_id=f"late{number}", words=("os",), timeout_s=60)
+                second.send_request("exec.start", start)
+            await second.ends()
+            async with asyncio.timeout(5):
+                while agent.executor.owners():  # noqa: ASYNC110 -- nothing tells that all have ended
+                    await asyncio.sleep(0.02)
+            await first.close()
+
+    asyncio.run(scenario())
+    written = [(entry["event"], entry.get("exec_id"), entry.get("decision")) for entry in audit.read(agent.audit_path)]
+    revoked = written.index(("consoles", None, "allowed"), 1)
+    assert not [entry for entry in written[revoked:] if entry[0] == "command"]
+    assert sleepers() == 0
 
 
 def test_the_administrator_forbids_it_for_all(agent, who):

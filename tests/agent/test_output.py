@@ -77,3 +77,11 @@ def test_single_octets_now_here_now_there_cost_no_more_memory():
     held = len(output._head) + len(output._tail)
     assert held * sys.getsizeof(bytearray(b"x")) < 4 << 20
     assert output.dropped_octets + sum(len(data) for _fd, data in _all(output)) == 100_000
+
+
+def test_many_small_pieces_count_for_what_they_cost():
+    output = KeptOutput()
+    for number in range(1000):
+        output.put(1 + number % 2, b"x")
+    assert output.kept_octets == 1000
+    assert output.memory_octets > 100_000

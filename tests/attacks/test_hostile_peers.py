@@ -15,7 +15,9 @@ from agent_site import Agent, Console
 
 from bench.hostile_peers import AgentProcess, console_context_of, under_flood
 from core.agent.consoles import Consoles
+from core.agent.patience import REFUSALS_AT_ONCE
 from core.agent.policy import Command
+from core.protocol import messages
 from core.protocol.frames import JSON_FRAME, encode_frame
 from core.protocol.messages import ExecStart, Hello, PairBegin, Subscribe, encode_request
 from core.records import Level
@@ -168,6 +170,10 @@ def lower(agent: Agent, ada) -> None:
     rewrite(agent, ada, "level=run", "level=view")
 
 
+def narrow(agent: Agent, ada) -> None:
+    rewrite(agent, ada, "level=run", "level=run from=192.0.2.0/24")
+
+
 def rewrite(agent: Agent, ada, old: str, new: str) -> None:
     path = agent.folder / "authorized_consoles"
     lines = [
@@ -178,7 +184,7 @@ def rewrite(agent: Agent, ada, old: str, new: str) -> None:
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="/proc")
 @pytest.mark.parametrize("is_linked", [True, False], ids=["linked", "away"])
-@pytest.mark.parametrize("change", [revoke, expire, lower])
+@pytest.mark.parametrize("change", [revoke, expire, lower, narrow])
 def test_trust_that_ends_in_mid_command_kills_it_within_a_second(agent, people, change, is_linked):
     async def talk() -> None:
         async with agent.running():
@@ -225,22 +231,41 @@ def test_a_console_that_floods_is_read_slowly_and_the_others_are_served(agent, p
     """Each refusal is a line on disk: one console at the lowest level must not hold up the whole agent by them."""
     rewrite(agent, people["zoe"], "level=run", "level=view")
 
-    async def talk() -> tuple[float, int]:
+    async def talk() -> tuple[float, int, int]:
         async with agent.running():
             zoe = await Console.connect(agent, people["zoe"])
             ada = await Console.connect(agent, people["ada"])
             await ada.ask("subscribe", Subscribe(interval_s=0.2))
-            for number in range(4000):
-                zoe.send_request("exec.start", ExecStart(exec_id=f"f{number}", words=("ls",), timeout_s=5.0))
+            for number in range(2000):
+                zoe.send_request("exec.start", ExecStart(exec_id=f"f{number}", words=("ls", "x" * 3000), timeout_s=5.0))
             longest, last_s = 0.0, time.monotonic()
             for _turn in range(6):
                 await ada.notification("status")
                 longest, last_s = max(longest, time.monotonic() - last_s), time.monotonic()
-            lines = len(agent.audit_path.read_bytes().splitlines())
+            while (answer := await zoe.message()).error is None or answer.error.code != messages.BUSY:
+                pass
+            written = agent.audit_path.read_bytes()
             await zoe.close()
             await ada.close()
-            return longest, lines
+            return longest, len(written.splitlines()), len(written)
 
-    longest, lines = asyncio.run(talk())
+    longest, lines, octets = asyncio.run(talk())
     assert longest < 2.5
-    assert lines < 1200
+    assert REFUSALS_AT_ONCE <= lines < REFUSALS_AT_ONCE + 10
+    assert octets < 2048 * lines
+
+
+def test_a_console_that_never_says_hello_has_few_links_and_the_others_are_served(agent, people):
+    async def talk() -> int:
+        async with agent.running():
+            silent = [await Console.connect(agent, people["zoe"], greet=False) for _number in range(40)]
+            for console in silent[:24]:
+                await console.ends()
+            ada = await Console.connect(agent, people["ada"])
+            zoe = await Console.connect(agent, people["zoe"])
+            count = len(agent.server._links)
+            for console in (ada, zoe, *silent[24:]):
+                await console.close()
+            return count
+
+    assert asyncio.run(talk()) <= 18

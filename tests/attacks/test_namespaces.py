@@ -176,8 +176,9 @@ def test_hosts_far_away_cut_off_and_back(tmp_path):
                 ip("link", "set", cable, "down")  # no FIN, no RST: the cable is pulled
                 cut_s = time.monotonic()
                 await asyncio.wait_for(until_left(times, site, "near", cut_s), 8)
-                assert 2 * INTERVAL_S < times[LATE] < 4.5 * INTERVAL_S, times
-                assert 5 * INTERVAL_S < times[OFFLINE] < 8 * INTERVAL_S, times
+                # Three and six intervals after the last status, which may have come one before the cut.
+                assert 1.5 * INTERVAL_S < times[LATE] < 4.5 * INTERVAL_S, times
+                assert 4.5 * INTERVAL_S < times[OFFLINE] < 8 * INTERVAL_S, times
                 (away,) = await poller.execute(new_request(["true"], ["near"], 5.0, "Ada", time.time()))
                 assert away.state is CommandState.OFFLINE
                 ip("link", "set", cable, "up")
