@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 from PyQt5.QtCore import QObject, pyqtSignal
+from PyQt5.QtWidgets import QWidget
 from PyQt5.sip import isdeleted
 
 from core.language import N_, _
@@ -30,6 +31,9 @@ class KeyDesk(QObject):
         super().__init__(parent)
         self._services = services
         self.window: MainWindow | None = None
+        self.over: QWidget | None = None
+        """The dialog that is open over the window."""
+
         self.is_locked = False
         services.key_locked.connect(self._on_locked)
         services.identity_ready.connect(self._on_opened)
@@ -41,7 +45,7 @@ class KeyDesk(QObject):
 
     def ask_again(self) -> PassphraseDialog:
         """Ask for the passphrase of the locked key, three times at most."""
-        dialog = PassphraseDialog(str(self._services.home.console_path / "key.pem"), self.window)
+        dialog = PassphraseDialog(str(self._services.home.console_path / "key.pem"), self.over or self.window)
 
         def failed(error: BaseException) -> None:
             if not isdeleted(dialog):
@@ -67,7 +71,7 @@ class KeyDesk(QObject):
         home, config = self._services.home, self._services.config
         from core.transport.identity import is_key_protected
 
-        dialog = ProtectKeyDialog(is_key_protected(home.console_path / "key.pem"), self.window)
+        dialog = ProtectKeyDialog(is_key_protected(home.console_path / "key.pem"), self.over or self.window)
 
         def wanted(old: str, new: str | None, place: str) -> None:
             def work() -> Identity:

@@ -74,7 +74,7 @@ class TrustDesk(QObject):
     def open_consoles(self) -> ConsolesDialog:
         """Consoles…"""
         dialog = ConsolesDialog(self._target_words(), self._window)
-        self._dialog = self.files.window = dialog
+        self._dialog = self.files.window = self.key.over = dialog
         dialog.refresh_wanted.connect(self._refresh)
         dialog.change_wanted.connect(self.open_change)
         dialog.revoke_wanted.connect(self.revoke)
@@ -92,7 +92,7 @@ class TrustDesk(QObject):
         return dialog
 
     def _on_closed(self) -> None:
-        self._dialog = self.files.window = None
+        self._dialog = self.files.window = self.key.over = None
 
     def _show_own(self) -> None:
         """The card of this console, and how its key is kept."""
@@ -166,7 +166,7 @@ class TrustDesk(QObject):
 
     def open_admit(self) -> AdmitDialog:
         """Admit a console…"""
-        dialog = AdmitDialog(self._target_words(), self._most(), _today(), self._window)
+        dialog = AdmitDialog(self._target_words(), self._most(), _today(), self._dialog or self._window)
         cards: list[ConsoleCard] = []
 
         def given(text: str) -> None:
@@ -214,7 +214,7 @@ class TrustDesk(QObject):
 
     def open_change(self, row: ConsoleRow) -> ChangeDialog:
         """Level and last day…"""
-        dialog = ChangeDialog(row, self._most(row), _today(), self._window)
+        dialog = ChangeDialog(row, self._most(row), _today(), self._dialog or self._window)
 
         def wanted(level: Level | None, expires: datetime.date | str | None) -> None:
             acting = self._acting()

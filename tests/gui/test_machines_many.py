@@ -210,7 +210,7 @@ def test_many_machines_are_muted_once_the_user_agrees_to_how_many(qtbot, monkeyp
     from gui.wiring import alarms
 
     asked, muted = [], []
-    monkeypatch.setattr(alarms, "ask", lambda *words: asked.append(words[2]) or agrees)
+    monkeypatch.setattr(alarms, "ask", lambda *words, **_how: asked.append(words[2]) or agrees)
     monkeypatch.setattr(alarms.AlarmDesk, "mute", lambda self, sources: muted.extend(sources))
     desk = alarms.AlarmDesk.__new__(alarms.AlarmDesk)
     desk._window = window
