@@ -27,6 +27,9 @@ from core.records import (
 from core.services.command_journal import CommandJournal, Leavings, SentRun
 from core.site_records import Record
 
+UNKNOWN_KIND = "command_unknown"
+"""The kind of the event that tells of a command of a killed console; its source is `command/ID`."""
+
 FETCHED_WITHIN_S = 3600.0
 """An agent keeps a result so long after the time that its command had."""
 
@@ -146,7 +149,7 @@ def _tell(found: _Found, request: CommandRequest, results: Sequence[CommandResul
             Event(
                 time_s=now_s,
                 source=f"command/{request.id}",
-                kind="command_unknown",
+                kind=UNKNOWN_KIND,
                 severity=Severity.WARNING,
                 text=text,
                 operator=request.operator,

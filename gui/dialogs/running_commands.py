@@ -31,7 +31,6 @@ class RunningCommandsBox(QMessageBox):
 
     def __init__(self, running: Sequence[CommandRequest], parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self.setIcon(QMessageBox.Question)
         self.setWindowTitle(_("Commands still run"))
         self.setTextFormat(Qt.PlainText)
         self.setText(_running_words(running))

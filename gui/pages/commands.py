@@ -209,6 +209,8 @@ class CommandsPage(QWidget):
         self.history.model.apply_saved(summaries)
         if self.answers.run is not None:
             self.history.mark(self.answers.run.request.id)
+        elif any(summary.id == self._wanted_id for summary in summaries):
+            self.run_wanted.emit(self._wanted_id)
         if not self._has_recalled:
             self._has_recalled = True
             self.controls.field.remember([typed_line(summary.line) for summary in reversed(summaries)])
@@ -332,9 +334,14 @@ class CommandsPage(QWidget):
         self._refresh()
 
     def _take_late(self, progress: CommandProgress) -> None:
-        """A result fetched for a run that the window holds no more, such as one of an earlier window."""
+        """A result fetched for a run that the window holds no more, such as one of an earlier window.
+
+        What an earlier window has left is shown before anything else is.
+        """
         shown = self.answers.run
-        if shown is not None and shown.request.id == progress.id:
+        if shown is None:
+            self._wanted_id = progress.id
+        elif shown.request.id == progress.id:
             shown.add_result(progress.result, monotonic_s())
             self.answers.wake()
         self._asking.start()

@@ -54,7 +54,7 @@ class NoAnswers(QWidget):
         self.add.setVisible(not has_machines)
         self._examples.setVisible(has_machines)
         if has_machines:
-            self._sentence.setText(_("No command sent yet: choose the machines, then a button above, or type."))
+            self._sentence.setText(_("Choose the machines, then a button above, or type a command."))
             self._hint.setText(_("Every agent allows lines like these:"))
         else:
             self._sentence.setText(_("Commands go to machines, and there is none yet."))

@@ -151,6 +151,10 @@ class _Entry(QLineEdit):
         text = self.text().strip()
         if text:
             self.clear()
+            completer = self.completer()
+            popup = None if completer is None else completer.popup()
+            if popup is not None:
+                popup.hide()  # the key was the field's own, so the completer leaves its list open
             for word in text.split():
                 self.committed.emit(word)
 

@@ -15,9 +15,12 @@ from core.records import (
     CommandProgress,
     CommandRequest,
     CommandRunSummary,
+    CommandState,
     CommandStep,
+    Event,
     Machine,
 )
+from core.services.command_recovery import UNKNOWN_KIND
 from gui.dialogs.running_commands import Ending, ask_before_closing
 from gui.main_window import MainWindow
 from gui.models.machine_row import MachineRow
@@ -33,6 +36,14 @@ TARGETS_MS = 400
 log = logging.getLogger("beffroi.gui")
 
 
+class _Left:
+    """A command that an earlier console has left: what is said of it, and where its end is not known yet."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        self.machines: set[str] = set()
+
+
 class CommandDesk(QObject):
     """Serves the Commands page."""
 
@@ -42,6 +53,7 @@ class CommandDesk(QObject):
         self._window: MainWindow | None = None
         self._page: CommandsPage | None = None
         self._runs: dict[str, CommandRunSummary] = {}
+        self._left: dict[str, _Left] = {}
         self._search = ""
         self._due = QTimer(self)
         self._due.setSingleShot(True)
@@ -115,6 +127,25 @@ class CommandDesk(QObject):
         self._window.show_page("commands")
         self._page.focus_command()
 
+    def apply_event(self, event: Event) -> None:
+        """A command of a console that was killed is told over every page, until its results are there."""
+        if event.kind == UNKNOWN_KIND and self._window is not None:
+            self._left[event.source.removeprefix("command/")] = _Left(event.text)
+            self._window.show_notice(event.text)
+
+    def _take_left(self, progress: CommandProgress) -> None:
+        left = self._left.get(progress.id)
+        if left is None:
+            return
+        if progress.result.state is CommandState.UNKNOWN:
+            left.machines.add(progress.result.machine)
+            return
+        left.machines.discard(progress.result.machine)
+        if not left.machines:
+            del self._left[progress.id]
+            if self._window is not None:
+                self._window.withdraw_notice(left.text)
+
     def apply(self, record: CommandRequest | CommandOutput | CommandProgress | CommandStep) -> None:
         """News of a command."""
         if self._page is None:
@@ -125,6 +156,7 @@ class CommandDesk(QObject):
             self._page.apply_step(record)
         elif isinstance(record, CommandProgress):
             self._page.apply_progress(record)
+            self._take_left(record)
             if record.is_last:
                 self._ask_history()
         else:

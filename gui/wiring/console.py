@@ -15,6 +15,7 @@ from core.records import (
     CommandProgress,
     CommandRequest,
     CommandStep,
+    Event,
     MeterReadings,
     MeterReport,
     StoreReport,
@@ -213,6 +214,8 @@ class Console(QObject):
                 self.room.apply(record)
             elif isinstance(record, Maintenance):
                 self.alarms.apply_maintenance(record)
+            elif isinstance(record, Event):
+                self.commands.apply_event(record)
             elif isinstance(record, StoreReport):
                 window.apply_store(record)
             elif isinstance(record, FeedReport):

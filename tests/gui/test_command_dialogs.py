@@ -11,7 +11,8 @@ from PyQt5.QtWidgets import QFileDialog
 
 from core.access_records import AllowedCommand, AllowedCommands, AllowedParameter
 from core.config import CommandConfig, FilterConfig, load_config, replace_tables
-from core.records import CommandProgress, CommandRequest, CommandResult, CommandState, Level, Machine
+from core.records import CommandProgress, CommandRequest, CommandResult, CommandState, Event, Level, Machine, Severity
+from core.services.command_recovery import UNKNOWN_KIND
 from core.targets import TargetBook
 from gui.dialogs.allowed_commands import AllowedCommandsDialog
 from gui.dialogs.command_library import CommandLibraryDialog
@@ -287,6 +288,23 @@ def desk(qtbot, home, tmp_path, monkeypatch):
     yield made
     made.window.may_close = None
     made.services.stop()
+
+
+def test_a_command_of_a_killed_console_is_told_over_every_page_until_its_results_are_there(desk):
+    text = "the console was ended while “make” of 21:04 ran"
+    desk.desk.apply_event(
+        Event(time_s=1.0, source="command/left", kind=UNKNOWN_KIND, severity=Severity.WARNING, text=text)
+    )
+
+    def come(machine, state):
+        desk.desk.apply(CommandProgress(id="left", result=CommandResult(machine=machine, state=state), is_last=True))
+
+    come("a", CommandState.UNKNOWN)
+    come("b", CommandState.UNKNOWN)
+    come("b", CommandState.OK)
+    assert desk.window.notice() == text
+    come("a", CommandState.FAILED)
+    assert desk.window.notice() == ""
 
 
 def test_the_menu_fills_in_a_command_and_its_machines_and_sends_nothing(desk):

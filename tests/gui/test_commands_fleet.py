@@ -433,3 +433,32 @@ def test_sections_that_change_their_order_come_and_go_leave_the_text_right(qtbot
     for order in orders:
         view.apply([Section(key, (Line((Span(f"{key} of {order}"),)), Line((Span(key),)))) for key in order])
         assert view.toPlainText().splitlines() == [text for key in order for text in (f"{key} of {order}", key)]
+
+
+def test_enter_closes_the_completions_that_it_did_not_choose(qtbot, fleet):
+    entry = fleet.page.controls.chips.entry
+    popup = entry.completer().popup()
+    qtbot.keyClicks(entry, "srv")
+    assert popup.isVisible()
+    qtbot.keyClick(popup, Qt.Key_Return)
+    assert fleet.page.targets() == ("srv",)
+    assert not popup.isVisible()
+
+
+def test_what_an_earlier_window_has_left_is_shown_before_anything_else_is(fleet):
+    page = fleet.page
+    unknown = CommandResult(machine="srv-a", state=CommandState.UNKNOWN, message="whether it was sent is not known")
+    summary = CommandRunSummary(
+        id="left", time_s=1.7e9, operator="ana", line="make all", machines=("srv-a",), counts={"unknown": 1}
+    )
+    asked = []
+    page.run_wanted.connect(asked.append)
+    page.apply_history([summary])
+    assert asked == [], "the history itself is not opened"
+    page.apply_progress(CommandProgress(id="left", result=unknown, is_last=True))
+    page.apply_history([summary])
+    assert asked == ["left"]
+    page.apply_run(summary, [unknown])
+    assert "not known" in fleet.shown()
+    fleet.answer("srv-a", "built\n", run_id="left")
+    assert "built" in fleet.shown()
