@@ -38,13 +38,15 @@ def machine_document(machine: Machine, state: MachineState | None = None) -> dic
 
 
 def print_machines(machines: Sequence[Machine]) -> None:
-    """A table of machines, with their equipment where any is known, and what all prices add up to."""
+    """A table of machines, with tags and equipment where any is known, and what all prices add up to."""
+    is_tagged = any(machine.tags for machine in machines)
     is_equipment = any(machine.reference or machine.price_before_tax for machine in machines)
     print_table(
         [
             _("name"),
             _("address"),
             _("groups"),
+            *([_("tags")] if is_tagged else []),
             *(_equipment_headers() if is_equipment else []),
             _("level"),
             _("fingerprint"),
@@ -54,6 +56,7 @@ def print_machines(machines: Sequence[Machine]) -> None:
                 machine.name,
                 machine.address,
                 ", ".join(machine.groups),
+                *([", ".join(machine.tags)] if is_tagged else []),
                 *(_equipment_cells(machine) if is_equipment else []),
                 machine.level.value if machine.level else "-",
                 machine.fingerprint or _("not paired"),

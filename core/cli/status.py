@@ -41,7 +41,10 @@ def register(commands: Any, common: argparse.ArgumentParser) -> None:
     """Add `status` and `processes` to the command line."""
     status = commands.add_parser("status", parents=[common], help=_("what machines say of themselves now"))
     status.add_argument(
-        "targets", nargs="*", metavar="TARGET", help=_("a name, a pattern, @group, or all (the default)")
+        "targets",
+        nargs="*",
+        metavar="TARGET",
+        help=_("a name, a pattern, @group, tag:, os: … as for run; all by default"),
     )
     status.add_argument(
         "--watch", type=_interval, metavar="SECONDS", help=_("go on, with a new status every SECONDS, until stopped")

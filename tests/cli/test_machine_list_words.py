@@ -155,3 +155,16 @@ def test_of_many_bad_lines_some_are_named_and_the_others_counted(run: Run, tmp_p
     assert status == 1
     assert err.count("is not an address") == 200
     assert "… and 300 more lines" in err
+
+
+def test_tags_are_a_column_where_a_machine_has_one(run: Run, tmp_path: Path) -> None:
+    path = tmp_path / "tags.csv"
+    path.write_text("name,address\nweb,10.0.0.1\n", encoding="utf-8")
+    assert run("machines", "import", str(path))[0] == 0
+    assert "tags" not in run("machines", "list")[1]
+    path.write_text("name,address,tags\nprint,10.0.0.2,printer;first.floor\n", encoding="utf-8")
+    assert run("machines", "import", str(path))[0] == 0
+    assert "printer, first.floor" in run("machines", "list")[1]
+    status, out, _err = run("machines", "list", "--json")
+    assert status == 0
+    assert "tags" not in json.loads(out)[0]
