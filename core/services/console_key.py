@@ -101,14 +101,17 @@ def change_passphrase(
 ) -> Identity:
     """Protect the key by `new` (None: no more) and have it found at `place` from now on; the identity with it.
 
-    The passphrase is kept at its place before the key is changed, so that a failure in between locks nobody out. Raises
-    WrongPassphraseError, ConfigError.
+    The passphrase is kept at its place before the key is changed, and after the new one is on the disk beside the old
+    one, so that neither a failure nor a kill in between locks anybody out. Raises WrongPassphraseError, ConfigError.
     """
     if identity.is_protected:
         unlocked(identity, old)
-    if new is not None:
-        _keep(home, new, place)
-    changed = protect_key(identity, old if identity.is_protected else None, new)
+
+    def keep() -> None:
+        if new is not None:
+            _keep(home, new, place)
+
+    changed = protect_key(identity, old if identity.is_protected else None, new, keep)
     save_setting(home, "console.passphrase", None if new is None else place)
     return changed
 

@@ -15,6 +15,8 @@ import ssl
 import subprocess
 import sys
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from msgspec import Struct
@@ -28,6 +30,8 @@ from core.language import _
 _PREFIX = "SHA256:"
 _KEY_MAKER = Path(__file__).with_name("key_maker.py")
 _KEY_MAKER_TIMEOUT_S = 30.0
+_LOCK = ".identity.lock"
+_NEXT_KEY = ".key.pem.next"
 _WRONG_PASSPHRASE = 3
 """Of the key maker: WRONG_PASSPHRASE there."""
 
@@ -99,44 +103,111 @@ def is_key_protected(path: Path) -> bool:
 
 
 def unlocked(identity: Identity, passphrase: Passphrase | None) -> Identity:
-    """`identity` with the passphrase of its key, tried out; raises WrongPassphraseError."""
+    """`identity` with the passphrase of its key, tried out; raises WrongPassphraseError.
+
+    A change of the passphrase that was broken off when the new one had been put in its place is brought to its end.
+    """
+    keep_out_of_core_dumps()
     found = replace(identity, passphrase=passphrase)
-    found.load_into(ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT))
+    try:
+        _try_out(found)
+    except WrongPassphraseError:
+        if not _ends_change(found):
+            raise
     return found
 
 
-def protect_key(identity: Identity, old: Passphrase | None, new: Passphrase | None) -> Identity:
+def protect_key(
+    identity: Identity, old: Passphrase | None, new: Passphrase | None, keep: Callable[[], None] | None = None
+) -> Identity:
     """Put the key of `identity` under another passphrase (None: under none); the identity with it.
 
-    The new file takes the place of the old one at once or not at all. Raises WrongPassphraseError, ConfigError.
+    `keep` puts the new passphrase where it is found from now on: once there is a key for it beside the old one, and
+    before it takes its place. So whenever this process is killed, what is kept opens one of the two (`unlocked`). The
+    new file takes the place of the old one at once or not at all. Raises WrongPassphraseError, ConfigError.
     """
     folder = identity.key_path.parent
-    draft = folder / f".{identity.key_path.name}.{os.getpid()}"
+    draft = folder / _NEXT_KEY
     words = [sys.executable, "-P", str(_KEY_MAKER), "protect", str(identity.key_path), str(draft)]
     passphrases = {"old": old and old.reveal(), "new": new and new.reveal()}
+    keep_out_of_core_dumps()
+    with _locked(folder):
+        try:
+            draft.unlink(missing_ok=True)
+            made = subprocess.run(  # noqa: S603 -- our own interpreter and script, no shell
+                words,
+                input=encode(passphrases),
+                capture_output=True,
+                timeout=_KEY_MAKER_TIMEOUT_S,
+                check=False,
+            )
+            if made.returncode == _WRONG_PASSPHRASE:
+                raise WrongPassphraseError(
+                    _("the passphrase does not open the key {path}").format(path=identity.key_path)
+                )
+            if made.returncode != 0:
+                last_line = made.stderr.decode(errors="replace").strip().rpartition("\n")[2]
+                raise ConfigError(_("the key {path} cannot be changed: {reason}").format(path=draft, reason=last_line))
+            changed = replace(identity, key_path=draft, passphrase=new)
+            _try_out(changed)
+            if keep is not None:
+                keep()
+            os.replace(draft, identity.key_path)
+            return replace(changed, key_path=identity.key_path)
+        except (OSError, subprocess.TimeoutExpired) as error:
+            reason = error.strerror if isinstance(error, OSError) else type(error).__name__
+            raise ConfigError(
+                _("the key {path} cannot be changed: {reason}").format(path=identity.key_path, reason=reason)
+            ) from error
+        finally:
+            draft.unlink(missing_ok=True)
+
+
+def keep_out_of_core_dumps() -> None:
+    """A process that crashes leaves no memory on the disk from now on: a key or passphrase is in it."""
+    if os.name == "posix":
+        import resource
+
+        hard = resource.getrlimit(resource.RLIMIT_CORE)[1]
+        resource.setrlimit(resource.RLIMIT_CORE, (0, hard))
+
+
+def _try_out(identity: Identity) -> None:
+    identity.load_into(ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT))
+
+
+def _ends_change(identity: Identity) -> bool:
+    """Take the key that a change broken off has left beside the present one, where it is this passphrase's."""
+    draft = identity.key_path.with_name(_NEXT_KEY)
+    lock = Lock(draft.parent / _LOCK)
+    if identity.passphrase is None or not is_key_protected(draft) or not lock.take():
+        return False
     try:
-        made = subprocess.run(  # noqa: S603 -- our own interpreter and script, no shell
-            words,
-            input=encode(passphrases),
-            capture_output=True,
-            timeout=_KEY_MAKER_TIMEOUT_S,
-            check=False,
-        )
-        if made.returncode == _WRONG_PASSPHRASE:
-            raise WrongPassphraseError(_("the passphrase does not open the key {path}").format(path=identity.key_path))
-        if made.returncode != 0:
-            last_line = made.stderr.decode(errors="replace").strip().rpartition("\n")[2]
-            raise ConfigError(_("the key {path} cannot be changed: {reason}").format(path=draft, reason=last_line))
-        changed = unlocked(replace(identity, key_path=draft), new)
+        _try_out(replace(identity, key_path=draft))
         os.replace(draft, identity.key_path)
-        return replace(changed, key_path=identity.key_path)
-    except (OSError, subprocess.TimeoutExpired) as error:
-        reason = error.strerror if isinstance(error, OSError) else type(error).__name__
+    except (WrongPassphraseError, OSError):
+        return False
+    finally:
+        lock.release()
+    return True
+
+
+def _remove_drafts(folder: Path, key_path: Path) -> None:
+    """Remove what a process killed in the midst of making a key has left; never a key in clear stays there."""
+    drafts = list(folder.glob(f".{key_path.name}.*"))
+    lock = Lock(folder / _LOCK)
+    if not drafts or not lock.take():
+        return
+    try:
+        for path in drafts:
+            if path.name != _NEXT_KEY or not (is_key_protected(path) and is_key_protected(key_path)):
+                path.unlink(missing_ok=True)
+    except OSError as error:
         raise ConfigError(
-            _("the key {path} cannot be changed: {reason}").format(path=identity.key_path, reason=reason)
+            _("{path} cannot be removed: {reason}").format(path=error.filename, reason=error.strerror)
         ) from error
     finally:
-        draft.unlink(missing_ok=True)
+        lock.release()
 
 
 def fingerprint_of(der: bytes) -> str:
@@ -185,6 +256,7 @@ def ensure_identity(folder: Path, name: str) -> Identity:
     """
     make_private_folder(folder)
     key_path, certificate_path = folder / "key.pem", folder / "certificate.pem"
+    _remove_drafts(folder, key_path)
     if not (key_path.exists() and certificate_path.exists()):
         _make_under_lock(folder, key_path, certificate_path, name)
     check_private(key_path)
@@ -202,13 +274,7 @@ def ensure_identity(folder: Path, name: str) -> Identity:
 
 def _make_under_lock(folder: Path, key_path: Path, certificate_path: Path, name: str) -> None:
     """Make both files unless another process of this home is just doing it."""
-    lock = Lock(folder / ".identity.lock")
-    deadline_s = time.monotonic() + _KEY_MAKER_TIMEOUT_S
-    while not lock.take():
-        if time.monotonic() > deadline_s:
-            raise ConfigError(_("{path} is held by another process").format(path=lock.path))
-        time.sleep(0.05)
-    try:
+    with _locked(folder):
         if key_path.exists() and certificate_path.exists():
             return
         for path, other in ((key_path, certificate_path), (certificate_path, key_path)):
@@ -219,6 +285,19 @@ def _make_under_lock(folder: Path, key_path: Path, certificate_path: Path, name:
                     )
                 )
         _run_key_maker(folder, key_path, certificate_path, name)
+
+
+@contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    """Alone among the processes of this home that make or change keys."""
+    lock = Lock(folder / _LOCK)
+    deadline_s = time.monotonic() + _KEY_MAKER_TIMEOUT_S
+    while not lock.take():
+        if time.monotonic() > deadline_s:
+            raise ConfigError(_("{path} is held by another process").format(path=lock.path))
+        time.sleep(0.05)
+    try:
+        yield
     finally:
         lock.release()
 

@@ -28,7 +28,7 @@ WRONG_PASSPHRASE = 3
 
 
 def make_key_and_certificate(name: str) -> tuple[bytes, bytes]:
-    """PEM of an ECDSA P-256 key (PKCS #8) and of its certificate, whose common name is `name`, cut at 64 octets of UTF-8."""
+    """PEM of an ECDSA P-256 key (PKCS #8) and of its certificate, whose common name is `name`, cut at 64 octets."""
     from cryptography import x509
     from cryptography.hazmat.primitives import hashes, serialization
     from cryptography.hazmat.primitives.asymmetric import ec
@@ -122,7 +122,7 @@ def _write(path: str, content: bytes) -> None:
 def main(arguments: list[str]) -> int:
     """Write the files, which must not exist yet."""
     if arguments[0] == "protect":
-        passphrases = json.load(sys.stdin)
+        passphrases = json.load(sys.stdin.buffer)  # in UTF-8, whatever the locale says
         return protect(arguments[1], arguments[2], passphrases["old"], passphrases["new"])
     key_path, certificate_path, name = arguments
     key_pem, certificate_pem = make_key_and_certificate(name)

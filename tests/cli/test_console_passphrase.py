@@ -17,11 +17,13 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 
 from core.cli.app import main
-from core.config import load_config
+from core.config import load_config, save_setting
 from core.errors import ConfigError, UsageError, WrongPassphraseError
 from core.home import Home
 from core.services import console_key
 from core.services.console_key import change_passphrase, check_passphrase, open_identity
+from core.transport import identity as identity_module
+from core.transport import key_maker
 from core.transport.identity import Passphrase, ensure_identity, protect_key, unlocked
 from core.transport.tls import console_context
 
@@ -29,13 +31,34 @@ ROOT = Path(__file__).resolve().parents[2]
 SECRET, OTHER = "correct horse battery", "staple in the drawer"
 
 
+LITTLE_WORK = f"""import sys
+sys.path.insert(0, {str(ROOT)!r})
+from core.transport import key_maker
+key_maker.SCRYPT_N = 16
+sys.exit(key_maker.main(sys.argv[1:]))
+"""
+
+
 @pytest.fixture(scope="module")
 def protected(tmp_path_factory):
-    """A console whose key was protected once."""
+    """A console whose key was protected once, so that it is guessed in no time: the tests have to open it often."""
     folder = tmp_path_factory.mktemp("console") / "console"
     made = ensure_identity(folder, "lab")
     before = made.key_path.read_bytes()
-    return protect_key(made, None, Passphrase(SECRET)), before
+    key = serialization.load_pem_private_key(before, None)
+    form = serialization.Encoding.DER, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(key_maker, "SCRYPT_N", 16)
+        made.key_path.write_bytes(key_maker.encrypted_key(key.private_bytes(*form), SECRET.encode()))
+    return unlocked(made, Passphrase(SECRET)), before
+
+
+@pytest.fixture
+def little_work(tmp_path, monkeypatch):
+    """The maker of keys at work, but for how long guessing takes."""
+    script = tmp_path / "key_maker.py"
+    script.write_text(LITTLE_WORK)
+    monkeypatch.setattr(identity_module, "_KEY_MAKER", script)
 
 
 @pytest.fixture
@@ -71,8 +94,10 @@ def test_a_protected_key_is_of_use_with_its_passphrase_alone(protected):
     assert unlocked(bare, Passphrase(SECRET)).is_protected
 
 
-def test_the_key_is_the_same_and_its_file_slow_to_guess(protected):
-    identity, before = protected
+def test_the_key_is_the_same_and_its_file_slow_to_guess(tmp_path):
+    made = ensure_identity(tmp_path / "console", "lab")
+    before = made.key_path.read_bytes()
+    identity = protect_key(made, None, Passphrase(SECRET))
     content = identity.key_path.read_bytes()
     assert content.startswith(b"-----BEGIN ENCRYPTED PRIVATE KEY-----")
     assert identity.key_path.stat().st_mode & 0o777 == 0o600
@@ -96,8 +121,8 @@ def test_a_passphrase_shows_nowhere(protected, caplog):
     assert OTHER not in shown
 
 
-def test_the_words_of_the_maker_of_keys_hold_no_passphrase(protected, monkeypatch):
-    identity, _before = protected
+def test_the_words_of_the_maker_of_keys_hold_no_passphrase(locked_home, little_work, monkeypatch):
+    identity = ensure_identity(locked_home.console_path, "lab")
     seen = []
     real = __import__("subprocess").run
 
@@ -111,7 +136,7 @@ def test_the_words_of_the_maker_of_keys_hold_no_passphrase(protected, monkeypatc
     assert SECRET not in seen[0]
 
 
-def test_the_command_line_sets_changes_uses_and_removes_it(home, tmp_path, capfd, monkeypatch):
+def test_the_command_line_sets_changes_uses_and_removes_it(home, little_work, tmp_path, capfd, monkeypatch):
     words = ["--home", str(home.path), "--json", "consoles", "passphrase"]
     one, two = secret_file(tmp_path / "one", SECRET), secret_file(tmp_path / "two", OTHER)
     assert main([*words, "--new-file", one]) == 0
@@ -151,7 +176,7 @@ def test_a_person_is_asked_three_times(locked_home):
         open_identity(home, config, "lab")
 
 
-def test_the_keyring_keeps_it(home, monkeypatch):
+def test_the_keyring_keeps_it(home, little_work, monkeypatch):
     kept = {}
     keyring = pytest.importorskip("keyring")
     monkeypatch.setattr(keyring, "set_password", lambda service, name, secret: kept.update({(service, name): secret}))
@@ -164,6 +189,59 @@ def test_the_keyring_keeps_it(home, monkeypatch):
     kept.clear()
     with pytest.raises(ConfigError, match="keyring knows no"):
         open_identity(home, load_config(home)[0], "lab")
+
+
+class _Killed(BaseException):
+    """In its place the process would be gone."""
+
+
+@pytest.mark.parametrize("step", ["made", "kept", "replaced"])
+def test_a_kill_at_any_step_of_a_change_locks_nobody_out(locked_home, little_work, monkeypatch, step):
+    """The passphrase is in a file, and changed in that very file: who is killed in between has told it to nobody."""
+    home = locked_home
+    save_setting(home, "console.passphrase", "secret")
+    secret_file(home.path / "secret", SECRET)
+
+    def killed(*_arguments):
+        raise _Killed
+
+    replace = os.replace
+    with monkeypatch.context() as dying:
+        dying.setattr(Path, "unlink", lambda path, missing_ok=False: None)  # nothing is cleaned up
+        if step == "made":
+            dying.setattr(console_key, "_keep", killed)
+        elif step == "kept":
+            dying.setattr(
+                identity_module.os, "replace", lambda a, b: killed() if Path(b).name == "key.pem" else replace(a, b)
+            )
+        else:
+            dying.setattr(console_key, "save_setting", killed)
+        bare = ensure_identity(home.console_path, "lab")
+        with pytest.raises(_Killed):
+            change_passphrase(home, bare, Passphrase(SECRET), Passphrase(OTHER), "secret")
+    wanted = SECRET if step == "made" else OTHER
+    assert (home.path / "secret").read_text().strip() == wanted
+    assert open_identity(home, load_config(home)[0], "lab").is_protected
+    assert serialization.load_pem_private_key((home.console_path / "key.pem").read_bytes(), wanted.encode())
+    assert (home.console_path / "key.pem").stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.parametrize("name", [".key.pem.next", ".key.pem.4242"])
+def test_a_key_in_clear_that_a_kill_has_left_is_removed_by_the_next_command(locked_home, protected, name):
+    left = locked_home.console_path / name
+    left.write_bytes(protected[1])
+    ensure_identity(locked_home.console_path, "lab")
+    assert not left.exists()
+
+
+@pytest.mark.skipif(os.name != "posix", reason="core dumps of POSIX")
+def test_no_core_dump_holds_a_passphrase():
+    words = "import sys, resource; sys.path.insert(0, '.'); from core.transport.identity import Identity, unlocked\n"
+    words += "from pathlib import Path\nresource.setrlimit(resource.RLIMIT_CORE, (1 << 20,) * 2)\n"
+    words += "try: unlocked(Identity('', '', Path('no'), Path('no'), ''), None)\nexcept OSError: pass\n"
+    words += "print(resource.getrlimit(resource.RLIMIT_CORE)[0])"
+    said = subprocess.run([sys.executable, "-c", words], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert said.stdout == "0\n"
 
 
 @pytest.mark.parametrize("text", ["", "short", " " + SECRET, "x" * 300, "with\nline ends"])
