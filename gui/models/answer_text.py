@@ -331,7 +331,7 @@ def _running_section(run: Run, name: str, now_s: float, tail: int, shown: Shown,
     standing = run.standing(name)
     words = _(WORDS[standing])
     if has_time and standing in (CommandPlace.RUNNING, CommandState.RUNNING):
-        words = _("running, {time}").format(time=duration(run.elapsed_s(now_s)))
+        words = _("running, {time}").format(time=duration(run.running_s(name, now_s)))
     cancel = Span(_("cancel"), "accent", anchor=f"cancel {name}")
     spans = (*names_spans(name, standing, shown.search), Span(f"{words}  ", "dim"), cancel)
     lines = [Line(spans)]

@@ -73,6 +73,7 @@ class Run:
         self.fetched: set[str] = set()
         self.changed: list[str] = []
         self._places: dict[str, CommandPlace] = {}
+        self._began_s: dict[str, float] = {}
         self.revision = 0
         self.answers_revision = 0
         self._targets = frozenset(request.machines)
@@ -131,10 +132,16 @@ class Run:
             return result.state
         return self._places.get(machine, CommandPlace.WAITING if self.request.window else CommandPlace.RUNNING)
 
-    def add_step(self, machine: str, place: CommandPlace) -> None:
+    def running_s(self, machine: str, now_s: float) -> float:
+        """Seconds since it began on that machine, which in a window is later than the run did."""
+        return now_s - self._began_s.get(machine, self._started_s)
+
+    def add_step(self, machine: str, place: CommandPlace, now_s: float) -> None:
         """A machine has come so far."""
         if machine in self._targets and machine not in self.results and self._places.get(machine) is not place:
             self._places[machine] = place
+            if place is CommandPlace.RUNNING:
+                self._began_s[machine] = now_s
             self.revision += 1
 
     def add_output(self, machine: str, text: str) -> None:

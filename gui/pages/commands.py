@@ -188,7 +188,7 @@ class CommandsPage(QWidget):
         """A machine has come further."""
         run = self._runs.get(step.id)
         if run is not None:
-            run.add_step(step.machine, step.place)
+            run.add_step(step.machine, step.place, monotonic_s())
             self._wake(run)
 
     def apply_progress(self, progress: CommandProgress) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from PyQt5.QtCore import Qt, pyqtSignal
 from PyQt5.QtGui import QResizeEvent
-from PyQt5.QtWidgets import QCheckBox, QComboBox, QHBoxLayout, QPushButton, QSpinBox, QVBoxLayout, QWidget
+from PyQt5.QtWidgets import QCheckBox, QHBoxLayout, QPushButton, QSpinBox, QVBoxLayout, QWidget
 
 from core.config.commands import CommandConfig
 from core.errors import UsageError
@@ -18,6 +18,7 @@ from gui.models.command_line import command_words
 from gui.models.target_words import shortened
 from gui.numbers import number
 from gui.plain_text import plain_tip
+from gui.widgets.choice_box import ChoiceBox
 from gui.widgets.command_buttons import CommandButtons
 from gui.widgets.command_field import CommandField
 from gui.widgets.labels import plain_label
@@ -51,7 +52,7 @@ class CommandBar(QWidget):
         self.cancel_button = QPushButton(_("Cancel"), self)
         self.more_button = QPushButton(_("More"), self)
         self.timeout_box = QSpinBox(self)
-        self.window_box = QComboBox(self)
+        self.window_box = ChoiceBox(self)
         self.several_box = QCheckBox(_("Several lines, each a command of its own"), self)
         self.problem = plain_label("", "warning", self, wrap=True)
         self.problem.hide()
@@ -90,7 +91,7 @@ class CommandBar(QWidget):
         self._place_chips()
 
     def _place_chips(self) -> None:
-        is_apart = self.chips.sizeHint().width() > self.width() * SHARE_OF_CHIPS
+        is_apart = self.chips.width_at_rest() > self.width() * SHARE_OF_CHIPS  # the line stays where it is in typing
         if is_apart == (self._apart.count() > 0):
             return
         if is_apart:

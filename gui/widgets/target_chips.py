@@ -122,6 +122,10 @@ class _Entry(QLineEdit):
         width = max(self.fontMetrics().horizontalAdvance(text) for text in texts) + 18
         self.setFixedSize(max(28, width), self.fontMetrics().height() + 6)
 
+    def width_at_rest(self) -> int:
+        """The room that it takes while nobody types in it."""
+        return self.width() if self.is_alone else max(28, self.fontMetrics().horizontalAdvance("+") + 18)
+
     def focusInEvent(self, event: QFocusEvent | None) -> None:
         """Say what may be typed."""
         super().focusInEvent(event)
@@ -216,6 +220,10 @@ class TargetChips(QFrame):
                 self._refresh()
             else:
                 self.changed.emit()
+
+    def width_at_rest(self) -> int:
+        """How wide they would like to be while nobody types a target."""
+        return self.sizeHint().width() - self.entry.width() + self.entry.width_at_rest()
 
     def targets(self) -> tuple[str, ...]:
         """What the chips say, in their order."""

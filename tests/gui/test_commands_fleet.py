@@ -462,3 +462,22 @@ def test_what_an_earlier_window_has_left_is_shown_before_anything_else_is(fleet)
     assert "not known" in fleet.shown()
     fleet.answer("srv-a", "built\n", run_id="left")
     assert "built" in fleet.shown()
+
+
+def test_a_machine_runs_since_its_turn_in_the_window_has_come(monkeypatch, fleet):
+    monkeypatch.setattr("gui.pages.commands.monotonic_s", lambda: 100.0)
+    fleet.start(window=1)
+    monkeypatch.setattr("gui.pages.commands.monotonic_s", lambda: 160.0)
+    fleet.step("lab-03", CommandPlace.RUNNING)
+    assert fleet.page.answers.run.running_s("lab-03", 162.0) == 2.0
+    assert fleet.page.answers.run.elapsed_s(162.0) == 62.0
+
+
+def test_the_line_stays_where_it_is_while_targets_are_typed(qtbot, fleet):
+    bar = fleet.page.controls
+    fleet.page.set_targets(["@lab", "!lab-01"])
+    for place in (bar.field, bar.chips.entry):
+        place.setFocus()
+        bar._on_chips_changed()
+        qtbot.wait(1)
+        assert bar._apart.count() == 0
