@@ -25,6 +25,7 @@ ROW_ROLE = Qt.UserRole + 1
 CHECKS = "\0checks"
 """Name of the group of checks that are in no group; no group of the user's can be called so."""
 
+_NOTHING = Qt.ItemFlags(Qt.NoItemFlags)
 _ENABLED = Qt.ItemFlags(Qt.ItemIsEnabled)
 _LEAF = Qt.ItemIsEnabled | Qt.ItemIsSelectable | Qt.ItemNeverHasChildren
 """A view that lays 2,000 rows out asks each of them: it is told at once that there is nothing below."""
@@ -240,18 +241,17 @@ class MachineModel(QAbstractItemModel):
         if column != 0 or row < 0:
             return QModelIndex()
         groups = self._groups
-        if not parent.isValid():
-            return self.createIndex(row, 0, 0) if row < len(groups) else QModelIndex()
         group = parent.row()
+        if group < 0:
+            return self.createIndex(row, 0, 0) if row < len(groups) else QModelIndex()
         if parent.internalId() or group >= len(groups) or row >= len(groups[group].rows):
             return QModelIndex()
         return self.createIndex(row, 0, group + 1)
 
     def parent(self, index: QModelIndex = QModelIndex()) -> Any:  # noqa: B008 Qt's own signature
         """The group of a machine."""
-        if not index.isValid() or index.internalId() == 0:
-            return QModelIndex()
-        return self.createIndex(index.internalId() - 1, 0, 0)
+        group = index.internalId()
+        return self.createIndex(group - 1, 0, 0) if group else QModelIndex()
 
     def rowCount(self, parent: QModelIndex = QModelIndex()) -> int:  # noqa: B008 Qt's own signature
         """Groups, or machines of a group."""
@@ -284,9 +284,9 @@ class MachineModel(QAbstractItemModel):
 
     def flags(self, index: QModelIndex) -> Qt.ItemFlags:
         """Machines and checks can be selected, groups only walked over."""
-        if not index.isValid():
-            return Qt.ItemFlags(Qt.NoItemFlags)
-        return _LEAF if index.internalId() else _ENABLED
+        if index.internalId():
+            return _LEAF
+        return _ENABLED if index.isValid() else _NOTHING
 
     def hasChildren(self, parent: QModelIndex = QModelIndex()) -> bool:  # noqa: B008 Qt's own signature
         """Groups alone: none is empty."""

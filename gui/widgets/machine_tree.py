@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
-from PyQt5.QtCore import QItemSelection, QItemSelectionRange, QModelIndex, QPoint, Qt, pyqtSignal
+from PyQt5.QtCore import (
+    QItemSelection,
+    QItemSelectionModel,
+    QItemSelectionRange,
+    QModelIndex,
+    QPoint,
+    QRect,
+    Qt,
+    pyqtSignal,
+)
 from PyQt5.QtGui import QContextMenuEvent, QKeyEvent
 from PyQt5.QtWidgets import QAbstractItemView, QTreeView, QWidget
 
@@ -100,6 +109,40 @@ class MachineTree(QTreeView):
         if len(places) != len(kept):
             selection.selectionChanged.emit(QItemSelection(), QItemSelection())
 
+    def selectAll(self) -> None:
+        """All rows of the groups that are open; by ranges, since Qt asks for each row three times."""
+        groups = self.model().groups()
+        if groups:
+            chosen = self._between((0, 0), (len(groups) - 1, len(groups[-1].rows) - 1))
+            self.selectionModel().select(chosen, QItemSelectionModel.ClearAndSelect)
+
+    def setSelection(self, rect: QRect, command: QItemSelectionModel.SelectionFlags) -> None:
+        """The rows from one corner of `rect` to the other, as Qt does, but by ranges."""
+        if rect.isNull():
+            return
+        left = min(rect.left(), rect.right())
+        upper = self.indexAt(QPoint(left, min(rect.top(), rect.bottom())))
+        lower = self.indexAt(QPoint(left, max(rect.top(), rect.bottom())))
+        if not upper.isValid() and not lower.isValid():
+            if command & QItemSelectionModel.Clear:
+                self.selectionModel().clear()
+            return
+        groups = self.model().groups()
+        first = _place(upper) if upper.isValid() else (0, -1)
+        last = _place(lower) if lower.isValid() else (len(groups) - 1, len(groups[-1].rows) - 1)
+        self.selectionModel().select(self._between(first, last), command)
+
+    def _between(self, first: tuple[int, int], last: tuple[int, int]) -> QItemSelection:
+        """All rows on view from `first` to `last`, each a group and a row in it; -1 is the title of the group."""
+        model, chosen = self.model(), QItemSelection()
+        for number in range(first[0], last[0] + 1):
+            group = model.index(number, 0)
+            top = max(first[1], 0) if number == first[0] else 0
+            bottom = last[1] if number == last[0] else model.rowCount(group) - 1
+            if top <= bottom and self.isExpanded(group):
+                chosen.append(QItemSelectionRange(model.index(top, 0, group), model.index(bottom, 0, group)))
+        return chosen
+
     def visible_names(self) -> frozenset[str]:
         """Names of the machines whose rows are on screen now."""
         names = set()
@@ -153,3 +196,9 @@ class MachineTree(QTreeView):
     def _on_theme(self) -> None:
         self.setItemDelegate(MachineDelegate(self))
         self.viewport().update()
+
+
+def _place(index: QModelIndex) -> tuple[int, int]:
+    """The group, and the row in it; -1 for the title of the group."""
+    parent = index.parent()
+    return (parent.row(), index.row()) if parent.isValid() else (index.row(), -1)
