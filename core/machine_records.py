@@ -10,7 +10,7 @@ from __future__ import annotations
 from msgspec import Struct
 
 
-class Temperature(Struct, frozen=True, kw_only=True):
+class Temperature(Struct, frozen=True, kw_only=True, gc=False):
     """One sensor inside the machine; `high_celsius` is the limit that its driver names."""
 
     name: str
@@ -18,7 +18,7 @@ class Temperature(Struct, frozen=True, kw_only=True):
     high_celsius: float | None = None
 
 
-class ProcessUse(Struct, frozen=True, kw_only=True):
+class ProcessUse(Struct, frozen=True, kw_only=True, gc=False):
     """One of the processes that used most; `cpu_percent` of one core, `started_s` tells two of one pid apart."""
 
     pid: int
@@ -29,7 +29,7 @@ class ProcessUse(Struct, frozen=True, kw_only=True):
     started_s: float
 
 
-class MinuteProcesses(Struct, frozen=True, kw_only=True):
+class MinuteProcesses(Struct, frozen=True, kw_only=True, gc=False):
     """The processes that used most CPU or memory within the minute that began at `minute_s`, busiest first.
 
     The highest share of the minute stands for each; the console's history keeps one of these with each minute.
@@ -40,7 +40,7 @@ class MinuteProcesses(Struct, frozen=True, kw_only=True):
     processes: tuple[ProcessUse, ...]
 
 
-class Service(Struct, frozen=True, kw_only=True):
+class Service(Struct, frozen=True, kw_only=True, gc=False):
     """A service of the machine's service manager.
 
     `state` is `running`, `stopped`, `failed`, `starting`, `stopping` or `unknown`; `start_mode` is `automatic`,
@@ -54,7 +54,7 @@ class Service(Struct, frozen=True, kw_only=True):
     pid: int | None = None
 
 
-class Session(Struct, frozen=True, kw_only=True):
+class Session(Struct, frozen=True, kw_only=True, gc=False):
     """Somebody who is logged in; `host` is where from, "" on the machine itself."""
 
     user: str
@@ -63,7 +63,7 @@ class Session(Struct, frozen=True, kw_only=True):
     since_s: float | None
 
 
-class Port(Struct, frozen=True, kw_only=True):
+class Port(Struct, frozen=True, kw_only=True, gc=False):
     """An open port: `protocol` is `tcp`, `tcp6`, `udp` or `udp6`; `pid` is None where the agent may not know it."""
 
     protocol: str
@@ -73,7 +73,7 @@ class Port(Struct, frozen=True, kw_only=True):
     process: str = ""
 
 
-class ServiceList(Struct, frozen=True, kw_only=True):
+class ServiceList(Struct, frozen=True, kw_only=True, gc=False):
     """The services of a machine; `manager` is such as `systemd`, "" where there is none that is known."""
 
     machine: str
@@ -83,7 +83,7 @@ class ServiceList(Struct, frozen=True, kw_only=True):
     problem: str = ""
 
 
-class SessionList(Struct, frozen=True, kw_only=True):
+class SessionList(Struct, frozen=True, kw_only=True, gc=False):
     """Who is logged in on a machine."""
 
     machine: str
@@ -92,7 +92,7 @@ class SessionList(Struct, frozen=True, kw_only=True):
     problem: str = ""
 
 
-class PortList(Struct, frozen=True, kw_only=True):
+class PortList(Struct, frozen=True, kw_only=True, gc=False):
     """The ports on which a machine listens."""
 
     machine: str

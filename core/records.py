@@ -40,7 +40,7 @@ class MachineState(Enum):
     NOT_TRUSTED = "not_trusted"
 
 
-class Machine(Struct, frozen=True, kw_only=True):
+class Machine(Struct, frozen=True, kw_only=True, gc=False):
     """A machine as configured: where its agent is, which certificate it must show, what it is as equipment.
 
     `price_before_tax` and `vat_rate_percent` are decimal numbers as text, such as `1249.90` and `20`. `tags` are words
@@ -68,7 +68,7 @@ class Machine(Struct, frozen=True, kw_only=True):
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
 
-class System(Struct, frozen=True, kw_only=True):
+class System(Struct, frozen=True, kw_only=True, gc=False):
     """Who a machine says it is."""
 
     hostname: str
@@ -81,7 +81,7 @@ class System(Struct, frozen=True, kw_only=True):
     python: str
 
 
-class Cpu(Struct, frozen=True, kw_only=True):
+class Cpu(Struct, frozen=True, kw_only=True, gc=False):
     """Load since the previous status: percent of all cores, 0 to 100."""
 
     percent: float | None
@@ -89,7 +89,7 @@ class Cpu(Struct, frozen=True, kw_only=True):
     load_average: tuple[float, ...]
 
 
-class Memory(Struct, frozen=True, kw_only=True):
+class Memory(Struct, frozen=True, kw_only=True, gc=False):
     """RAM in bytes; `percent` is 100 * (total - available) / total."""
 
     total_bytes: int
@@ -99,14 +99,14 @@ class Memory(Struct, frozen=True, kw_only=True):
     percent: float
 
 
-class Swap(Struct, frozen=True, kw_only=True):
+class Swap(Struct, frozen=True, kw_only=True, gc=False):
     """Swap in bytes."""
 
     total_bytes: int
     used_bytes: int
 
 
-class Disk(Struct, frozen=True, kw_only=True):
+class Disk(Struct, frozen=True, kw_only=True, gc=False):
     """One mounted file system in bytes."""
 
     mount: str
@@ -114,21 +114,21 @@ class Disk(Struct, frozen=True, kw_only=True):
     used_bytes: int
 
 
-class DiskIo(Struct, frozen=True, kw_only=True):
+class DiskIo(Struct, frozen=True, kw_only=True, gc=False):
     """Bytes per second over all disks since the previous status; None on the first one."""
 
     read_bytes_per_s: float | None
     written_bytes_per_s: float | None
 
 
-class Network(Struct, frozen=True, kw_only=True):
+class Network(Struct, frozen=True, kw_only=True, gc=False):
     """Bytes per second over all interfaces but loopback since the previous status; None on the first one."""
 
     received_bytes_per_s: float | None
     sent_bytes_per_s: float | None
 
 
-class TopProcess(Struct, frozen=True, kw_only=True):
+class TopProcess(Struct, frozen=True, kw_only=True, gc=False):
     """The process that used most CPU; refreshed every 10 s at most."""
 
     name: str
@@ -136,7 +136,7 @@ class TopProcess(Struct, frozen=True, kw_only=True):
     cpu_percent: float
 
 
-class Status(Struct, frozen=True, kw_only=True):
+class Status(Struct, frozen=True, kw_only=True, gc=False):
     """What an agent measured at one moment, `time_s` by its own clock; a section not subscribed to is None.
 
     `top_processes` are those of most CPU and most memory, ten at most, refreshed every 10 s at most; `temperatures`
@@ -164,7 +164,7 @@ class Status(Struct, frozen=True, kw_only=True):
         return max(shares, default=None)
 
 
-class MachineReport(Struct, frozen=True, kw_only=True):
+class MachineReport(Struct, frozen=True, kw_only=True, gc=False):
     """What the console knows of a machine now; published at every status and every change of state.
 
     `time_s` is when the console received `status`; `since_s` when `state` began; `error` says why, for the user.
@@ -186,7 +186,7 @@ class MachineReport(Struct, frozen=True, kw_only=True):
     late_statuses: tuple[Status, ...] = ()
 
 
-class Process(Struct, frozen=True, kw_only=True):
+class Process(Struct, frozen=True, kw_only=True, gc=False):
     """One line of a process table; `started_s` is epoch seconds, `cpu_percent` of one core."""
 
     pid: int
@@ -200,7 +200,7 @@ class Process(Struct, frozen=True, kw_only=True):
     command_line: str
 
 
-class ProcessTable(Struct, frozen=True, kw_only=True):
+class ProcessTable(Struct, frozen=True, kw_only=True, gc=False):
     """All processes of a machine in one pass."""
 
     machine: str
@@ -252,7 +252,7 @@ class CommandRequest(Struct, frozen=True, kw_only=True):
         return line_of(self.words)
 
 
-class CommandOutput(Struct, frozen=True, kw_only=True):
+class CommandOutput(Struct, frozen=True, kw_only=True, gc=False):
     """A piece of output as it comes; `fd` 1 is stdout, 2 is stderr; invalid UTF-8 is already U+FFFD."""
 
     id: str
@@ -273,7 +273,7 @@ class CommandPlace(Enum):
     RUNNING = "running"
 
 
-class CommandStep(Struct, frozen=True, kw_only=True):
+class CommandStep(Struct, frozen=True, kw_only=True, gc=False):
     """The run `id` has come to `place` on a machine; published by who sends it, and never kept."""
 
     id: str
@@ -281,7 +281,7 @@ class CommandStep(Struct, frozen=True, kw_only=True):
     place: CommandPlace
 
 
-class CommandResult(Struct, frozen=True, kw_only=True):
+class CommandResult(Struct, frozen=True, kw_only=True, gc=False):
     """How a command ended on one machine."""
 
     machine: str
@@ -294,7 +294,7 @@ class CommandResult(Struct, frozen=True, kw_only=True):
     message: str | None = None
 
 
-class CommandProgress(Struct, frozen=True, kw_only=True):
+class CommandProgress(Struct, frozen=True, kw_only=True, gc=False):
     """One more result of the run `id`; `is_last` with the last one."""
 
     id: str
