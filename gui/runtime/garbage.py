@@ -4,6 +4,10 @@ With 2,000 machines some 300,000 objects live as long as their links, and a sear
 thread for a third of a second. What has survived such a search is therefore set aside (`gc.freeze`): the next one goes
 through what was made since. So that what dies among those set aside is found too, they are searched again from time to
 time while another program is in front, and after an hour in any case.
+
+Python looks through young objects when there are many more than before. Where new statuses take the place of old ones
+there never are, until those of a whole round of 2,000 machines lie there: 10 ms and more. So they are looked through a
+few times a second, and each time there are few.
 """
 
 from __future__ import annotations
@@ -15,7 +19,14 @@ from PyQt5.QtCore import QObject, Qt, QTimer
 from PyQt5.QtGui import QGuiApplication
 
 THRESHOLDS = (5000, 10, 10)
-"""Young objects are searched in portions of a millisecond."""
+"""For bursts between two sweeps."""
+
+SWEEP_MS = 200
+OLDER_EVERY = 20
+"""So many sweeps of the youngest objects make one of those that have survived some."""
+
+START_LOOKS = 2
+"""At the first looks what came with the start is set aside: it lives as long as the window."""
 
 LONG_S = 0.01
 LOOK_MS = 30_000
@@ -33,6 +44,11 @@ class Garbage(QObject):
         self._looking = QTimer(self)
         self._looking.setInterval(LOOK_MS)
         self._looking.timeout.connect(self._look)
+        self._looks = 0
+        self._sweeps = 0
+        self._sweeping = QTimer(self)
+        self._sweeping.setInterval(SWEEP_MS)
+        self._sweeping.timeout.connect(self._sweep)
 
     def start(self) -> None:
         """From now on."""
@@ -40,10 +56,12 @@ class Garbage(QObject):
         gc.set_threshold(*THRESHOLDS)
         gc.callbacks.append(self._on_search)
         self._looking.start()
+        self._sweeping.start()
 
     def stop(self) -> None:
         """As it was before."""
         self._looking.stop()
+        self._sweeping.stop()
         if self._on_search in gc.callbacks:
             gc.callbacks.remove(self._on_search)
         gc.unfreeze()
@@ -64,7 +82,14 @@ class Garbage(QObject):
         elif time.perf_counter() - self._began_s >= LONG_S:
             gc.freeze()
 
+    def _sweep(self) -> None:
+        self._sweeps += 1
+        gc.collect(0 if self._sweeps % OLDER_EVERY else 1)
+
     def _look(self) -> None:
+        self._looks += 1
+        if self._looks <= START_LOOKS:
+            gc.freeze()
         waited_s = time.monotonic() - self._searched_s
         is_in_front = QGuiApplication.applicationState() == Qt.ApplicationActive
         if gc.get_freeze_count() and waited_s >= (SELDOM_S if is_in_front else OFTEN_S):
