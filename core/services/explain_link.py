@@ -150,7 +150,7 @@ def _control(octet: int) -> str:
     if not octet & 1:
         return f"I, N(S)={octet >> 1 & 7}, N(R)={octet >> 5}" + final
     if octet & 3 == 1:
-        return f"{_SUPERVISORY.get(octet & 0x0F, _('unknown'))}, N(R)={octet >> 5}" + final
+        return _SUPERVISORY.get(octet & 0x0F, _("unknown")) + f", N(R)={octet >> 5}" + final
     return _UNNUMBERED.get(octet & 0xEF, _("unknown")) + final
 
 

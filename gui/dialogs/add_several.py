@@ -5,15 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from msgspec.structs import replace
-from PyQt5.QtCore import Qt, pyqtSignal
+from PyQt5.QtCore import pyqtSignal
 from PyQt5.QtWidgets import (
-    QAbstractItemView,
     QFileDialog,
     QHBoxLayout,
-    QHeaderView,
     QLineEdit,
     QPushButton,
-    QTableWidget,
     QTableWidgetItem,
     QWidget,
 )
@@ -26,6 +23,7 @@ from gui.dialogs.base import FormDialog, LinesToPaste
 from gui.plain_text import one_line, plain_tip
 from gui.theme import theme
 from gui.widgets.labels import plain_label
+from gui.widgets.small_table import SmallTable
 
 _NAME, _ADDRESS, _GROUPS, _STATE = range(4)
 
@@ -81,19 +79,8 @@ class AddSeveralDialog(FormDialog):
         self.tags = QLineEdit()
         self.tags.setPlaceholderText(_("given to all of them, beside those of the list; such as first-floor"))
         self.add_row(_("Tags"), self.tags)
-        self.table = QTableWidget(0, 4)
-        self.table.setHorizontalHeaderLabels([_("Name"), _("Address"), _("Groups"), _("State")])
-        self.table.setEditTriggers(QAbstractItemView.NoEditTriggers)
-        self.table.setSelectionBehavior(QAbstractItemView.SelectRows)
-        self.table.setShowGrid(False)
-        self.table.verticalHeader().hide()
-        self.table.verticalHeader().setDefaultSectionSize(26)
-        header = self.table.horizontalHeader()
-        header.setHighlightSections(False)
-        header.setDefaultAlignment(Qt.AlignLeft | Qt.AlignVCenter)
-        header.setSectionResizeMode(QHeaderView.ResizeToContents)
-        header.setSectionResizeMode(_STATE, QHeaderView.Stretch)
-        self.table.setAccessibleName(_("Machines of the list"))
+        titles = [_("Name"), _("Address"), _("Groups"), _("State")]
+        self.table = SmallTable(titles, _STATE, _("Machines of the list"))
         self.table.setMinimumHeight(180)
         self.add_wide(self.table)
 
@@ -145,7 +132,7 @@ class AddSeveralDialog(FormDialog):
         if row is None:
             return
         item = self.table.item(row, _STATE)
-        item.setText(f"✓ {_('paired')}" if error is None else f"✕ {one_line(error)}")
+        item.setText("✓ " + _("paired") if error is None else f"✕ {one_line(error)}")
         item.setToolTip(plain_tip(error or ""))
         item.setForeground(theme().color("ok" if error is None else "critical"))
         self.table.scrollToItem(item)

@@ -8,17 +8,14 @@ from collections.abc import Sequence
 from PyQt5.QtCore import QDate, Qt, pyqtSignal
 from PyQt5.QtGui import QFontDatabase
 from PyQt5.QtWidgets import (
-    QAbstractItemView,
     QCheckBox,
     QComboBox,
     QDateEdit,
     QFileDialog,
     QHBoxLayout,
-    QHeaderView,
     QPlainTextEdit,
     QPushButton,
     QSizePolicy,
-    QTableWidget,
     QTableWidgetItem,
     QWidget,
 )
@@ -31,6 +28,7 @@ from gui.numbers import number
 from gui.plain_text import one_line, plain_tip
 from gui.theme import theme
 from gui.widgets.labels import plain_label
+from gui.widgets.small_table import SmallTable
 
 _YEAR_DAYS = 365
 
@@ -73,22 +71,11 @@ class RightsFields(QWidget):
         return self.level.currentData(), self.day.date().toPyDate() if self.has_end.isChecked() else None
 
 
-class MachineResults(QTableWidget):
+class MachineResults(SmallTable):
     """What became of it on each machine."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
-        super().__init__(0, 2, parent)
-        self.setHorizontalHeaderLabels([_("Machine"), _("State")])
-        self.setEditTriggers(QAbstractItemView.NoEditTriggers)
-        self.setSelectionBehavior(QAbstractItemView.SelectRows)
-        self.setShowGrid(False)
-        self.verticalHeader().hide()
-        self.verticalHeader().setDefaultSectionSize(26)
-        header = self.horizontalHeader()
-        header.setDefaultAlignment(Qt.AlignLeft | Qt.AlignVCenter)
-        header.setSectionResizeMode(0, QHeaderView.ResizeToContents)
-        header.setSectionResizeMode(1, QHeaderView.Stretch)
-        self.setAccessibleName(_("Machines"))
+        super().__init__([_("Machine"), _("State")], 1, _("Machines"), parent)
         self.setMinimumHeight(130)
         self._rows: dict[str, int] = {}
         self.failed = 0
@@ -109,7 +96,7 @@ class MachineResults(QTableWidget):
         if row is None:
             return
         item = self.item(row, 1)
-        item.setText(f"✓ {_('done')}" if error is None else f"✕ {one_line(error)}")
+        item.setText("✓ " + _("done") if error is None else f"✕ {one_line(error)}")
         item.setToolTip(plain_tip(error or ""))
         item.setForeground(theme().color("ok" if error is None else "critical"))
         self.done += error is None
@@ -119,7 +106,7 @@ class MachineResults(QTableWidget):
         """Those that have not ended are not waited for."""
         for row in self._rows.values():
             if self.item(row, 1).text() == _("waiting"):
-                self.item(row, 1).setText(f"– {_('not waited for')}")
+                self.item(row, 1).setText("– " + _("not waited for"))
 
     @property
     def left(self) -> int:

@@ -187,7 +187,7 @@ class ConsoleModel(RowsModel):
     def _text(self, row: ConsoleRow, column: int) -> str:
         match column:
             case 0:
-                return one_line(row.name) + (f" · {_('this one')}" if row.is_own else "")
+                return one_line(row.name) + (" · " + _("this one") if row.is_own else "")
             case 1:
                 return level_text(row.levels)
             case 2:

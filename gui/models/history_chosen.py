@@ -214,7 +214,7 @@ class ChosenModel(RowsModel):
             is_dim = row.is_hidden or column == UNIT
             return QColor(theme().dim) if is_dim else None
         if role == Qt.ToolTipRole:
-            return plain_tip(f"{row.name}\n{_('simulated')}" if row.is_simulated else row.name)
+            return plain_tip(row.name + ("\n" + _("simulated") if row.is_simulated else ""))
         return self.alignment(column) if role == Qt.TextAlignmentRole else None
 
     def shown(self, row: Chosen) -> Shown:

@@ -135,7 +135,7 @@ class ServiceModel(ListModel):
         """State as shape and word, name, its pid, how it starts, what it is."""
         if column == 0:
             shape, word, _role = _STATES.get(record.state, ("○", "", None))
-            return f"{shape} {_(word) if word else _('not known')}"
+            return shape + " " + (_(word) if word else _("not known"))
         if column == 2:
             return "" if record.pid is None else str(record.pid)
         if column == 3:

@@ -103,7 +103,7 @@ class HistoryPicture:
             unit = self._chosen.shown(row).unit
             words = self._chosen.text(row, SERIES) + (f"  {unit}" if unit else "")
             if row.is_simulated:
-                words += f"  ({_('simulated')})"
+                words += "  (" + _("simulated") + ")"
             room = QRectF(_MARGIN + 22, y, max(40.0, left - _MARGIN - 22), self._line)
             words = metrics.elidedText(words, Qt.ElideRight, room.width())
             painter.drawText(room, Qt.AlignLeft | Qt.AlignVCenter, words)

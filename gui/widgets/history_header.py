@@ -32,7 +32,7 @@ class SpanButton(QPushButton):
         if words != self._words:
             self._words = words
             self.setAccessibleName(_("Time shown: {span}").format(span=words))
-            self.setToolTip(plain_tip(f"{words}\n{_('Press to enter a time from – to')}"))
+            self.setToolTip(plain_tip(words + "\n" + _("Press to enter a time from – to")))
             self._elide()
 
     def words(self) -> str:
@@ -147,7 +147,7 @@ class HistoryHeader(QWidget):
     def set_current_view(self, name: str) -> None:
         """The view that is open; empty where none is."""
         self._current = name
-        self.views_button.setText(f"{_('Views')} ▾")
+        self.views_button.setText(_("Views") + " ▾")
         self.views_button.setToolTip(plain_tip(_("Open: {view}").format(view=name)) if name else "")
 
     def views_menu(self) -> QMenu:

@@ -93,6 +93,19 @@ def test_no_message_is_put_together_before_it_is_translated():
     assert not broken, told(broken)
 
 
+def test_no_message_stands_within_an_f_string():
+    """Those that collect the messages do not look there: it would stay English."""
+    broken = [
+        f"{name}:{call.lineno}"
+        for name, tree in trees("core", "gui")
+        for text in ast.walk(tree)
+        if isinstance(text, ast.JoinedStr)
+        for call in calls(text, *TRANSLATED_BY)
+        if any(isinstance(part, ast.Constant) and isinstance(part.value, str) for part in call.args)
+    ]
+    assert not broken, told(broken)
+
+
 def test_fields_of_messages_have_names():
     broken = [
         f"{name}:{call.lineno}"
