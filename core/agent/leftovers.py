@@ -19,6 +19,8 @@ from typing import NamedTuple
 
 import msgspec
 
+from core.agent.proc_files import boot_id
+
 log = logging.getLogger("beffroi.agent")
 
 _PR_SET_CHILD_SUBREAPER = 36
@@ -135,7 +137,7 @@ class Leftovers:
             return
         leaders = {leader: began_s for leader, (began_s, leaves_daemons) in self._running.items() if not leaves_daemons}
         try:
-            self._path.write_bytes(msgspec.json.encode(_Note(_boot_id(), leaders)))
+            self._path.write_bytes(msgspec.json.encode(_Note(boot_id(), leaders)))
         except OSError as error:
             log.warning("%s cannot be written: %s", self._path, error.strerror)
 
@@ -184,7 +186,7 @@ def _end_noted(path: Path) -> None:
     except (OSError, ValueError):
         log.warning("%s cannot be read", path)
         return
-    if note.boot_id != _boot_id():
+    if note.boot_id != boot_id():
         return
     alive = {entry.pid: entry for entry in processes()}
     for leader, began_s in note.leaders.items():
@@ -197,14 +199,6 @@ def _end_noted(path: Path) -> None:
                 log.warning("process %d, left running by an agent that was killed, is killed", entry.pid)
                 _kill(entry.pid)
     path.unlink(missing_ok=True)
-
-
-def _boot_id() -> str:
-    try:
-        with open("/proc/sys/kernel/random/boot_id", encoding="ascii") as stream:
-            return stream.read().strip()
-    except OSError:
-        return ""
 
 
 def _since_boot_s() -> float:

@@ -134,3 +134,12 @@ def _unescaped(mount: bytes) -> bytes:
     for escaped, octet in ((b"\\040", b" "), (b"\\011", b"\t"), (b"\\012", b"\n"), (b"\\134", b"\\")):
         mount = mount.replace(escaped, octet)
     return mount
+
+
+def boot_id() -> str:
+    """What names this run of the system, the same until it is started again; empty where it tells none."""
+    try:
+        with open("/proc/sys/kernel/random/boot_id", encoding="ascii") as stream:
+            return stream.read().strip()
+    except OSError:
+        return ""

@@ -22,6 +22,7 @@ from core.agent.link import AgentLink, Phase
 from core.agent.link_host import Request
 from core.agent.pairing import Attempt, PairingDesk, PairingRefusedError
 from core.agent.patience import RULE, Patience
+from core.agent.proc_files import boot_id
 from core.agent.statuses import SHORTEST_INTERVAL_S, Statuses
 from core.audit import AuditLog
 from core.errors import ConfigError
@@ -195,7 +196,7 @@ class AgentServer:
             name=self._identity.name,
             version=core.__version__,
             os=self.collector.system().os,
-            boot_id=_boot_id(),
+            boot_id=boot_id(),
             run_id=self.run_id,
             time_s=time.time(),
             level=console.level,
@@ -352,11 +353,3 @@ class AgentServer:
     def _distrust(self, fingerprint: str) -> None:
         for desk in self._desks:
             desk.distrust(fingerprint)
-
-
-def _boot_id() -> str:
-    try:
-        with open("/proc/sys/kernel/random/boot_id", encoding="ascii") as stream:
-            return stream.read().strip()
-    except OSError:
-        return ""

@@ -17,6 +17,7 @@ from core.errors import ConfigError, UsageError
 from core.gather import fold_names
 from core.language import _
 from core.records import CommandProgress, CommandRequest, CommandResult, CommandState, Machine
+from core.services.answer_files import run_document
 from core.services.command_journal import SentRun
 from core.services.commands import new_request
 from core.services.waiting import first_of
@@ -87,20 +88,6 @@ def register(commands: Any, common: argparse.ArgumentParser) -> None:
     run.set_defaults(handler=_run, targets=[], words=[], timeout=30.0, gather=False, window=0, failed_of=None)
 
 
-def result_document(result: CommandResult) -> dict[str, object]:
-    """A result as JSON."""
-    return {
-        "machine": result.machine,
-        "state": result.state.value,
-        "exit_status": result.exit_status,
-        "stdout": result.stdout,
-        "stderr": result.stderr,
-        "duration_s": result.duration_s,
-        "truncated_bytes": result.truncated_bytes,
-        "message": result.message,
-    }
-
-
 def _run(options: argparse.Namespace) -> int:
     options.empty_document = {"id": None, "command": " ".join(options.words), "results": []}
     if not options.words:
@@ -129,13 +116,7 @@ def _run(options: argparse.Namespace) -> int:
         console.journal.settle(request.id, request.machines)
     _tell_late(show.late, {sent.request.id: sent.request.line for sent in owed})
     if options.json:
-        print_json(
-            {
-                "id": request.id,
-                "command": request.line,
-                "results": [result_document(result) for result in results],
-            }
-        )
+        print_json(run_document(request, results))
     elif options.gather:
         print_gathered(results)
     elif len(results) > 1:

@@ -6,17 +6,16 @@ Text of machines never becomes a formula of the spreadsheet that opens a table. 
 from __future__ import annotations
 
 import json
-import os
 import re
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from core.errors import StoreError, StoreFullError
+from core.errors import StoreError
 from core.language import _
 from core.records import CommandRequest, CommandResult, CommandState
-from core.services.export import CELL_LETTERS, Cell, write_table
+from core.services.export import CELL_LETTERS, Cell, write_table, written_whole
 
 HEADER = (
     "time_utc", "id", "operator", "command", "machine", "state", "exit_status", "duration_s", "stdout", "stderr",
@@ -26,6 +25,27 @@ HEADER = (
 _NO_NAME = re.compile(r"[^\w.@+-]+")
 _RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)
 _LONGEST_NAME = 100
+
+
+def run_document(request: CommandRequest, results: Iterable[CommandResult]) -> dict[str, object]:
+    """A run as JSON: what was sent, and what each machine answered."""
+    return {
+        "id": request.id,
+        "command": request.line,
+        "results": [
+            {
+                "machine": result.machine,
+                "state": result.state.value,
+                "exit_status": result.exit_status,
+                "stdout": result.stdout,
+                "stderr": result.stderr,
+                "duration_s": result.duration_s,
+                "truncated_bytes": result.truncated_bytes,
+                "message": result.message,
+            }
+            for result in results
+        ],
+    }
 
 
 def whole_results(request: CommandRequest, results: Mapping[str, CommandResult]) -> list[CommandResult]:
@@ -48,37 +68,12 @@ def write_answer_table(path: Path, request: CommandRequest, results: Sequence[Co
 
 def write_answer_json(path: Path, request: CommandRequest, results: Sequence[CommandResult]) -> None:
     """Write the document of `run --json`. Raises StoreError."""
-    document = {
-        "id": request.id,
-        "command": request.line,
-        "results": [
-            {
-                "machine": result.machine,
-                "state": result.state.value,
-                "exit_status": result.exit_status,
-                "stdout": result.stdout,
-                "stderr": result.stderr,
-                "duration_s": result.duration_s,
-                "truncated_bytes": result.truncated_bytes,
-                "message": result.message,
-            }
-            for result in results
-        ],
-    }
-    write_answer_text(path, json.dumps(document, ensure_ascii=False, indent=2) + "\n")
+    write_answer_text(path, json.dumps(run_document(request, results), ensure_ascii=False, indent=2) + "\n")
 
 
 def write_answer_text(path: Path, text: str) -> None:
     """Write a text as UTF-8. Raises StoreError."""
-    draft = path.with_name(f".{path.name[:80]}.{os.getpid()}")
-    try:
-        draft.write_bytes(text.encode("utf-8", "replace"))
-        os.replace(draft, path)
-    except OSError as error:
-        kind = StoreFullError if error.errno in (28, 122) else StoreError  # ENOSPC, EDQUOT
-        raise kind(_("{path} cannot be written: {reason}").format(path=path, reason=error.strerror)) from error
-    finally:
-        draft.unlink(missing_ok=True)
+    written_whole(path, lambda draft: draft.write_bytes(text.encode("utf-8", "replace")))
 
 
 def write_answer_folder(folder: Path, request: CommandRequest, results: Sequence[CommandResult]) -> int:

@@ -197,7 +197,7 @@ def _write_csv(path: Path, header: Sequence[str], rows: Iterable[Sequence[Cell]]
                 count += 1
         return count
 
-    return _whole(path, write)
+    return written_whole(path, write)
 
 
 def _csv_cell(cell: Cell) -> str | int | float | None:
@@ -242,7 +242,7 @@ def _write_xlsx(path: Path, header: Sequence[str], rows: Iterable[Sequence[Cell]
             raise
         return count
 
-    return _whole(path, write)
+    return written_whole(path, write)
 
 
 def _discard(book: Any) -> None:
@@ -263,9 +263,9 @@ def _new_sheet(book: Any, header: Sequence[str]) -> Any:
     return sheet
 
 
-def _whole(path: Path, write: Callable[[Path], int]) -> int:
-    """What `write` returns, once the file it wrote has taken the place of `path`."""
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
+def written_whole(path: Path, write: Callable[[Path], int]) -> int:
+    """What `write` returns, once the file it wrote has taken the place of `path`. Raises StoreError."""
+    draft = path.with_name(f".{path.name[:80]}.{os.getpid()}")
     try:
         count = write(draft)
         os.replace(draft, path)

@@ -8,9 +8,7 @@ from PyQt5.QtCore import Qt, pyqtSignal
 from PyQt5.QtWidgets import (
     QAbstractItemView,
     QComboBox,
-    QHeaderView,
     QSpinBox,
-    QTableWidget,
     QTableWidgetItem,
     QWidget,
 )
@@ -23,6 +21,7 @@ from gui.numbers import number
 from gui.plain_text import one_line, plain_tip
 from gui.theme import theme
 from gui.widgets.labels import plain_label
+from gui.widgets.small_table import SmallTable
 
 _ADDRESS, _NAME, _WHAT = range(3)
 _FIND_ROLE = Qt.UserRole + 1
@@ -63,21 +62,8 @@ class FindAgentsDialog(FormDialog):
         self.port.setValue(PORT)
         more.add_row(_("Port"), self.port)
         self.add_wide(more)
-        self.table = QTableWidget(0, 3)
-        self.table.setHorizontalHeaderLabels([_("Address"), _("Name"), _("What answers there")])
-        self.table.setEditTriggers(QAbstractItemView.NoEditTriggers)
-        self.table.setSelectionBehavior(QAbstractItemView.SelectRows)
+        self.table = SmallTable([_("Address"), _("Name"), _("What answers there")], _WHAT, _("What answers"))
         self.table.setSelectionMode(QAbstractItemView.SingleSelection)
-        self.table.setTabKeyNavigation(False)
-        self.table.setShowGrid(False)
-        self.table.verticalHeader().hide()
-        self.table.verticalHeader().setDefaultSectionSize(26)
-        header = self.table.horizontalHeader()
-        header.setHighlightSections(False)
-        header.setDefaultAlignment(Qt.AlignLeft | Qt.AlignVCenter)
-        header.setSectionResizeMode(QHeaderView.ResizeToContents)
-        header.setSectionResizeMode(_WHAT, QHeaderView.Stretch)
-        self.table.setAccessibleName(_("What answers"))
         self.table.setMinimumHeight(220)
         self.table.itemSelectionChanged.connect(self._on_selected)
         self.table.doubleClicked.connect(lambda _index: self._on_add())

@@ -9,12 +9,12 @@ from pathlib import Path
 import openpyxl
 import pytest
 
-from core.cli.run import result_document
 from core.errors import StoreError
 from core.records import CommandRequest, CommandResult, CommandState
 from core.services.answer_files import (
     file_names,
     proposed_name,
+    run_document,
     whole_results,
     write_answer_folder,
     write_answer_json,
@@ -71,11 +71,12 @@ def test_json_is_what_run_prints(tmp_path: Path) -> None:
     path = tmp_path / "answers.json"
     results = whole_results(REQUEST, RESULTS)
     write_answer_json(path, REQUEST, results)
-    assert json.loads(path.read_text(encoding="utf-8")) == {
-        "id": "r1",
-        "command": 'ls -al "a b"',
-        "results": [result_document(result) for result in results],
-    }
+    found = json.loads(path.read_text(encoding="utf-8"))
+    assert found == run_document(REQUEST, results)
+    assert (found["id"], found["command"]) == ("r1", 'ls -al "a b"')
+    assert [result["machine"] for result in found["results"]] == [result.machine for result in results]
+    keys = ["machine", "state", "exit_status", "stdout", "stderr", "duration_s", "truncated_bytes", "message"]
+    assert all(list(result) == keys for result in found["results"])
 
 
 def test_a_folder_holds_what_each_machine_printed_and_nothing_else(tmp_path: Path) -> None:
