@@ -38,6 +38,9 @@ _PID = re.compile(r"[1-9][0-9]{0,9}\Z")
 _STARTED = re.compile(r"[0-9]{1,12}(\.[0-9]{1,6})?\Z")
 _SERVICE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_@.:-]{0,199}\Z")
 _T = TypeVar("_T")
+_MOST_THREADS = 32
+_threads = 0
+"""Threads that look for files, of commands that were given up too; counted in the agent's loop."""
 
 
 class Answer(Struct, frozen=True):
@@ -85,12 +88,15 @@ async def answer(words: tuple[str, ...], collector: Collector, status: Status) -
         from core.agent import manage  # an agent that nobody manages stays smaller
 
         return await manage.answer(words)
-    if first in ("ls", "dir"):
-        is_long = words[1:2] in (("-al",), ("-la",))
-        path = (words[2:] if is_long else words[1:]) or ("/" if os.name == "posix" else os.getcwd(),)
-        return await _in_thread(lambda: _listing(path[0], is_long=is_long))
-    if first in ("python", "python3"):
-        return await _pythons(first)
+    try:
+        if first in ("ls", "dir"):
+            is_long = words[1:2] in (("-al",), ("-la",))
+            path = (words[2:] if is_long else words[1:]) or ("/" if os.name == "posix" else os.getcwd(),)
+            return await _in_thread(lambda: _listing(path[0], is_long=is_long))
+        if first in ("python", "python3"):
+            return await _pythons(first)
+    except OSError as error:
+        return Answer("", f"{first}: {error}\n", 1)
     if first in ("ps", "Get-Process"):
         return _process_table(collector)
     return {"os": _os, "ram": _ram, "cpu": _cpu, "ip": _ip, "uptime": _uptime}[first](collector, status)
@@ -319,12 +325,18 @@ async def _python_version(path: str) -> str:
 async def _in_thread(work: Callable[[], _T]) -> _T:
     """Result of `work`, done in a thread of its own that never holds up the end of the agent.
 
-    A file system that hangs keeps the thread, not the loop; a pool's threads would be waited for at the end.
+    A file system that hangs keeps the thread, not the loop; a pool's threads would be waited for at the end. Raises
+    OSError where too many are kept already.
     """
+    global _threads
+    if _threads >= _MOST_THREADS:
+        raise OSError(f"{_MOST_THREADS} others hang in a file system that does not answer")
     loop = asyncio.get_running_loop()
     result: asyncio.Future[_T] = loop.create_future()
 
     def settle(value: _T | None, error: BaseException | None) -> None:
+        global _threads
+        _threads -= 1
         if result.done():
             return
         if error is not None:
@@ -345,4 +357,5 @@ async def _in_thread(work: Callable[[], _T]) -> _T:
             return  # the loop has ended in the meantime
 
     threading.Thread(target=run, name="builtin", daemon=True).start()
+    _threads += 1
     return await result

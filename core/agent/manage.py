@@ -26,7 +26,10 @@ ENDS_WITHIN_S = 5.0
 _MOST_OCTETS = 64 * 1024
 _KERNEL_THREAD = 0x00200000
 _SYSTEMD = "/run/systemd/system"
-_INIT_SCRIPTS = "/etc/init.d"
+_ETC = "/etc"
+_CRASHED = 32
+"""Exit status by which OpenRC says that a service runs no more and was not stopped."""
+
 _SYSTEM_PATH = ":/usr/sbin:/sbin" if os.name == "posix" else ""
 """Where the programs of administrators are, and where the scripts of services look for theirs."""
 
@@ -55,7 +58,7 @@ async def _end(pid: int, started_s: float, number: int) -> Answer:
         return await _end_by_psutil(pid, started_s, number)
     try:
         held = os.pidfd_open(pid)
-    except ProcessLookupError:
+    except (ProcessLookupError, OverflowError):
         raise _RefusedError(f"there is no process {pid}") from None
     except OSError as error:
         if pid in _own_line():
@@ -160,7 +163,7 @@ async def _end_by_psutil(pid: int, started_s: float, number: int) -> Answer:
                 return _ended(pid, name, number, has_ended=True)
             await asyncio.sleep(0.1)
         return _ended(pid, name, number, has_ended=False)
-    except psutil.NoSuchProcess:
+    except (psutil.NoSuchProcess, OverflowError):
         raise _RefusedError(f"there is no process {pid}") from None
     except psutil.AccessDenied:
         raise _RefusedError(f"process {pid} belongs to another user; {_who()} may not end it") from None
@@ -199,11 +202,29 @@ async def _restart(name: str) -> Answer:
         return await _restart_by(name, "powershell", "-NoProfile", "-NonInteractive", "-Command", command)
     if os.path.isdir(_SYSTEMD):
         return await _restart_unit(name)
-    if _found("rc-service") is not None:
-        return await _restart_by(name, "rc-service", name, "restart")
-    if not os.path.isfile(f"{_INIT_SCRIPTS}/{name}"):
+    if not os.path.isfile(f"{_ETC}/init.d/{name}"):
         raise _RefusedError(f"there is no service {name} on this machine")
-    return await _restart_by(name, "service", name, "restart")
+    if name == os.environ.get("RC_SVCNAME"):  # OpenRC says so to what it starts
+        raise _RefusedError(f"{name} is the agent itself, whose end would be the end of this command")
+    program = "service" if _found("rc-service") is None else "rc-service"
+    if not _starts_by_itself(name) and (await _said(program, name, "status"))[0] not in (0, _CRASHED):
+        raise _RefusedError(f"{name} does not run and does not start by itself: it is not restarted")
+    return await _restart_by(name, program, name, "restart")
+
+
+def _starts_by_itself(name: str) -> bool:
+    """True for a service of a runlevel that a machine works in: those of its end have scripts, too."""
+    levels = [f"{_ETC}/runlevels/{level}" for level in ("sysinit", "boot", "default")]
+    if any(os.path.lexists(f"{level}/{name}") for level in levels):
+        return True
+    wanted = re.compile(rf"S[0-9]{{2}}{re.escape(name)}\Z")
+    for level in "2345":
+        try:
+            if any(map(wanted.match, os.listdir(f"{_ETC}/rc{level}.d"))):
+                return True
+        except OSError:
+            continue
+    return False
 
 
 async def _restart_by(name: str, *argv: str) -> Answer:
@@ -218,7 +239,7 @@ async def _restart_unit(name: str) -> Answer:
     before = await _unit(unit)
     if before.get("LoadState") != "loaded":
         raise _RefusedError(f"there is no service {unit} on this machine")
-    if unit == _own_unit():
+    if _own_unit() in (unit, before.get("Id")):
         raise _RefusedError(f"{unit} is the agent itself, whose end would be the end of this command")
     is_wanted = before.get("UnitFileState", "") in ("enabled", "enabled-runtime")
     if before.get("ActiveState") not in ("active", "activating", "reloading", "failed") and not is_wanted:
@@ -234,7 +255,7 @@ async def _restart_unit(name: str) -> Answer:
 
 
 async def _unit(unit: str) -> dict[str, str]:
-    wanted = "--property=LoadState,ActiveState,SubState,UnitFileState,MainPID"
+    wanted = "--property=Id,LoadState,ActiveState,SubState,UnitFileState,MainPID"
     _status, text = await _said("systemctl", "--no-pager", "show", wanted, "--", unit)
     return dict(line.partition("=")[::2] for line in text.splitlines())
 

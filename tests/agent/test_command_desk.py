@@ -8,6 +8,7 @@ import hashlib
 import os
 import subprocess
 import sys
+import threading
 import time
 
 import pytest
@@ -15,8 +16,8 @@ from agent_site import Agent, Console
 
 from core import audit
 from core.access_records import AllowedParameter
+from core.agent import builtins, manage, past_commands
 from core.agent import executor as executor_module
-from core.agent import manage, past_commands
 from core.agent.policy import Command, Parameter
 from core.protocol import messages
 from core.protocol.messages import ExecAccepted, ExecDenied, ExecExit, ExecReference, ExecStart
@@ -361,12 +362,33 @@ def test_what_must_not_be_ended_is_not(site, who, sleeper):
         (str(os.getpid()), _started(os.getpid())): "the agent, or what it runs under",
         (str(os.getppid()), _started(os.getppid())): "is never ended",
         ("2147483646", "1.0"): "there is no process 2147483646",
+        ("9999999999", "1.0"): "there is no process 9999999999",
     }
     for words, why in cases.items():
         ended, _output = _ran(site, who, Level.MANAGE, "process-kill", *words)
         assert (ended.state, ended.exit_status) == ("failed", 1)
         assert why in ended.message
     assert sleeper.poll() is None
+
+
+def test_a_file_system_that_hangs_keeps_few_threads_and_the_agent_answers(site, who, monkeypatch):
+    hung = threading.Event()
+    monkeypatch.setattr(builtins, "_MOST_THREADS", 2)
+    monkeypatch.setattr(builtins, "_listing", lambda path, is_long: hung.wait(20))
+
+    async def talk(console):
+        timeouts = [await console.run("ls", "/hung", exec_id=f"h{number}", timeout_s=0.05) for number in range(2)]
+        refused = await console.run("ls", "/hung", exec_id="h2", timeout_s=5.0)
+        answered = await console.run("os", exec_id="h3")
+        hung.set()
+        async with asyncio.timeout(5):
+            while builtins._threads:  # noqa: ASYNC110 -- threads tell the loop, and nobody else
+                await asyncio.sleep(0.01)
+        return [ended.state for ended in (*timeouts, refused, answered)], refused.message
+
+    states, message = _talk(site, who, talk)
+    assert states == ["timeout", "timeout", "failed", "ok"]
+    assert "does not answer" in message
 
 
 def test_managing_needs_its_level_and_its_grammar(site, who, sleeper):
@@ -448,10 +470,15 @@ def test_a_machine_without_systemd_restarts_by_its_script(site, who, monkeypatch
     told = 'echo "$1 $2 with $PATH"; umask; ulimit -f'
     script.write_text(f'#!/bin/sh\n{told}\n[ "$1" = cups ] || {{ echo no >&2; exit 3; }}\n')
     script.chmod(0o700)
-    for name in ("cups", "broken"):
-        (tmp_path / name).touch()
+    for folder in ("init.d", "rc2.d", "rc0.d", "runlevels/shutdown"):
+        (tmp_path / folder).mkdir(parents=True)
+    for name in ("cups", "broken", "killprocs"):
+        (tmp_path / "init.d" / name).touch()
+    (tmp_path / "rc2.d/S03broken").touch()
+    (tmp_path / "rc0.d/S03killprocs").touch()
+    (tmp_path / "runlevels/shutdown/killprocs").touch()
     monkeypatch.setattr(manage, "_SYSTEMD", str(tmp_path / "none"))
-    monkeypatch.setattr(manage, "_INIT_SCRIPTS", str(tmp_path))
+    monkeypatch.setattr(manage, "_ETC", str(tmp_path))
     monkeypatch.setattr(manage, "find_program", lambda name: str(script) if name == "service" else None)
     ended, output = _ran(site, who, Level.MANAGE, "service-restart", "cups")
     assert ended.state == "ok"
@@ -459,6 +486,11 @@ def test_a_machine_without_systemd_restarts_by_its_script(site, who, monkeypatch
     ended, _output = _ran(site, who, Level.MANAGE, "service-restart", "broken")
     assert (ended.state, ended.exit_status) == ("failed", 3)
     assert "broken was not restarted" in ended.message
+    ended, _output = _ran(site, who, Level.MANAGE, "service-restart", "killprocs")
+    assert "does not run and does not start by itself" in ended.message
+    monkeypatch.setenv("RC_SVCNAME", "cups")
+    ended, _output = _ran(site, who, Level.MANAGE, "service-restart", "cups")
+    assert "is the agent itself" in ended.message
 
 
 def test_a_machine_without_systemd_says_that_there_is_no_such_service(site, who, monkeypatch, tmp_path):
