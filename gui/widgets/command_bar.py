@@ -28,6 +28,8 @@ TIMEOUT_S = 30
 LONGEST_TIMEOUT_S = 600
 SHARE_OF_CHIPS = 0.42
 """Of the width, beyond which the targets have a row of their own."""
+LINE_PX = 240
+"""Room that the line is to keep beside targets and buttons, else the targets have a row of their own, too."""
 WINDOWS = (0, 1, 2, 5, 10, 20, 50, 100)
 """Machines at once that are offered; 0 is all of them."""
 
@@ -91,7 +93,10 @@ class CommandBar(QWidget):
         self._place_chips()
 
     def _place_chips(self) -> None:
-        is_apart = self.chips.width_at_rest() > self.width() * SHARE_OF_CHIPS  # the line stays where it is in typing
+        chips = self.chips.width_at_rest()  # so that the line stays where it is while targets are typed
+        buttons = (self.send_button, self.cancel_button, self.more_button)
+        room = self.width() - chips - sum(button.sizeHint().width() + self._line.spacing() for button in buttons)
+        is_apart = chips > self.width() * SHARE_OF_CHIPS or room < LINE_PX
         if is_apart == (self._apart.count() > 0):
             return
         if is_apart:
@@ -227,6 +232,7 @@ class CommandBar(QWidget):
         self.send_button.setText(_("Send to {count}").format(count=number(count)) if count else _("Send"))
         self.send_button.setToolTip(plain_tip(self._tip(names)))
         self.send_button.setEnabled(bool(self.field.lines()) and bool(self.book.machines))
+        self._place_chips()
 
     def _tip(self, names: Sequence[str]) -> str:
         if not names:
@@ -246,7 +252,6 @@ class CommandBar(QWidget):
         self.send()
 
     def _on_chips_changed(self) -> None:
-        self._place_chips()
         lost = self.chips.lost()
         names = ", ".join(f"“{target}”" for target in lost)
         self.say(_("No machine matches {targets}.").format(targets=names) if lost and self.book.machines else "")
@@ -256,6 +261,7 @@ class CommandBar(QWidget):
         window = self.window()
         words = _("More · {count} at once").format(count=number(window)) if window else _("More")
         self.more_button.setText(words)
+        self._place_chips()
 
     def _on_several_changed(self, is_several: bool) -> None:
         self.several_box.setChecked(is_several)

@@ -481,3 +481,13 @@ def test_the_line_stays_where_it_is_while_targets_are_typed(qtbot, fleet):
         bar._on_chips_changed()
         qtbot.wait(1)
         assert bar._apart.count() == 0
+
+
+def test_a_narrow_page_keeps_room_for_the_line(qtbot, fleet):
+    bar = fleet.page.controls
+    for width, is_apart in ((760, True), (1300, False)):
+        fleet.page.resize(width, 600)
+        bar.set_window(5)
+        qtbot.wait(1)
+        assert (bar._apart.count() > 0) is is_apart
+        assert bar.field.width() >= 240
