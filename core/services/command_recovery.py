@@ -120,6 +120,10 @@ def _found(
             sent, ended = said.get((request.id, name), (None, None))
             is_sent = name in run.machines and (sent is not None or is_moved)
             if is_sent and (ended is None or ended.state == CommandState.UNKNOWN.value):
+                kept = known.get(name)
+                if kept is not None and kept.state is not CommandState.UNKNOWN:
+                    found.entries.append(_entry(request, name, kept))
+                    continue
                 owed[name] = run.machines[name]
                 if ended is None:
                     results.append(_unknown(name, is_left=run.is_told))
@@ -185,18 +189,19 @@ def _from_audit(name: str, sent: _Line | None, ended: _Line | None) -> CommandRe
 _STATES = {state.value for state in CommandState}
 
 
-def _entry(request: CommandRequest, name: str) -> dict[str, object]:
+def _entry(request: CommandRequest, name: str, kept: CommandResult | None = None) -> dict[str, object]:
+    """The line of a result that did not come to the log before; `kept`: it came to the history."""
     return {
         "event": "result",
         "exec_id": request.id,
         "operator": request.operator,
         "machine": name,
         "argv": list(request.words),
-        "state": CommandState.UNKNOWN.value,
-        "exit_status": None,
+        "state": CommandState.UNKNOWN.value if kept is None else kept.state.value,
+        "exit_status": None if kept is None else kept.exit_status,
         "octets": None,
         "sha256": None,
-        "note": "the console was ended",
+        "note": "the console was ended" if kept is None else "as the history has it",
     }
 
 

@@ -255,7 +255,7 @@ class Services(QObject):
         from core.services.commands import new_request
 
         request = new_request(words, machines, timeout_s, self.config.operator, time.time(), window)
-        if self.pool is None:
+        if self.pool is None or not (self._is_collecting or self._is_beside):  # until then the pollers have no machines
             raise TransportError(_("the console is still starting, nothing was sent; send it again in a moment"))
         self.pool.execute(request)
         return request

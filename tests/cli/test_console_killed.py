@@ -177,6 +177,21 @@ def test_what_is_not_fetched_is_handed_on_until_its_agent_keeps_it_no_more(tmp_p
     assert list((tmp_path / "running").iterdir()) == []
 
 
+def test_an_end_that_the_history_has_and_the_log_has_not_is_no_longer_unknown(tmp_path: Path) -> None:
+    audit = AuditLog(tmp_path / "audit.log")
+    request = new_request(["brief"], ["m1", "m2"], 20, "Ada", time.time())
+    first = CommandJournal(tmp_path / "running")
+    first.begin(SentRun(request=request, machines={"m1": "run", "m2": "run"}))
+    audit.append([{"event": "command", "exec_id": request.id, "machine": name} for name in ("m1", "m2")])
+    first.close()
+    known = (CommandResult(machine="m1", state=CommandState.FAILED, exit_status=4, stdout="kept"),)
+    found = recover(CommandJournal(tmp_path / "running"), audit, lambda run_id: known, time.time())
+    assert [told.result.machine for told in found.progress] == ["m2"]
+    assert [run.machines for run in found.owed] == [{"m2": "run"}]
+    written = {line["machine"]: (line["state"], line["exit_status"]) for line in list(read(audit.path))[2:]}
+    assert written == {"m1": ("failed", 4), "m2": ("unknown", None)}
+
+
 def test_a_log_that_was_put_away_makes_nothing_never_sent(tmp_path: Path) -> None:
     request = new_request(["brief"], ["m1"], 20, "Ada", time.time())
     first = CommandJournal(tmp_path / "running")
