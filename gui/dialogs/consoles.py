@@ -47,10 +47,8 @@ class ConsolesDialog(FormDialog):
         self.copy_button, self.save_button = self._push(_("Copy card")), self._push(_("Save card…"))
         self.site_button, self.take_button = self._push(_("Save site file…")), self._push(_("Take site file…"))
         self.protect_button = self._push(_("Protect the key…"))
-        self.add_row(_("Key"), self.key_words)
-        self.add_wide(
-            _line(self.copy_button, self.save_button, self.site_button, self.take_button, self.protect_button)
-        )
+        self.add_row(_("Key"), _line(self.key_words, self.protect_button))
+        self.add_wide(_line(self.copy_button, self.save_button, self.site_button, self.take_button))
         self.site_button.setToolTip(_("The machines with their certificates, for a second operator's console"))
         self.add_wide(_title(_("Consoles that the machines trust")))
         self.scope = QComboBox()

@@ -83,13 +83,13 @@ class ProtectKeyDialog(FormDialog):
         if is_protected:
             self.add_row(_("Present passphrase"), self.old)
         self.place = QComboBox()
-        self.place.addItem(_("ask for it at each start"), "ask")
-        self.place.addItem(_("keep it in the keyring of this desktop"), "keyring:console key")
+        self.place.addItem(_("ask for it"), "ask")
+        self.place.addItem(_("take it from the keyring of this desktop"), "keyring:console key")
         if is_protected:
             self.place.addItem(_("no passphrase any more"), REMOVE)
         self.add_row(_("New passphrase"), self.new)
         self.add_row(_("Once more"), self.again)
-        self.add_row(_("Then"), self.place)
+        self.add_row(_("At each start"), self.place)
         self.place.currentIndexChanged.connect(lambda _index: self._allow())
 
     def on_accept(self) -> None:
