@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
@@ -30,6 +29,7 @@ from core.records import (
 )
 from core.services.command_journal import CommandJournal, SentRun
 from core.services.commands import Execution, sending_entries
+from core.services.poller_run import PollerRun
 from core.services.run_share import RunShare
 from core.site_records import Record
 
@@ -67,7 +67,7 @@ class FanOut:
         self._flush: asyncio.TimerHandle | None = None
         self._flushes: set[asyncio.Task[None]] = set()
         self._is_closed = self._goes_on = False
-        self._runs: dict[str, _Run] = {}
+        self._runs: dict[str, PollerRun] = {}
         self._ended: list[tuple[Execution, CommandResult]] = []
         self._adopted: dict[str, list[Execution]] = {}
 
@@ -82,7 +82,7 @@ class FanOut:
         names = [name for name in dict.fromkeys(request.machines) if name in watches]
         if not names:
             return []
-        run = _Run(request, names, self._publish, share or RunShare(request.window), self._pump)
+        run = PollerRun(request, names, self._publish, share or RunShare(request.window), self._pump)
         self._runs[request.id] = run
         try:
             run.executions = {name: self._execution(request, name, run.share) for name in names}
@@ -183,7 +183,7 @@ class FanOut:
     def _execution(self, request: CommandRequest, name: str, share: RunShare) -> Execution:
         return Execution(request, name, self._on_output, self._on_result, self._on_step, self._on_over, share)
 
-    async def _first_reached(self, run: _Run) -> None:
+    async def _first_reached(self, run: PollerRun) -> None:
         """Wait for machines that were not tried yet; what is killed meanwhile is found by the next console."""
         loop, watches = asyncio.get_running_loop(), self._watches()
         new = [watches[name] for name in run.names if not watches[name].is_settled]
@@ -223,7 +223,7 @@ class FanOut:
         # a thread of its own: the loop's pool may be full of names that are looked up
         await asyncio.get_running_loop().run_in_executor(self._writing, write)
 
-    def _begin(self, run: _Run, decisions: Mapping[str, str]) -> None:
+    def _begin(self, run: PollerRun, decisions: Mapping[str, str]) -> None:
         watches = self._watches()
         for name, execution in run.executions.items():
             if execution.is_told:
@@ -236,7 +236,7 @@ class FanOut:
         for execution in run.waiting:
             execution.step(CommandPlace.WAITING)
 
-    def _pump(self, run: _Run) -> None:
+    def _pump(self, run: PollerRun) -> None:
         """Send it to as many more machines as the window has places."""
         watches = self._watches()
         while run.waiting:
@@ -257,7 +257,7 @@ class FanOut:
                 run.placed.add(execution.machine)
                 watch.commands.start(execution)
 
-    def _stop(self, run: _Run) -> None:
+    def _stop(self, run: PollerRun) -> None:
         """Whoever waited for the run does so no more."""
         if not self._goes_on:
             self.cancel(run.request.id)
@@ -330,59 +330,6 @@ class FanOut:
         for execution, _result in ended:
             if execution.is_ended and execution.machine in watches:
                 watches[execution.machine].commands.acknowledge(execution.request.id)
-
-
-class _Run:
-    """One request on the machines of this poller."""
-
-    def __init__(
-        self,
-        request: CommandRequest,
-        names: Sequence[str],
-        publish: Callable[[Record], None],
-        share: RunShare,
-        pump: Callable[[_Run], None],
-    ) -> None:
-        loop = asyncio.get_running_loop()
-        self.request = request
-        self.names = names
-        self.share = share
-        self.executions: dict[str, Execution] = {}
-        self.waiting: deque[Execution] = deque()
-        self.placed: set[str] = set()
-        self.results: dict[str, CommandResult] = {}
-        self.is_cancelled = False
-        self.finished: asyncio.Future[None] = loop.create_future()
-        self._loop = loop
-        self._publish = publish
-        self._pump = pump
-
-    def wake(self) -> None:
-        """A place of the window is free. Called in any thread."""
-        with contextlib.suppress(RuntimeError):  # the loop has ended
-            self._loop.call_soon_threadsafe(self._pump, self)
-
-    def take(self, result: CommandResult) -> None:
-        """The first result of a machine."""
-        self.results[result.machine] = result
-        is_last = len(self.results) == len(self.names)
-        self._publish(CommandProgress(id=self.request.id, result=result, is_last=is_last))
-        if result.machine in self.placed:
-            self.placed.discard(result.machine)
-            self.share.give_place_back()
-        if is_last and not self.finished.done():
-            self.finished.set_result(None)
-
-    def abandon(self, message: str) -> None:
-        """Nobody waits for the results that are still missing."""
-        self.waiting.clear()
-        for name in self.names:
-            if name not in self.results:
-                execution = self.executions.get(name)
-                if execution is not None:
-                    execution.give_up(message)
-                else:
-                    self.take(CommandResult(machine=name, state=CommandState.UNKNOWN, message=message))
 
 
 def _decision(watch: MachineWatch | None) -> str:
