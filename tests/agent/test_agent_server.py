@@ -385,7 +385,7 @@ def test_a_thousand_idle_links_are_bounded_and_the_paired_console_is_served(agen
             await asyncio.sleep(0.05)
             return held
 
-    assert asyncio.run(talk()) <= gate.STRANGERS_AT_MOST + 1
+    assert asyncio.run(talk()) <= gate.STRANGERS_OF_AN_ADDRESS + 1
 
 
 def test_a_console_has_sixteen_links_and_no_more(agent, who):

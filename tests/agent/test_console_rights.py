@@ -6,7 +6,7 @@ import datetime
 import itertools
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from core.agent.console_rights import (
@@ -170,12 +170,16 @@ LINES = st.lists(
         admitted_by=st.sampled_from((None, *NAMES[:6])),
         networks=st.sampled_from(((), ("10.0.0.0/8",), ("10.1.0.0/16",), ("192.0.2.0/24", "10.1.2.0/24"))),
     ),
+    min_size=3,
     max_size=8,
 )
 
 
 @settings(max_examples=120, deadline=None)
 @given(LINES)
+@example([line(A), line(B, Level.RAW, admitted_by=A), line(C, Level.MANAGE, admitted_by=B)])
+@example([line(A, expires=SOON), line(B, admitted_by=A), line(C, expires=LATER, admitted_by=B)])
+@example([line(A, networks=("10.1.0.0/16",)), line(B, networks=("10.0.0.0/8",), admitted_by=A)])
 def test_whatever_the_file_says_nobody_has_more_than_who_admitted_it(lines):
     rights = effective_rights(lines)
     for symbols, console in rights.items():
