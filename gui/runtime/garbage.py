@@ -1,9 +1,10 @@
 """When Python looks for garbage that only a search finds: never for long while somebody works in the window.
 
 With 2,000 machines some 300,000 objects live as long as their links, and a search through all of them stops every
-thread for a third of a second. What has survived such a search is therefore set aside (`gc.freeze`): the next one goes
-through what was made since. So that what dies among those set aside is found too, they are searched again from time to
-time while another program is in front, and after an hour in any case.
+thread for a third of a second. What came with the start, and what has survived a search that took long, is therefore
+set aside (`gc.freeze`): each half minute only what was made since is gone through. So that what dies among those set
+aside is found too, they are searched again from time to time while another program is in front, and after an hour in
+any case.
 
 Python looks through young objects when there are many more than before. Where new statuses take the place of old ones
 there never are, until those of a whole round of 2,000 machines lie there: 10 ms and more. So they are looked through a
@@ -18,8 +19,8 @@ import time
 from PyQt5.QtCore import QObject, Qt, QTimer
 from PyQt5.QtGui import QGuiApplication
 
-THRESHOLDS = (5000, 10, 10)
-"""For bursts between two sweeps."""
+THRESHOLDS = (5000, 10, 1_000_000)
+"""For bursts between two sweeps; never through everything in the middle of somebody's work."""
 
 SWEEP_MS = 200
 OLDER_EVERY = 20
@@ -88,9 +89,11 @@ class Garbage(QObject):
 
     def _look(self) -> None:
         self._looks += 1
-        if self._looks <= START_LOOKS:
-            gc.freeze()
         waited_s = time.monotonic() - self._searched_s
         is_in_front = QGuiApplication.applicationState() == Qt.ApplicationActive
-        if gc.get_freeze_count() and waited_s >= (SELDOM_S if is_in_front else OFTEN_S):
+        if waited_s >= (SELDOM_S if is_in_front else OFTEN_S):
             self.search_all()
+        elif self._looks <= START_LOOKS:
+            gc.freeze()
+        else:
+            gc.collect()

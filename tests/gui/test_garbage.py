@@ -51,3 +51,37 @@ def test_what_dies_among_what_was_set_aside_is_found_in_the_end(keeper, monkeypa
     keeper._look()
     assert seen() is None
     assert gc.get_freeze_count() > 1000
+
+
+def test_what_dies_young_is_found_by_the_next_sweep(keeper):
+    knot = Knot()
+    seen = weakref.ref(knot)
+    keeper._sweep()
+    del knot
+    for _sweep in range(garbage.OLDER_EVERY):
+        keeper._sweep()
+    assert seen() is None
+    assert gc.get_freeze_count() == 0
+
+
+def test_what_the_start_leaves_is_set_aside_without_a_search_through_it(keeper):
+    found = []
+    gc.callbacks.append(lambda phase, info: found.append(info["generation"]))
+    try:
+        keeper._look()
+    finally:
+        gc.callbacks.pop()
+    assert gc.get_freeze_count() > 1000
+    assert not found
+
+
+def test_python_does_not_search_everything_by_itself(keeper):
+    assert gc.get_threshold()[2] > 100_000
+    for _look in range(garbage.START_LOOKS + 1):
+        keeper._look()
+    knot = Knot()
+    seen = weakref.ref(knot)
+    gc.collect(1)
+    del knot
+    keeper._look()
+    assert seen() is None
