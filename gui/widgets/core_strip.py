@@ -147,22 +147,25 @@ class CoreStrip(QWidget):
         period_s = float(steps_s[len(steps_s) // 2]) if len(times) > 1 else 1.0
         hold_s = min(max(_HOLD_PERIODS * period_s, 2.5), _LONGEST_HOLD_S)
         pixel_s = (end_s - start_s) / columns
-        for column in np.flatnonzero(edges[1:] > 0).tolist():
-            begin, end = int(edges[column]), int(edges[column + 1])
-            if end > begin:
-                grid[:, column] = values[begin:end].max(axis=0)
-            elif start_s + column * pixel_s - time_s[begin - 1] <= hold_s:
-                grid[:, column] = values[begin - 1]
+        begins, ends = edges[:-1], edges[1:]
+        filled = np.flatnonzero(ends > begins)
+        if len(filled):
+            grid[:, filled] = np.maximum.reduceat(values[: ends[-1]], begins[filled], axis=0).T
+        between = np.flatnonzero((ends == begins) & (begins > 0))
+        before = begins[between] - 1
+        is_held = start_s + between * pixel_s - time_s[before] <= hold_s
+        grid[:, between[is_held]] = values[before[is_held]].T
         return grid
 
 
 def _colours() -> list[int]:
     """From the ground to the accent, amber and red from the thresholds of bars on; nothing where nothing is known."""
-    ground, table = theme().color("raised"), []
-    for percent in range(101):
-        role = theme().color(CPU.role(percent))
+    ground, table = _rgb(theme().color("raised")), []
+    roles = [CPU.role(percent) for percent in range(101)]
+    colours = {role: _rgb(theme().color(role)) for role in set(roles)}
+    for percent, role in enumerate(roles):
         share = 0.08 + 0.92 * percent / 100
-        mixed = [round(low + (high - low) * share) for low, high in zip(_rgb(ground), _rgb(role), strict=True)]
+        mixed = [round(low + (high - low) * share) for low, high in zip(ground, colours[role], strict=True)]
         table.append(QColor(*mixed).rgb())
     return table + [QColor(0, 0, 0, 0).rgba()] * (NO_LOAD + 1 - len(table))
 
