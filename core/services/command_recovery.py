@@ -132,7 +132,8 @@ def _found(
             if name not in known:
                 results.append(_from_audit(name, sent, ended))
         _tell(found, request, results, now_s)
-        if owed and now_s - request.time_s <= FETCHED_WITHIN_S + request.timeout_s:
+        # Once it is asked for in any case: the clock may have been set, and an agent's own log remembers longer.
+        if owed and (not run.is_told or now_s - request.time_s <= FETCHED_WITHIN_S + request.timeout_s):
             found.owed.append(replace(run, machines=owed, is_told=True))
     return found
 

@@ -160,8 +160,9 @@ def test_what_is_not_fetched_is_handed_on_until_its_agent_keeps_it_no_more(tmp_p
     audit.append([{"event": "command", "exec_id": request.id, "machine": name} for name in ("m1", "m2")])
     first.close()
     second = CommandJournal(tmp_path / "running")
-    found = recover(second, audit, lambda run_id: (), time.time())
+    found = recover(second, audit, lambda run_id: (), time.time() + 4000)  # a clock that was set meanwhile
     assert len(found.progress) == 2
+    assert [run.machines for run in found.owed] == [{"m1": "run", "m2": "run"}]
     second.settle(request.id, ["m1"])
     second.close()
     third = CommandJournal(tmp_path / "running")
