@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from msgspec.structs import replace
 from PyQt5.QtCore import QObject, QTimer
 
 from core.errors import BeffroiError
+from core.gather import natural_key
 from core.records import (
     CommandOutput,
     CommandProgress,
@@ -54,6 +55,7 @@ class CommandDesk(QObject):
         self._page: CommandsPage | None = None
         self._runs: dict[str, CommandRunSummary] = {}
         self._left: dict[str, _Left] = {}
+        self._order: list[str] = []
         self._search = ""
         self._due = QTimer(self)
         self._due.setSingleShot(True)
@@ -111,9 +113,15 @@ class CommandDesk(QObject):
     def _tell_targets(self) -> None:
         if self._page is None or self._window is None:
             return
-        rows = list(self._window.model.rows())
+        rows = self._in_order({row.machine.name: row for row in self._window.model.rows()})
         self._page.set_inventory([_known(row) for row in rows])
         self._page.set_machines([row.report for row in rows if row.report is not None])
+
+    def _in_order(self, rows: Mapping[str, MachineRow]) -> list[MachineRow]:
+        """By name, whichever order the list shows: commands go out in it, and it does not change with each state."""
+        if len(self._order) != len(rows) or not all(name in rows for name in self._order):
+            self._order = sorted(rows, key=natural_key)
+        return [rows[name] for name in self._order]
 
     def open_command(self, names: Sequence[str], line: str) -> None:
         """Bring the page to the front, for these machines and with this line; nothing is sent."""

@@ -307,6 +307,12 @@ def test_a_command_of_a_killed_console_is_told_over_every_page_until_its_results
     assert desk.window.notice() == ""
 
 
+def test_commands_go_out_by_name_whichever_order_machines_have(desk):
+    desk.window.set_machines(Machine(name=name, host="") for name in ("pc10", "pc2", "b", "a"))
+    desk.desk.open_command(["all"], "id")
+    assert desk.page.target_machines() == ("a", "b", "pc2", "pc10")
+
+
 def test_the_menu_fills_in_a_command_and_its_machines_and_sends_nothing(desk):
     sent = gather(desk.page.send_wanted)
     actions = {action.text(): action for action in desk.window.fill_library().actions()}
