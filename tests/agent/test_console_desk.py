@@ -330,13 +330,20 @@ def test_what_cannot_be_written_down_is_not_done(agent, who, monkeypatch):
                 raise ConfigError("the disk is full")
 
             monkeypatch.setattr(agent.server.audit, "append", fail)
-            said = await refusal(console, "consoles.admit", admission(who.console2))
+            own = who.console1.fingerprint
+            said = [
+                await refusal(console, "consoles.admit", admission(who.console2)),
+                await refusal(console, "consoles.change", ConsoleChange(fingerprint=own, level=Level.VIEW)),
+                await refusal(console, "consoles.revoke", ConsoleRevoke(fingerprint=own)),
+            ]
             monkeypatch.undo()
             await console.close()
             return said
 
-    assert "the disk is full" in asyncio.run(scenario())
-    assert len(agent.consoles.listed()) == 1
+    before = (agent.folder / "authorized_consoles").read_text()
+    assert all("the disk is full" in rule for rule in asyncio.run(scenario()))
+    assert (agent.folder / "authorized_consoles").read_text() == before
+    assert len(list((agent.folder / "consoles").iterdir())) == 1
 
 
 def test_a_name_from_afar_is_one_clean_line(agent, who):
