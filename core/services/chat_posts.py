@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from collections import Counter, OrderedDict, deque
+from collections import OrderedDict, deque
 from collections.abc import Callable
 
 from core.alarms.digest import Digester
@@ -42,6 +42,7 @@ class ChatPosts:
         self._alarms = None if settings.post_alarms is None else Digester(settings.post_alarms)
         self._told_lost = 0
         self._runs: OrderedDict[str, _Run] = OrderedDict()
+        self._owed: OrderedDict[str, _Run] = OrderedDict()
         self._finished: deque[_Run] = deque(maxlen=POSTS_AT_ONCE)
 
     def put(self, record: Record) -> None:
@@ -57,11 +58,26 @@ class ChatPosts:
                     self._runs.popitem(last=False)
         elif isinstance(record, CommandProgress):
             with self._door:
-                run = self._runs.get(record.id)
-                if run is not None:
-                    run.add(record)
-                    if record.is_last:
-                        self._finished.append(self._runs.pop(record.id))
+                self._take_result(record)
+
+    def _take_result(self, progress: CommandProgress) -> None:
+        """The end of a run is due; and once more when all that was unknown then has been fetched."""
+        run = self._runs.get(progress.id)
+        if run is not None:
+            run.add(progress)
+            if progress.is_last:
+                self._finished.append(self._runs.pop(progress.id))
+                if run.unknown():
+                    self._owed[progress.id] = run
+                    if len(self._owed) > POSTS_AT_ONCE:
+                        self._owed.popitem(last=False)
+            return
+        owed = self._owed.get(progress.id)
+        if owed is not None and progress.result.state is not CommandState.UNKNOWN:
+            owed = self._owed[progress.id] = owed.copy()  # the one before may still wait to be posted
+            owed.add(progress)
+            if not owed.unknown():
+                self._finished.append(self._owed.pop(progress.id))
 
     async def run(self) -> None:
         """Post until cancelled."""
@@ -93,26 +109,46 @@ class _Run:
 
     def __init__(self, request: CommandRequest) -> None:
         self.request = request
-        self._counts: Counter[CommandState] = Counter()
-        self._failed: list[str] = []
+        self._states: dict[str, CommandState] = {}
+        self._is_later = False
+
+    def copy(self) -> _Run:
+        """The same run, whose results are fetched later."""
+        made = _Run(self.request)
+        made._states, made._is_later = dict(self._states), True
+        return made
 
     def add(self, progress: CommandProgress) -> None:
-        self._counts[progress.result.state] += 1
-        if progress.result.state is not CommandState.OK and len(self._failed) <= _FAILURES:
-            self._failed.append(progress.result.machine)
+        self._states[progress.result.machine] = progress.result.state
+
+    def unknown(self) -> int:
+        """On how many machines it is not known how it ended."""
+        return sum(state is CommandState.UNKNOWN for state in self._states.values())
 
     def words(self) -> str:
-        total, good = sum(self._counts.values()), self._counts[CommandState.OK]
+        words = self._ended_words()
+        unknown = self.unknown()
+        if unknown:
+            text = ngettext(
+                "{words}; on {count} of them it is not known yet",
+                "{words}; on {count} of them it is not known yet",
+                unknown,
+            )
+            return text.format(words=words, count=unknown)
+        return _("{words} (fetched later)").format(words=words) if self._is_later else words
+
+    def _ended_words(self) -> str:
+        request = self.request
+        bad = [name for name, state in self._states.items() if state is not CommandState.OK]
+        total = len(self._states)
         machines = ngettext("{count} machine", "{count} machines", total).format(count=total)
-        line = self.request.line[:TEXT_LETTERS]
-        if good == total:
+        line = (request.words[0] if len(request.words) == 1 else request.line)[:TEXT_LETTERS]
+        if not bad:
             text = _("{operator}: “{line}” has ended well on {machines}")
-            return text.format(operator=self.request.operator, line=line, machines=machines)
-        names = ", ".join(self._failed[:_FAILURES]) + (", …" if len(self._failed) > _FAILURES else "")
+            return text.format(operator=request.operator, line=line, machines=machines)
+        names = ", ".join(bad[:_FAILURES]) + (", …" if len(bad) > _FAILURES else "")
         text = _("{operator}: “{line}” has ended on {machines}, not well on {failed}: {names}")
-        return text.format(
-            operator=self.request.operator, line=line, machines=machines, failed=total - good, names=names
-        )
+        return text.format(operator=request.operator, line=line, machines=machines, failed=len(bad), names=names)
 
 
 def _in_a_line(title: str, text: str) -> str:

@@ -90,3 +90,27 @@ def test_a_command_that_failed_names_the_first_machines():
         posts.posts.put(progress(name, CommandState.OFFLINE, is_last=name == "m9"))
     ((text, _kind, _link),) = posts.after(1)
     assert text == "Olga: “df -h” has ended on 10 machines, not well on 10: m0, m1, m2, m3, …"
+
+
+def test_what_is_fetched_later_is_posted_once_all_of_it_is_known():
+    posts = Posts(post_commands=True)
+    posts.posts.put(request("m1", "m2"))
+    posts.posts.put(progress("m1", CommandState.UNKNOWN))
+    posts.posts.put(progress("m2", CommandState.UNKNOWN, is_last=True))
+    ((text, _kind, _link),) = posts.after(1)
+    assert text.endswith("not well on 2: m1, m2; on 2 of them it is not known yet")
+    posts.posts.put(progress("m2"))
+    assert posts.after(1) == []
+    posts.posts.put(progress("m1"))
+    ((text, kind, link),) = posts.after(1)
+    assert text == "Olga: “df -h” has ended well on 2 machines (fetched later)"
+    assert (kind, link) == (ChatKind.COMMAND, "command/r1")
+
+
+def test_a_result_that_was_lost_and_came_before_the_end_counts_once():
+    posts = Posts(post_commands=True)
+    posts.posts.put(request("m1", "m2"))
+    posts.posts.put(progress("m1", CommandState.UNKNOWN))
+    posts.posts.put(progress("m1"))
+    posts.posts.put(progress("m2", is_last=True))
+    assert [words[0] for words in posts.after(1)] == ["Olga: “df -h” has ended well on 2 machines"]
