@@ -19,7 +19,7 @@ from core.config import Config, read_secret, save_setting
 from core.errors import ConfigError, UsageError, WrongPassphraseError
 from core.home import Home, write_private
 from core.language import _, ngettext
-from core.services.secrets import KEYRING, keyring_name, keyring_secret, set_keyring_secret
+from core.services.secrets import keyring_name, keyring_secret, set_keyring_secret
 from core.transport.identity import Identity, Passphrase, ensure_identity, protect_key, unlocked
 
 ASK = "ask"
@@ -128,8 +128,3 @@ def _keep(home: Home, passphrase: Passphrase, place: str) -> None:
         write_private(path, f"{passphrase.reveal()}\n".encode())
     except OSError as error:
         raise ConfigError(_("{path} cannot be written: {reason}").format(path=path, reason=error.strerror)) from error
-
-
-def is_keyring(place: str) -> bool:
-    """True for `keyring:NAME`."""
-    return place.startswith(KEYRING)

@@ -19,7 +19,6 @@ from msgspec import Struct
 from core.transport.identity import fingerprint_of
 from core.transport.p256 import is_signed_by
 
-MOST_PEM_CHARACTERS = 3000
 MOST_CARD_OCTETS = 16 * 1024
 
 _VERSION_3 = bytes.fromhex("a003020102")

@@ -41,11 +41,6 @@ class ActDialog(FormDialog):
         self.cancel_button.setDefault(True)
         self.cancel_button.setFocus()
 
-    @property
-    def is_second(self) -> bool:
-        """True once the first question was answered with yes."""
-        return self._is_second
-
     def on_accept(self) -> None:
         """The first yes brings the second question; the second one, with its box ticked, is the answer."""
         if not self._is_second:

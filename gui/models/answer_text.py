@@ -164,11 +164,6 @@ class ByMachine:
         return _spaced(sections or _nothing(shown, is_whole=self.is_whole))
 
 
-def machine_sections(run: Run, now_s: float, shown: Shown = AS_IT_IS) -> list[Section]:
-    """The same, once."""
-    return ByMachine().sections(run, now_s, shown)
-
-
 def plain_answers(run: Run) -> str:
     """All answers as text: a line for each group of machines, then what they printed."""
     parts = []

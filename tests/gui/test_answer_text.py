@@ -7,7 +7,7 @@ from PyQt5.QtCore import QPersistentModelIndex, Qt
 
 from core.records import CommandRequest, CommandResult, CommandRunSummary, CommandState
 from gui.models.answer_lines import Shown, policy_line
-from gui.models.answer_text import Gathered, machine_sections, plain_answers, plain_machines
+from gui.models.answer_text import ByMachine, Gathered, plain_answers
 from gui.models.answers import HELD, Run, counted
 from gui.models.answers_table import AnswersTable
 from gui.models.command_history import CommandHistoryModel, outcome
@@ -74,7 +74,7 @@ def test_two_hundred_different_answers_stay_within_a_bounded_text():
     for number in range(200):
         run.add_result(answer(f"m{number}", "\n".join(f"{number} {line}" for line in range(50))), 1.0)
     assert len(texts(gathered(run))) < 5000
-    assert len(texts(machine_sections(run, 1.0))) < 5000
+    assert len(texts(ByMachine().sections(run, 1.0))) < 5000
 
 
 def test_a_refusal_shows_its_rule_and_the_line_to_add_with_something_to_copy():
@@ -96,7 +96,7 @@ def test_output_and_error_output_are_told_apart_and_silence_is_said():
     run = run_on("a", "b")
     run.add_result(answer("a", "out\n", stderr="err\n"), 1.0)
     run.add_result(answer("b"), 1.0)
-    assert texts(machine_sections(run, 1.0)) == [
+    assert texts(ByMachine().sections(run, 1.0)) == [
         "✓ a  exit 0", "  out", "  on its error output:", "  err", "✓ b  exit 0", "  prints nothing",
     ]  # fmt: skip
 

@@ -151,7 +151,7 @@ def test_enter_never_confirms_and_the_second_question_wants_its_box(qtbot: QtBot
     assert confirmed == []
     dialog, confirmed = opened(qtbot, dialog.act)
     qtbot.mouseClick(dialog.accept_button, Qt.LeftButton)
-    assert dialog.is_second
+    assert dialog.warning.isVisible()
     assert "KILL" in dialog.warning.text()
     assert "(pid 5)" in dialog.warning.text()
     qtbot.mouseClick(dialog.accept_button, Qt.LeftButton)
