@@ -54,6 +54,7 @@ class MachineRow:
         "_state_words",
         "cpu_high_since_s",
         "cpu_percent",
+        "folded",
         "group",
         "heat",
         "is_seen",
@@ -69,6 +70,9 @@ class MachineRow:
     def __init__(self, machine: Machine) -> None:
         self.name = machine.name
         """The machine's name in the console."""
+
+        self.folded = machine.name.casefold()
+        """The same in the form by which names are ordered."""
 
         self.group = ""
         """The group it is listed under: its first one."""

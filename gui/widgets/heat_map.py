@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from operator import attrgetter
 
 from PyQt5.QtCore import QEvent, QPointF, QRectF, QSize, Qt, QTimer, pyqtSignal
 from PyQt5.QtGui import QColor, QFontMetrics, QHelpEvent, QKeyEvent, QMouseEvent, QPainter, QPaintEvent, QPen
@@ -38,6 +39,7 @@ class HeatMap(QWidget):
         self._current = 0
         self._side = 0
         self._placed: tuple[object, ...] = ()
+        self._title_height = self._title_width = 0
         self.setFocusPolicy(Qt.StrongFocus)
         self.setSizePolicy(QSizePolicy.Expanding, QSizePolicy.Expanding)
         self.setAccessibleName(_("Machines by CPU"))
@@ -83,6 +85,7 @@ class HeatMap(QWidget):
         if wanted == self._placed:
             return
         self._placed = wanted
+        self._measure_titles()
         for fits, lay_out, least in (
             (self._fits_stacked, self._stack, 10),
             (self._fits_beside, self._lay_beside, 6),
@@ -99,7 +102,7 @@ class HeatMap(QWidget):
     def _stacked_cells(self, side: int) -> tuple[int, float, float, int]:
         """Cells in a line, their width and height, and the height of a title, where groups are stacked."""
         width, bottom, space = self.width(), self.height(), _space(side)
-        title_height = self._title_height() if len(self._groups) > 1 else 0
+        title_height = self._title_height if len(self._groups) > 1 else 0
         across = max(1, (width + space) // (side + space))
         height: float = side
         if side >= _NAMED_FROM:
@@ -135,15 +138,13 @@ class HeatMap(QWidget):
 
     def _beside_cells(self, side: int) -> tuple[int, int]:
         """Where cells begin beside their titles, and how many lie in a line."""
-        metrics = QFontMetrics(scaled_font(0.8))
-        titles = [f"{title}  {len(rows)}" for title, rows in self._groups]
-        left = min(max(map(metrics.horizontalAdvance, titles), default=0) + 10, self.width() // 3)
+        left = min(self._title_width + 10, self.width() // 3)
         space = _space(side)
         return left, max(1, (self.width() - left + space) // (side + space))
 
     def _beside_height(self, rows: Sequence[MachineRow], across: int, side: int) -> float:
         space = _space(side)
-        return max(-(-len(rows) // across) * (side + space) - space, self._title_height() - 2)
+        return max(-(-len(rows) // across) * (side + space) - space, self._title_height - 2)
 
     def _fits_beside(self, side: int) -> bool:
         if side >= _NAMED_FROM:
@@ -159,7 +160,7 @@ class HeatMap(QWidget):
         self._cells, self._titles = [], []
         top = 0.0
         for title, rows in self._groups:
-            self._titles.append((QRectF(0, top, left - 8, self._title_height()), f"{title}  {len(rows)}"))
+            self._titles.append((QRectF(0, top, left - 8, self._title_height), f"{title}  {len(rows)}"))
             self._cells += _grid(rows, left, top, across, side, side, space)
             top += self._beside_height(rows, across, side) + 2 * space
 
@@ -177,9 +178,12 @@ class HeatMap(QWidget):
         self._titles = []
         self._cells = _grid(rows, 0, 0, across, side, side, space)
 
-    @staticmethod
-    def _title_height() -> int:
-        return QFontMetrics(scaled_font(0.8)).height() + 2
+    def _measure_titles(self) -> None:
+        """Once for all the sizes of cells that are tried."""
+        metrics = QFontMetrics(scaled_font(0.8))
+        titles = (f"{title}  {len(rows)}" for title, rows in self._groups)
+        self._title_height = metrics.height() + 2
+        self._title_width = max(map(metrics.horizontalAdvance, titles), default=0)
 
     def paintEvent(self, _event: QPaintEvent) -> None:
         """One call for all cells of one colour."""
@@ -323,8 +327,7 @@ def _grid(
     ]
 
 
-def _by_name(row: MachineRow) -> str:
-    return row.name.casefold()
+_by_name = attrgetter("folded")
 
 
 def _mixed(ground: QColor, colour: QColor, share: float) -> QColor:
