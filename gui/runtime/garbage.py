@@ -23,7 +23,7 @@ THRESHOLDS = (5000, 10, 1_000_000)
 """For bursts between two sweeps; never through everything in the middle of somebody's work."""
 
 SWEEP_MS = 200
-OLDER_EVERY = 20
+OLDER_EVERY = 5
 """So many sweeps of the youngest objects make one of those that have survived some."""
 
 START_LOOKS = 2
