@@ -135,7 +135,7 @@ class SeriesTree(QAbstractItemModel):
         """Name, unit, last seen."""
         return 3
 
-    def index(self, row: int, column: int, parent: QModelIndex = QModelIndex()) -> QModelIndex:  # noqa: B008
+    def index(self, row: int, column: int, parent: QModelIndex = QModelIndex()) -> QModelIndex:  # noqa: B008, the base class's own default
         """Index of a child; owners of a kind carry minus its place, series the place of their owner."""
         if not self.hasIndex(row, column, parent):
             return QModelIndex()

@@ -97,7 +97,7 @@ def test_machines_are_shared_out_and_stay_where_they_are(qtbot, pool):
 def test_a_command_over_both_shards_ends_once(qtbot, pool):
     pool.set_machines([machine(f"m{n}") for n in range(4)])
     pool.execute(request("m0", "m1", "m2", "m3"))
-    progress = lambda: [r for r in pool.published if isinstance(r, CommandProgress)]  # noqa: E731
+    progress = lambda: [r for r in pool.published if isinstance(r, CommandProgress)]  # noqa: E731  # read again at each look
     qtbot.waitUntil(lambda: len(progress()) == 4, timeout=2000)
     assert isinstance(pool.published[0], CommandRequest)
     assert [p.is_last for p in progress()] == [False, False, False, True]
@@ -106,7 +106,7 @@ def test_a_command_over_both_shards_ends_once(qtbot, pool):
 def test_every_target_has_a_result_also_one_that_is_gone_or_whose_shard_fails(qtbot, pool):
     pool.set_machines([machine("m0")])
     pool.execute(request("m0", "nobody", words=("crash",)))
-    progress = lambda: [r for r in pool.published if isinstance(r, CommandProgress)]  # noqa: E731
+    progress = lambda: [r for r in pool.published if isinstance(r, CommandProgress)]  # noqa: E731  # likewise
     qtbot.waitUntil(lambda: len(progress()) == 2, timeout=2000)
     states = {p.result.machine: p.result.state for p in progress()}
     assert states == {"m0": CommandState.UNKNOWN, "nobody": CommandState.OFFLINE}

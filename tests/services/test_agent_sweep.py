@@ -203,7 +203,7 @@ def test_a_sweep_asks_no_more_than_64_at_once_and_ends_at_once(monkeypatch: pyte
     monkeypatch.setattr(agent_sweep, "open_socket", slow)
 
     async def scenario() -> float:
-        task = asyncio.ensure_future(looked(1, [], tuple(addresses_of("10.0.0.0/22"))))  # type: ignore[call-overload]
+        task = asyncio.ensure_future(looked(1, [], tuple(addresses_of("10.0.0.0/22"))))  # type: ignore[call-overload]  # a coroutine of the test
         await asyncio.sleep(0.05)
         task.cancel()
         start_s = time.monotonic()

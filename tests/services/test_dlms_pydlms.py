@@ -82,7 +82,7 @@ def _nothing_is_remembered() -> None:
 
 
 def low(url: str, password: bytes = b"12345678", **more: object) -> MeterSource:
-    return MeterSource(port=url, protocol="dlms", client=17, password=password, **more)  # type: ignore[arg-type]
+    return MeterSource(port=url, protocol="dlms", client=17, password=password, **more)  # type: ignore[arg-type]  # fields of a test
 
 
 def high(url: str, key: bytes = KEY, auth_key: bytes = AUTH_KEY) -> MeterSource:

@@ -347,7 +347,7 @@ def test_events_are_kept_newest_first(history: History) -> None:
 
 
 def test_a_batch_is_all_or_nothing(history: History) -> None:
-    broken = msgspec.structs.replace(telegram(T0 + 1), measurement=Measurement(voltage_l1_v=object()))  # type: ignore[arg-type]
+    broken = msgspec.structs.replace(telegram(T0 + 1), measurement=Measurement(voltage_l1_v=object()))  # type: ignore[arg-type]  # on purpose
     with pytest.raises(StoreError):
         history.write([telegram(T0, "new"), broken])
     assert history.meters() == []
