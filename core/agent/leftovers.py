@@ -8,12 +8,14 @@ folder, in a note of the commands that run; under systemd the service's cgroup h
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import signal
 import sys
 import time
 from collections import deque
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -53,6 +55,7 @@ class Leftovers:
         self._is_on = False
         self._is_reaper = False
         self._is_pending = False
+        self._starting = 0
         self._running: dict[int, tuple[float, bool]] = {}
         self._leaving: deque[tuple[float, float]] = deque(maxlen=64)
         self._spared: set[int] = set()
@@ -73,8 +76,19 @@ class Leftovers:
         self._running[leader] = (_since_boot_s(), leaves_daemons)
         self._write_note()
 
-    def before_first(self) -> None:
-        """To be called before a command starts; the library that asks the kernel is loaded by the first one."""
+    @contextlib.contextmanager
+    def starting(self) -> Iterator[None]:
+        """Around the start of a command: until `began` tells its first process, that looks like an orphan."""
+        self._before_first()
+        self._starting += 1
+        try:
+            yield
+        finally:
+            self._starting -= 1
+            self.sweep()
+
+    def _before_first(self) -> None:
+        """The library that asks the kernel is loaded by the first command."""
         if self._is_on and not self._is_reaper:
             self._is_reaper = True
             try:
@@ -95,7 +109,7 @@ class Leftovers:
 
     def sweep(self) -> None:
         """Kill the orphans of commands that have ended, reap the dead; costs a question to the kernel or none."""
-        if not self._is_pending and not (self._spared and _has_dead_child()):
+        if self._starting or (not self._is_pending and not (self._spared and _has_dead_child())):
             return
         self._is_pending = False
         for _pass in range(_MOST_PASSES):

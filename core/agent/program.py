@@ -63,22 +63,22 @@ class Program(asyncio.SubprocessProtocol):
         executable = path if descriptor is None else f"/proc/self/fd/{descriptor}"
         if leaves_daemons and os.name == "posix":
             argv, executable = ("sh", "-c", _FREED, "sh", executable, *argv[1:]), "/bin/sh"
-        LEFTOVERS.before_first()
         flags: dict[str, Any] = (
             {"start_new_session": True, "umask": 0o077} if os.name == "posix" else {"creationflags": 0x200}
         )
-        _transport, program = await loop.subprocess_exec(
-            lambda: cls(put, leaves_daemons=leaves_daemons),
-            *argv,
-            executable=executable,
-            pass_fds=() if descriptor is None else (descriptor,),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            env=environment,
-            cwd="/" if os.name == "posix" else None,
-            **flags,
-        )
+        with LEFTOVERS.starting():
+            _transport, program = await loop.subprocess_exec(
+                lambda: cls(put, leaves_daemons=leaves_daemons),
+                *argv,
+                executable=executable,
+                pass_fds=() if descriptor is None else (descriptor,),
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                env=environment,
+                cwd="/" if os.name == "posix" else None,
+                **flags,
+            )
         return program
 
     @property

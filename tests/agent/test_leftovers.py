@@ -30,6 +30,7 @@ serves = { argv = ["/bin/sh", "-c", "(setsid sleep 995 >/dev/null 2>&1 &); echo 
 closes = { argv = ["/bin/sh", "-c", "exec >/dev/null 2>&1; sleep 0.3; exit 7"] }
 sleeps = { argv = ["sleep", "994"] }
 floods = { argv = ["head", "-c", "100000000", "/dev/zero"] }
+brief = { argv = ["/bin/sh", "-c", "sleep 0.02; echo done"] }
 bursts = { argv = ["SCRIPT", "4"] }
 """
 
@@ -205,3 +206,21 @@ def test_a_flood_that_nobody_takes_costs_the_agent_two_halves_and_no_more(real):
     assert ended.state == "ok"
     assert ended.dropped_bytes == 100_000_000 - (1 << 20)
     assert largest - before < 8 * 1024
+
+
+def test_a_command_that_is_just_starting_is_no_orphan_of_one_that_ends(real):
+    count = 20
+
+    async def talk(console):
+        for number in range(count):
+            start = ExecStart(exec_id=f"e{number}", words=("brief",), timeout_s=20.0, operator="tester")
+            console.send_request("exec.start", start)
+        ended = []
+        while len(ended) < count:
+            found = await console.notification("exec.exit")
+            ended.append(messages.decode_as(ExecExit, found.params))
+        return ended
+
+    with real.running():
+        ended = real.talk(talk)
+    assert {(one.state, one.exit_status) for one in ended} == {("ok", 0)}
