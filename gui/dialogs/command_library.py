@@ -9,7 +9,6 @@ from PyQt5.QtCore import pyqtSignal
 from PyQt5.QtGui import QFontDatabase
 from PyQt5.QtWidgets import (
     QCheckBox,
-    QComboBox,
     QFormLayout,
     QHBoxLayout,
     QLineEdit,
@@ -29,6 +28,7 @@ from core.language import _
 from gui.dialogs.base import FormDialog
 from gui.models.command_line import command_words
 from gui.plain_text import one_line
+from gui.widgets.choice_box import ChoiceBox
 from gui.widgets.labels import plain_label
 from gui.widgets.library_menu import STAR
 
@@ -53,7 +53,7 @@ class CommandLibraryDialog(FormDialog):
         self.list = QListWidget()
         self.list.setMinimumWidth(_LIST_PX)
         self.list.setAccessibleName(_("Commands of the library"))
-        self.name, self.line, self.group = QLineEdit(), QPlainTextEdit(), QComboBox()
+        self.name, self.line, self.group = QLineEdit(), QPlainTextEdit(), ChoiceBox()
         self.targets, self.timeout = QLineEdit(), QSpinBox()
         self.description = QLineEdit()
         self.favourite = QCheckBox(_("A favourite: a button on the Commands page"))

@@ -27,6 +27,7 @@ from gui.models.consoles import LEVEL_WORDS, ConsoleRow, short_names
 from gui.numbers import number
 from gui.plain_text import one_line, plain_tip
 from gui.theme import theme
+from gui.widgets.choice_box import ChoiceBox
 from gui.widgets.labels import plain_label
 from gui.widgets.small_table import SmallTable
 
@@ -38,7 +39,7 @@ class RightsFields(QWidget):
 
     def __init__(self, most: Level, today: datetime.date, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self.level = QComboBox()
+        self.level = ChoiceBox()
         for level in Level:
             if level.rank <= most.rank:
                 self.level.addItem(_(LEVEL_WORDS[level]), level)
@@ -191,7 +192,7 @@ class AdmitDialog(_EachDialog):
         self.rights = RightsFields(most, today)
         self.rights.choose(min(Level.RUN, most, key=lambda level: level.rank), None)
         self.add_row(_("Level"), self.rights)
-        self.targets = QComboBox()
+        self.targets = ChoiceBox()
         self.targets.setEditable(True)
         self.targets.setInsertPolicy(QComboBox.NoInsert)
         self.targets.addItems(list(targets))

@@ -13,6 +13,7 @@ from gui.dialogs.base import FormDialog
 from gui.models.consoles import ConsoleModel, ConsoleRow
 from gui.numbers import number
 from gui.plain_text import plain_tip
+from gui.widgets.choice_box import ChoiceBox
 from gui.widgets.labels import plain_label, set_role
 from gui.widgets.row_table import RowTable
 
@@ -51,7 +52,7 @@ class ConsolesDialog(FormDialog):
         self.add_wide(_line(self.copy_button, self.save_button, self.site_button, self.take_button))
         self.site_button.setToolTip(_("The machines with their certificates, for a second operator's console"))
         self.add_wide(_title(_("Consoles that the machines trust")))
-        self.scope = QComboBox()
+        self.scope = ChoiceBox()
         self.scope.setEditable(True)
         self.scope.setInsertPolicy(QComboBox.NoInsert)
         self.scope.addItems(list(targets))

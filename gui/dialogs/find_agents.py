@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from PyQt5.QtCore import Qt, pyqtSignal
 from PyQt5.QtWidgets import (
     QAbstractItemView,
-    QComboBox,
     QSpinBox,
     QTableWidgetItem,
     QWidget,
@@ -20,6 +19,7 @@ from gui.dialogs.base import FormDialog, More
 from gui.numbers import number
 from gui.plain_text import one_line, plain_tip
 from gui.theme import theme
+from gui.widgets.choice_box import ChoiceBox
 from gui.widgets.labels import plain_label
 from gui.widgets.small_table import SmallTable
 
@@ -48,7 +48,7 @@ class FindAgentsDialog(FormDialog):
                 wrap=True,
             )
         )
-        self.ranges = QComboBox()
+        self.ranges = ChoiceBox()
         self.ranges.setEditable(True)
         self.ranges.addItems(list(networks))
         line = self.ranges.lineEdit()

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from PyQt5.QtCore import pyqtSignal
-from PyQt5.QtWidgets import QComboBox, QLineEdit, QWidget
+from PyQt5.QtWidgets import QLineEdit, QWidget
 
 from core.language import _, ngettext
 from gui.dialogs.base import FormDialog
+from gui.widgets.choice_box import ChoiceBox
 from gui.widgets.labels import plain_label
 
 TRIES = 3
@@ -82,7 +83,7 @@ class ProtectKeyDialog(FormDialog):
         self.old, self.new, self.again = (_secret_field() for _field in range(3))
         if is_protected:
             self.add_row(_("Present passphrase"), self.old)
-        self.place = QComboBox()
+        self.place = ChoiceBox()
         self.place.addItem(_("ask for it"), "ask")
         self.place.addItem(_("take it from the keyring of this desktop"), "keyring:console key")
         if is_protected:

@@ -21,6 +21,7 @@ from core.language import _
 from gui.models.allowed import hint_of, limits_of, problem_of
 from gui.models.command_line import words_of
 from gui.plain_text import one_line
+from gui.widgets.choice_box import ChoiceBox
 from gui.widgets.flow_layout import FlowLayout
 from gui.widgets.labels import plain_label
 
@@ -114,7 +115,7 @@ class ParameterField(QWidget):
         return holder
 
     def _choices(self) -> QWidget:
-        self._choice = QComboBox(self)
+        self._choice = ChoiceBox(self)
         if self.parameter.is_optional:
             self._choice.addItem(_("(none)"), None)
         for value in self.parameter.values:
