@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from core.records import MachineState
-from core.targets import TargetBook, resolve
 from gui.models.check_row import CheckRow
 from gui.models.machine_row import MachineRow
 
@@ -45,6 +44,8 @@ class MachineFilter:
         """Find the machines that patterns and saved filters mean now."""
         if not self._looked_up:
             return
+        from core.targets import TargetBook, resolve  # the first paint does without
+
         known = list(rows)
         states: dict[str, MachineState] = {row.name: row.state for row in known if row.state is not None}
         book = TargetBook(machines=tuple(row.machine for row in known), filters=self._saved, states=states)
