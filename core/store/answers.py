@@ -12,20 +12,23 @@ from core.store.schema import command_results, commands, events, operators
 LOST_AFTER_S = 60.0
 """So long after its time-out a command without a result is not running any more: its console died."""
 
+MOST_WORDS = 20
+"""Words of a search that are looked for; what is pasted by mistake may have thousands."""
+
 
 def command_runs(connection: Connection, limit: int, search: str, now_s: float) -> list[CommandRunSummary]:
-    """The last `limit` commands whose line, machines or operator hold `search`, newest first."""
+    """The last `limit` commands whose line, machines or operator hold each word of `search`, newest first."""
     statement = (
         select(commands, operators.c.name.label("operator"))
         .join(operators, operators.c.id == commands.c.operator_id)
         .order_by(commands.c.time_s.desc())
         .limit(limit)
     )
-    if search:
+    for word in search.split()[:MOST_WORDS]:
         statement = statement.where(
             or_(
                 *(
-                    column.icontains(search, autoescape=True)
+                    column.icontains(word, autoescape=True)
                     for column in (commands.c.line, commands.c.machines, operators.c.name)
                 )
             )

@@ -344,7 +344,7 @@ class History(SiteHistory):
             return happenings.marks(self._connection, start_s, end_s, limit)
 
     def command_runs(self, limit: int = 200, search: str = "") -> list[CommandRunSummary]:
-        """The last commands whose line, machines or operator hold `search`, newest first."""
+        """The last commands whose line, machines or operator hold each word of `search`, newest first."""
         with one_moment(self._connection):
             return answers.command_runs(self._connection, limit, search, time.time())
 

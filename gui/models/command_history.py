@@ -56,7 +56,7 @@ class CommandHistoryModel(RowsModel):
         self._saved: list[CommandRunSummary] = []
         self._live: dict[str, CommandRunSummary] = {}
         self._rows: list[CommandRunSummary] = []
-        self._search = ""
+        self._search: list[str] = []
 
     def apply_saved(self, summaries: Sequence[CommandRunSummary]) -> None:
         """Take what the history answered to the search."""
@@ -79,7 +79,7 @@ class CommandHistoryModel(RowsModel):
 
     def set_search(self, text: str) -> None:
         """Which of this window's runs are shown beside the saved ones."""
-        self._search = text.strip().casefold()
+        self._search = text.casefold().split()
         self._rebuild()
 
     def summary_at(self, index: QModelIndex) -> CommandRunSummary:
@@ -134,5 +134,9 @@ class CommandHistoryModel(RowsModel):
         self.endResetModel()
 
     def _is_wanted(self, summary: CommandRunSummary) -> bool:
-        texts = (summary.line, label_of(summary.line), summary.operator, *summary.machines)
-        return not self._search or any(self._search in text.casefold() for text in texts)
+        if not self._search:
+            return True
+        texts = [
+            text.casefold() for text in (summary.line, label_of(summary.line), summary.operator, *summary.machines)
+        ]
+        return all(any(word in text for text in texts) for word in self._search)

@@ -319,6 +319,8 @@ def test_commands_are_found_newest_first(history: History) -> None:
     assert [run.id for run in history.command_runs(search="LS /3")] == ["3"]
     assert [run.id for run in history.command_runs(search="srv")] == ["other"]
     assert [run.id for run in history.command_runs(search="%_")] == ["other"]
+    assert [run.id for run in history.command_runs(search="m1 /4")] == ["4"], "each word, wherever it stands"
+    assert history.command_runs(search="srv ls") == []
     assert len(history.command_runs(search="alice")) == 6
 
 
