@@ -23,6 +23,9 @@ from core.records import Level
 LONGEST_TIMEOUT_S = 600.0
 _MOST_REPEATED = 16
 PLACEHOLDER = re.compile(r"\{([a-z_][a-z0-9_]*)([?*]?)\}")
+_SHELL_WORDS = frozenset(("|", "||", "&&", "&", ";", ">", ">>", "<", "2>", "2>&1"))
+"""Not a list of what is forbidden: what stands among the words is passed on as it is, if a command allows it."""
+
 _WORD = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.:@%+=,-]{0,255}\Z")
 _LABEL = re.compile(r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?\Z")
 _IPV6 = re.compile(r"[0-9A-Fa-f:.]{2,45}\Z")
@@ -289,16 +292,18 @@ class Policy:
                 continue
             if isinstance(matched, str):
                 is_called_by_id = words[0] == command.id != command.argv[0]
-                line = "" if is_called_by_id else policy_line(words)
-                refused = refused or Decision(reason="parameter", rule=f"{command.id}: {matched}", policy_line=line)
+                line = "" if is_called_by_id or is_for_shell(words) else policy_line(words)
+                rule = f"{command.id}: {matched}{_shell_rule(words)}"
+                refused = refused or Decision(reason="parameter", rule=rule, policy_line=line)
             elif level.rank < command.level.rank:
                 return Decision(reason="level", rule=level_rule(command.id, command.level, level))
             else:
                 return Decision(argv=matched, command=command)
         if refused is not None:
             return refused
-        rule = f"no command of the policy is {shown_words(words)}"
-        return Decision(reason="policy", rule=rule, policy_line=policy_line(words))
+        rule = f"no command of the policy is {shown_words(words)}{_shell_rule(words)}"
+        line = "" if is_for_shell(words) else policy_line(words)
+        return Decision(reason="policy", rule=rule, policy_line=line)
 
 
 def level_rule(what: str, needed: Level, held: Level) -> str:
@@ -307,6 +312,17 @@ def level_rule(what: str, needed: Level, held: Level) -> str:
         f"{what} needs level {needed.value}, this console has {held.value}; "
         f"level={needed.value} in authorized_consoles and max_level in config.toml would allow it"
     )
+
+
+def is_for_shell(words: tuple[str, ...]) -> bool:
+    """Whether words are such as only a shell joins: a line that allows them would not do what is meant."""
+    return any(word in _SHELL_WORDS or (len(word) > 1 and word.endswith(";")) for word in words)
+
+
+def _shell_rule(words: tuple[str, ...]) -> str:
+    if not is_for_shell(words):
+        return ""
+    return "; pipes and redirections are for a shell, which takes level raw and a prefix such as Linux:"
 
 
 def shown_words(words: tuple[str, ...]) -> str:

@@ -286,3 +286,10 @@ def test_a_refused_value_of_a_command_called_by_its_id_names_no_line_that_would_
     refused = Policy((command,)).decide(("show", "/root"), Level.RUN)
     assert (refused.reason, refused.policy_line) == ("parameter", "")
     assert Policy((command,)).decide(("cat", "/root"), Level.RUN).policy_line
+
+
+@pytest.mark.parametrize("line", ["id | wc -l", "df -h / > /tmp/x", "cd /srv && ls", "date; id", "make all 2>&1"])
+def test_no_line_is_proposed_for_what_only_a_shell_joins(line: str) -> None:
+    refused = Policy(()).decide(tuple(line.split()), Level.RUN)
+    assert (refused.reason, refused.policy_line) == ("policy", "")
+    assert refused.rule.endswith("which takes level raw and a prefix such as Linux:")
