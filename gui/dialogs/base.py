@@ -274,7 +274,6 @@ def _is_read_only(field: QWidget) -> bool:
 def ask(parent: QWidget | None, title: str, text: str, action: str, *, is_lasting: bool = True) -> bool:
     """True when the user agrees to `action`; Enter alone agrees to nothing that lasts. The text is shown as it is."""
     box = QMessageBox(parent)
-    box.setIcon(QMessageBox.Question)
     box.setWindowTitle(title)
     box.setTextFormat(Qt.PlainText)
     box.setText(text)

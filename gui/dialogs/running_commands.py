@@ -27,7 +27,7 @@ class Ending(Enum):
 
 
 class RunningCommandsBox(QMessageBox):
-    """Says what runs where, and offers three ways; Enter stops and quits, Escape stays."""
+    """Says what runs where, and offers three ways; Enter alone and Escape stay."""
 
     def __init__(self, running: Sequence[CommandRequest], parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -45,7 +45,7 @@ class RunningCommandsBox(QMessageBox):
         self.stop_button = self.addButton(_("Stop them and quit"), QMessageBox.AcceptRole)
         self.let_button = self.addButton(_("Let them go on"), QMessageBox.DestructiveRole)
         self.stay_button = self.addButton(_("Stay"), QMessageBox.RejectRole)
-        self.setDefaultButton(self.stop_button)
+        self.setDefaultButton(self.stay_button)
         self.setEscapeButton(self.stay_button)
 
     def answer(self) -> Ending:

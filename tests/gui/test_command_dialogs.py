@@ -255,7 +255,7 @@ def test_the_question_names_what_runs_and_offers_three_ways(qtbot):
     assert box.text() == "2 commands still run on 3 machines."
     assert "sleep 99: a, b" in box.informativeText()
     assert box.textFormat() == Qt.PlainText
-    assert box.defaultButton() is box.stop_button
+    assert box.defaultButton() is box.stay_button, "Enter alone ends nothing on two hundred machines"
     assert box.escapeButton() is box.stay_button
     box.show()
     box.let_button.click()
