@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from PyQt5.QtCore import QByteArray, QDataStream, QIODevice, Qt, QTimer, pyqtSignal
-from PyQt5.QtGui import QHideEvent, QShowEvent
-from PyQt5.QtWidgets import QFrame, QHBoxLayout, QSizePolicy, QStackedWidget, QTabBar, QVBoxLayout, QWidget
+from PyQt5.QtCore import QByteArray, QDataStream, QIODevice, QSize, Qt, QTimer, pyqtSignal
+from PyQt5.QtGui import QHideEvent, QResizeEvent, QShowEvent
+from PyQt5.QtWidgets import QBoxLayout, QFrame, QSizePolicy, QStackedWidget, QTabBar, QVBoxLayout, QWidget
 
 from core.language import _
 from core.machine_records import PortList, ServiceList, SessionList
@@ -59,7 +59,7 @@ class MachineTabs(QFrame):
                 panel.process_wanted.connect(self.show_process)
         self._said = plain_label("", wrap=True, selectable=True)
         self._said.hide()
-        head = QHBoxLayout()
+        self._head = head = QBoxLayout(QBoxLayout.LeftToRight)
         head.setSpacing(GAP)
         head.addWidget(self.bar, 0, Qt.AlignLeft)
         head.addWidget(self._tools, 1)
@@ -180,6 +180,15 @@ class MachineTabs(QFrame):
                 panel.restore_layout(columns)
             self.show_kind(kind)
 
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Where tabs and tools have no room side by side, as with large letters, the tools stand below."""
+        super().resizeEvent(event)
+        self._share_line()
+
+    def minimumSizeHint(self) -> QSize:
+        """Less than a line of tabs and tools: they may stand in two."""
+        return QSize(300, super().minimumSizeHint().height())
+
     def showEvent(self, event: QShowEvent) -> None:
         """Somebody looks."""
         super().showEvent(event)
@@ -218,6 +227,13 @@ class MachineTabs(QFrame):
     def _on_time(self) -> None:
         self.ask(self.kind)
 
+    def _share_line(self) -> None:
+        needed = self.bar.sizeHint().width() + self._tools.minimumSizeHint().width() + GAP + 2 * MARGIN
+        is_narrow = needed > self.width()
+        self._head.setDirection(QBoxLayout.TopToBottom if is_narrow else QBoxLayout.LeftToRight)
+        self._head.setSpacing(2 if is_narrow else GAP)
+
     def _show_count(self, at: int, words: str) -> None:
         panel = list(self.panels.values())[at]
         self.bar.setTabText(at, f"{panel.title}  {words}" if words else panel.title)
+        self._share_line()

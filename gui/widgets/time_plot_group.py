@@ -184,7 +184,8 @@ class PlotGroup(QObject):
         begin = max(0, int(np.searchsorted(past.time_s, start_s)) - 1)
         end = min(int(np.searchsorted(past.time_s, end_s, "right")) + 1, int(np.searchsorted(past.time_s, joint_s)))
         # Rows that lie some pixels apart are joined by their means: from low to high it would be a saw never measured.
-        is_sparse = past.period_s * columns > _SPARSE_COLUMNS * (end_s - start_s) and not _is_long(start_s, end_s)
+        period_s = max(past.period_s, _HISTORY_PERIOD_S[self._kind])
+        is_sparse = period_s * columns > _SPARSE_COLUMNS * (end_s - start_s) and not _is_long(start_s, end_s)
         low, high = (past.mean, past.mean) if is_sparse else (past.low, past.high)
         older = (past.time_s[begin:end], low[begin:end], high[begin:end])
         if not len(older[0]):

@@ -174,6 +174,13 @@ def test_what_is_wrong_is_said_in_whole_sentences_and_nothing_can_be_asked_meanw
     assert page.tabs.ports.refresh_button.isEnabled()
 
 
+def test_tabs_and_tools_stand_in_two_lines_where_one_has_no_room(page: MachinePage):
+    tabs = page.tabs
+    for width, is_narrow in ((900, False), (420, True)):
+        tabs.resize(width, 300)
+        assert tabs._head.direction() == (tabs._head.TopToBottom if is_narrow else tabs._head.LeftToRight)
+
+
 def test_news_of_another_machine_change_nothing(page: MachinePage):
     page.apply_report(_report(machine="other"))
     page.apply_processes(_table(_process(1), machine="other"))
