@@ -25,6 +25,9 @@ ROW_ROLE = Qt.UserRole + 1
 CHECKS = "\0checks"
 """Name of the group of checks that are in no group; no group of the user's can be called so."""
 
+_FEW = 100
+"""So many rows that have changed are told one by one."""
+
 _NOTHING = Qt.ItemFlags(Qt.NoItemFlags)
 _ENABLED = Qt.ItemFlags(Qt.ItemIsEnabled)
 _LEAF = Qt.ItemIsEnabled | Qt.ItemIsSelectable | Qt.ItemNeverHasChildren
@@ -53,7 +56,7 @@ class GroupRow:
 
 
 class MachineModel(QAbstractItemModel):
-    """Groups at the top, machines and checks below. `apply` emits one `dataChanged` at most for a group it touches.
+    """Groups at the top, machines and checks below.
 
     `arranging` comes before everything is sorted and filtered anew: a view that keeps its selection by names until
     `layoutChanged` spares Qt an index for each of 2,000 rows.
@@ -185,13 +188,20 @@ class MachineModel(QAbstractItemModel):
         self._tell(places)
 
     def _tell(self, places: Iterable[tuple[int, int] | None]) -> None:
-        """One `dataChanged` for each group, from its first to its last row that has changed."""
+        """One `dataChanged` for each row, or where many have changed, one for each group, from its first to its last.
+
+        A view asks for every row of a range, and is drawn anew as a whole: a few rows are told one by one.
+        """
+        found = {place for place in places if place is not None}
+        if len(found) <= _FEW:
+            for group, position in found:
+                index = self.createIndex(position, 0, group + 1)
+                self.dataChanged.emit(index, index, [ROW_ROLE])
+            return
         touched: dict[int, tuple[int, int]] = {}
-        for place in places:
-            if place is not None:
-                group, position = place
-                first, last = touched.get(group, (position, position))
-                touched[group] = (min(first, position), max(last, position))
+        for group, position in found:
+            first, last = touched.get(group, (position, position))
+            touched[group] = (min(first, position), max(last, position))
         for group, (first, last) in touched.items():
             self.dataChanged.emit(
                 self.createIndex(first, 0, group + 1), self.createIndex(last, 0, group + 1), [ROW_ROLE]

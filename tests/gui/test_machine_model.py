@@ -48,6 +48,14 @@ def test_a_delivery_is_one_change_for_a_group_whatever_its_size(model):
     assert changes == [(10, 289)]
 
 
+def test_a_few_rows_far_from_each_other_are_told_one_by_one(model):
+    model.set_machines([machine(f"m{n:03}", "g") for n in range(300)])
+    changes = []
+    model.dataChanged.connect(lambda first, last, roles: changes.append((first.row(), last.row())))
+    model.apply([report("m003"), report("m290"), report("m003")])
+    assert sorted(changes) == [(3, 3), (290, 290)]
+
+
 def test_the_selection_follows_its_machine_when_the_order_changes(model):
     model.set_machines([machine(name, "g") for name in "abc"])
     kept = QPersistentModelIndex(model.index_of("b"))
