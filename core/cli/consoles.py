@@ -145,7 +145,7 @@ def _admit(options: argparse.Namespace) -> int:
     if options.fingerprint is not None:
         if not same_fingerprint(options.fingerprint, card.fingerprint):
             raise NotTrustedError(_("the card has another fingerprint than the one given: nobody was admitted"))
-    elif not _is_agreed(_("does its operator read the same fingerprint? [y/N] ")):
+    elif not _is_agreed(_("does its operator read the same fingerprint? [y/N] "), "--fingerprint"):
         raise RefusedError(_("nobody was admitted"))
 
     def work(console: Console) -> _Work:
@@ -220,7 +220,7 @@ def _take(options: argparse.Namespace) -> int:
     if options.check is not None:
         if not console_cards.same_words(options.check, found.words):
             raise NotTrustedError(_("{path} has other check words: nothing was taken").format(path=path))
-    elif not _is_agreed(_("does its maker read the same words? [y/N] ")):
+    elif not _is_agreed(_("does its maker read the same words? [y/N] "), "--check"):
         raise RefusedError(_("nothing was taken"))
     with Console(options) as console:
         plan = console_cards.site_plan(found, console.history.machines(), console.config.machines.max)
@@ -240,6 +240,10 @@ def _take(options: argparse.Namespace) -> int:
     count = len(plan.machines)
     say = print_problem if options.json else print_text
     say(ngettext("{count} machine taken", "{count} machines taken", count).format(count=count))
+    if plan.same:
+        count = len(plan.same)
+        words = ngettext("{count} machine was known here already", "{count} machines were known here already", count)
+        print_problem(words.format(count=count))
     return FAILED if plan.refused else DONE
 
 
@@ -373,10 +377,12 @@ def _day(text: str | None) -> Any:
     return day
 
 
-def _is_agreed(question: str) -> bool:
-    """The answer of whoever sits at the terminal; a script has decided by calling us."""
+def _is_agreed(question: str, option: str) -> bool:
+    """The answer of whoever sits at the terminal; raises UsageError without one, where nobody compares."""
     if not (sys.stdin.isatty() and sys.stderr.isatty()):
-        return True
+        raise UsageError(
+            _("there is no terminal to ask on; give what was read to you by {option}").format(option=option)
+        )
     print(question, end="", file=sys.stderr, flush=True)
     return sys.stdin.readline().strip().casefold() in ("y", "yes", "o", "oui")
 

@@ -42,7 +42,9 @@ def test_a_second_operator_is_let_in_works_and_is_let_go(tmp_path, ada, say):
     card, _err = say(bob, "consoles", "card", "-o", tmp_path / "bob.card")
     assert "PRIVATE" not in (tmp_path / "bob.card").read_text()
     say(ada, "consoles", "admit", tmp_path / "bob.card", "m1", "--fingerprint", "SHA256:" + "A" * 52, status=3)
-    admitted, err = say(ada, "consoles", "admit", tmp_path / "bob.card", "@lab", "--expires", "2090-12-31")
+    admit = ("consoles", "admit", tmp_path / "bob.card", "@lab", "--expires", "2090-12-31")
+    assert "--fingerprint" in say(ada, *admit, status=2)[1]  # nobody is there to compare it
+    admitted, err = say(ada, *admit, "--fingerprint", card["fingerprint"])
     assert admitted == [{"machine": "m1", "fingerprints": [card["fingerprint"]]}]
     assert card["fingerprint"] in err
 
@@ -54,7 +56,10 @@ def test_a_second_operator_is_let_in_works_and_is_let_go(tmp_path, ada, say):
     )
     assert taken == {"words": site["words"], "taken": ["m1"], "same": [], "refused": []}
     assert site["words"] in err
-    assert say(bob, "consoles", "take", tmp_path / "site.json")[0]["same"] == ["m1"]
+    assert "--check" in say(bob, "consoles", "take", tmp_path / "site.json", status=2)[1]
+    taken, err = say(bob, "consoles", "take", tmp_path / "site.json", "--check", site["words"])
+    assert (taken["taken"], taken["same"]) == ([], ["m1"])
+    assert "1 machine was known here already" in err
 
     ran, _err = say(bob, "run", "m1", "--", "true")
     assert ran["results"][0]["state"] == "ok"
@@ -79,8 +84,9 @@ def test_a_second_operator_is_let_in_works_and_is_let_go(tmp_path, ada, say):
 
 
 def test_what_the_agent_forbids_is_refused_with_3_and_written_down(tmp_path, ada, agent, say):
-    say(tmp_path / "eve", "consoles", "card", "-o", tmp_path / "eve.card")
-    admitted, err = say(ada, "consoles", "admit", tmp_path / "eve.card", "m1", "--level", "raw", status=3)
+    card, _err = say(tmp_path / "eve", "consoles", "card", "-o", tmp_path / "eve.card")
+    read = ("--fingerprint", card["fingerprint"])
+    admitted, err = say(ada, "consoles", "admit", tmp_path / "eve.card", "m1", "--level", "raw", *read, status=3)
     assert admitted == []
     assert "above" in err
     _nothing, err = say(ada, "consoles", "revoke", "ABCDEFGH", "m1", status=1)
