@@ -37,7 +37,7 @@ MOST_SHOWN = 10_000
 _DAY_S = 86_400.0
 _SPANS = ((None, N_("All times")), (1, N_("Last 24 hours")), (7, N_("Last 7 days")), (31, N_("Last 31 days")))
 _FILTER_AFTER_MS = 350
-_WIDTHS = (174, 112, 94, 90, 100, 246, 92)
+_WIDTHS = (160, 140, 94, 90, 100, 232, 92)
 
 
 class AuditLogWindow(QDialog):
@@ -59,7 +59,7 @@ class AuditLogWindow(QDialog):
         self._hashes: list[str] = []
         self.log = _choice(_("Log"), [("", _("Both logs")), *((key, _(words)) for key, words in LOGS)])
         self.event = _choice(_("Event"), [("", _("All events")), *((key, _(words)) for key, words in EVENTS)])
-        self.span = _choice(_("Time"), [(days, _(words)) for days, words in _SPANS])
+        self.span = _choice(_("When"), [(days, _(words)) for days, words in _SPANS])
         self.machine, self.operator, self.text = QLineEdit(), QLineEdit(), QLineEdit()
         for field, name in (
             (self.machine, _("Machine, such as web-*")),

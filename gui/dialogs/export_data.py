@@ -99,7 +99,7 @@ class ExportDataDialog(FormDialog):
         times.addWidget(self.span.start, 1)
         times.addWidget(plain_label("–", "dim"))
         times.addWidget(self.span.end, 1)
-        self.add_row(_("Time"), times)
+        self.add_row(_("When"), times)
         self.add_row("", self.span.usual())
         self.step = ChoiceBox()
         for title, _step_s in STEPS:

@@ -55,7 +55,7 @@ class AuditRowsModel(RowsModel):
     """Entries of both logs, the newest first."""
 
     HEADERS = (
-        N_("Time"),
+        N_("When"),
         N_("Log"),
         N_("Event"),
         N_("Operator"),

@@ -60,7 +60,7 @@ TIME, KIND, SOURCE, TEXT = range(4)
 class MarkModel(RowsModel):
     """The marks of the kinds that are wanted, oldest first."""
 
-    HEADERS = (N_("Time"), N_("Kind"), N_("Whose"), N_("What happened"))
+    HEADERS = (N_("When"), N_("Kind"), N_("Whose"), N_("What happened"))
 
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)

@@ -37,7 +37,7 @@ class LineRow:
 class LineModel(RowsModel):
     """The newest row last; the oldest ones are forgotten, and counted."""
 
-    HEADERS = (N_("Time"), N_("Direction"), N_("Octets"), N_("Hexadecimal"), N_("Text"))
+    HEADERS = (N_("When"), N_("Direction"), N_("Octets"), N_("Hexadecimal"), N_("Text"))
     RIGHT = frozenset({COUNT})
 
     def __init__(self, parent: QObject | None = None) -> None:
