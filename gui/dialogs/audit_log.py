@@ -170,7 +170,10 @@ class AuditLogWindow(QDialog):
         words = dict(LOGS)
         self._hashes = [f"{name} {verdict.lines} {verdict.last_hash}" for name, verdict in verdicts]
         self.copy_button.setEnabled(bool(self._hashes))
-        lines = [f"{_(words.get(name, name))}: {verdict_text(verdict)}" for name, verdict in verdicts]
+        lines = [
+            _("{log}: {verdict}").format(log=_(words.get(name, name)), verdict=verdict_text(verdict))
+            for name, verdict in verdicts
+        ]
         is_whole = all(verdict.is_whole for _name, verdict in verdicts)
         self.say(
             "\n".join(lines) or _("There is no log yet, so nothing is to be checked."),
