@@ -10,21 +10,21 @@ import argparse
 import asyncio
 import contextlib
 import datetime
-import sys
 from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any
 
 from core.access_records import TrustedConsole, TrustedConsoles
 from core.audit import AuditLog
-from core.cli.console import DONE, FAILED, Console, exit_status, now_s, reach_within_s, run_until_signalled
+from core.cli.console import DONE, FAILED, Console, exit_status, reach_within_s, run_until_signalled
+from core.cli.console_exchange import is_agreed, take_site, write_card, write_site
 from core.cli.output import print_json, print_problem, print_table, print_text
 from core.cli.targets import no_machines_text
-from core.errors import BeffroiError, ConfigError, NotTrustedError, RefusedError, UsageError
+from core.errors import BeffroiError, NotTrustedError, RefusedError, UsageError
 from core.language import _, ngettext
 from core.protocol.messages import plain_text
 from core.protocol.trust_messages import NEVER
-from core.records import Event, Level, Machine, Severity
+from core.records import Level
 from core.services import console_cards, console_trust
 from core.services.agent_poller import AgentPoller
 from core.services.console_key import ASK, FILE_VARIABLE
@@ -45,7 +45,7 @@ def register(commands: Any, common: argparse.ArgumentParser) -> None:
     verbs = consoles.add_subparsers(metavar=_("WHAT"), required=True, parser_class=type(consoles))
     card = verbs.add_parser("card", parents=[common], help=_("this console's card, to be admitted by another operator"))
     card.add_argument("-o", "--output", metavar="FILE", help=_("write it to a file instead"))
-    card.set_defaults(handler=_card, empty_document={"name": None, "fingerprint": None, "certificate": None})
+    card.set_defaults(handler=write_card, empty_document={"name": None, "fingerprint": None, "certificate": None})
     listing = verbs.add_parser("list", parents=[common], help=_("which consoles machines trust"))
     listing.add_argument("targets", nargs="*", metavar="TARGET", help=_("which machines (default all)"))
     listing.set_defaults(handler=_list, empty_document=[])
@@ -69,11 +69,11 @@ def register(commands: Any, common: argparse.ArgumentParser) -> None:
     change.set_defaults(handler=_change, empty_document=[])
     site = verbs.add_parser("site", parents=[common], help=_("the machines with their certificates, for that operator"))
     site.add_argument("-o", "--output", metavar="FILE", required=True, help=_("the file to write"))
-    site.set_defaults(handler=_site, empty_document={"file": None, "machines": None, "words": None})
+    site.set_defaults(handler=write_site, empty_document={"file": None, "machines": None, "words": None})
     take = verbs.add_parser("take", parents=[common], help=_("take machines from a site file"))
     take.add_argument("file", metavar="FILE", help=_("what consoles site has written"))
     take.add_argument("--check", metavar="WORDS", help=_("the words that its maker reads; otherwise you are asked"))
-    take.set_defaults(handler=_take, empty_document={"words": None, "taken": [], "same": [], "refused": []})
+    take.set_defaults(handler=take_site, empty_document={"words": None, "taken": [], "same": [], "refused": []})
 
     passphrase = verbs.add_parser(
         "passphrase",
@@ -96,28 +96,6 @@ def _passphrase(options: argparse.Namespace) -> int:
     from core.cli.console_passphrase import change
 
     return change(options)
-
-
-def _card(options: argparse.Namespace) -> int:
-    with Console(options) as console:
-        card = console_cards.card_of(console.public_identity)
-    text = console_cards.card_text(card)
-    if options.output:
-        path = Path(options.output)
-        try:
-            path.write_text(text, encoding="utf-8")
-        except OSError as error:
-            raise ConfigError(
-                _("{path} cannot be written: {reason}").format(path=path, reason=error.strerror)
-            ) from error
-    if options.json:
-        print_json({"name": card.name, "fingerprint": card.fingerprint, "certificate": card.certificate_pem})
-    elif options.output:
-        print_text(card.fingerprint)
-        print_problem(_("read this fingerprint to whoever admits this console"))
-    else:
-        print_text(text.rstrip())
-    return DONE
 
 
 def _list(options: argparse.Namespace) -> int:
@@ -145,7 +123,7 @@ def _admit(options: argparse.Namespace) -> int:
     if options.fingerprint is not None:
         if not same_fingerprint(options.fingerprint, card.fingerprint):
             raise NotTrustedError(_("the card has another fingerprint than the one given: nobody was admitted"))
-    elif not _is_agreed(_("does its operator read the same fingerprint? [y/N] "), "--fingerprint"):
+    elif not is_agreed(_("does its operator read the same fingerprint? [y/N] "), "--fingerprint"):
         raise RefusedError(_("nobody was admitted"))
 
     def work(console: Console) -> _Work:
@@ -190,61 +168,6 @@ def _change(options: argparse.Namespace) -> int:
         return changed
 
     return _changed(options, work, _("changed"))
-
-
-def _site(options: argparse.Namespace) -> int:
-    path = Path(options.output)
-    with Console(options) as console:
-        machines = console.history.machines()
-        if not any(machine.fingerprint for machine in machines):
-            raise UsageError(_("no machine is paired with this console yet: there is nothing to write"))
-        words, count = console_cards.write_site(path, machines, console.name, now_s())
-    if options.json:
-        print_json({"file": str(path), "machines": count, "words": words})
-    else:
-        print_text(words)
-        print_problem(
-            ngettext(
-                "{count} machine written to {path}; read these words to whoever takes it",
-                "{count} machines written to {path}; read these words to whoever takes it",
-                count,
-            ).format(count=count, path=path)
-        )
-    return DONE
-
-
-def _take(options: argparse.Namespace) -> int:
-    path = Path(options.file)
-    found = console_cards.read_site(path)
-    print_problem(_("from {name}, check words {words}").format(name=found.by or "?", words=found.words))
-    if options.check is not None:
-        if not console_cards.same_words(options.check, found.words):
-            raise NotTrustedError(_("{path} has other check words: nothing was taken").format(path=path))
-    elif not _is_agreed(_("does its maker read the same words? [y/N] "), "--check"):
-        raise RefusedError(_("nothing was taken"))
-    with Console(options) as console:
-        plan = console_cards.site_plan(found, console.history.machines(), console.config.machines.max)
-        console.history.save_machines(plan.machines)
-        console.record([_taken_event(console, machine) for machine in plan.machines])
-    if options.json:
-        print_json(
-            {
-                "words": found.words,
-                "taken": [machine.name for machine in plan.machines],
-                "same": list(plan.same),
-                "refused": [{"machine": name, "error": reason} for name, reason in plan.refused],
-            }
-        )
-    for name, reason in plan.refused:
-        print_problem(f"{name}: {reason}")
-    count = len(plan.machines)
-    say = print_problem if options.json else print_text
-    say(ngettext("{count} machine taken", "{count} machines taken", count).format(count=count))
-    if plan.same:
-        count = len(plan.same)
-        words = ngettext("{count} machine was known here already", "{count} machines were known here already", count)
-        print_problem(words.format(count=count))
-    return FAILED if plan.refused else DONE
 
 
 def _changed(options: argparse.Namespace, work: Callable[[Console], _Work], word: str) -> int:
@@ -375,26 +298,3 @@ def _day(text: str | None) -> Any:
     if isinstance(day, datetime.date) and day < datetime.datetime.now(datetime.UTC).date():
         raise UsageError(_("{day} is over already; to trust a console no more, use revoke").format(day=day))
     return day
-
-
-def _is_agreed(question: str, option: str) -> bool:
-    """The answer of whoever sits at the terminal; raises UsageError without one, where nobody compares."""
-    if not (sys.stdin.isatty() and sys.stderr.isatty()):
-        raise UsageError(
-            _("there is no terminal to ask on; give what was read to you by {option}").format(option=option)
-        )
-    print(question, end="", file=sys.stderr, flush=True)
-    return sys.stdin.readline().strip().casefold() in ("y", "yes", "o", "oui")
-
-
-def _taken_event(console: Console, machine: Machine) -> Event:
-    return Event(
-        time_s=now_s(),
-        source=f"machine/{machine.name}",
-        kind="paired",
-        severity=Severity.INFO,
-        text=_("{name} came with a site file ({fingerprint})").format(
-            name=machine.name, fingerprint=machine.fingerprint
-        ),
-        operator=console.config.operator,
-    )
