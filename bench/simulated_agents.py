@@ -237,6 +237,9 @@ class _Link(asyncio.Protocol):
     def _start(self, number: int, start: ExecStart) -> None:
         agents = self._agents
         agents.starts.append(start)
+        if start.words[0] == "crash":
+            self.abort()
+            return
         agents.started_in[start.exec_id] = agents.run_id
         if start.words[0] == "reboot":
             denied = ExecDenied(reason="policy", rule="no rule allows reboot", policy_line='[[command]] id = "reboot"')

@@ -141,14 +141,15 @@ class Output:
 class Execution:
     """Where a command stands on one machine; `on_result` is told once, and once more when a lost result is fetched.
 
-    `deadline_s` is by the loop's clock, None while the agent keeps it in its queue.
+    `deadline_s` is by the loop's clock, None while the agent keeps it in its queue; `losses` counts the links that broke
+    in a row before the agent had accepted it, `ends_by_s` is when a command that was begun is over in any case.
     """
 
     __slots__ = (
         "_digest", "_is_full", "_kept", "_octets", "_on_output", "_on_over", "_on_result", "_on_step", "_place",
-        "_share", "_shared", "_uncredited", "deadline_s", "is_accepted", "is_cancelled", "is_ended", "is_queued",
-        "is_sent", "is_told", "lost_at_s", "machine", "outputs", "request", "result", "run_id", "shell", "told_at_s",
-        "words",
+        "_share", "_shared", "_uncredited", "deadline_s", "ends_by_s", "is_accepted", "is_cancelled", "is_ended",
+        "is_queued", "is_sent", "is_told", "losses", "lost_at_s", "machine", "outputs", "request", "result", "run_id",
+        "shell", "told_at_s", "words",
     )  # fmt: skip
 
     def __init__(
@@ -167,6 +168,8 @@ class Execution:
         self.run_id = ""
         self.deadline_s: float | None = None
         self.lost_at_s: float | None = None
+        self.losses = 0
+        self.ends_by_s: float | None = None
         self.told_at_s: float | None = None
         self.is_accepted = self.is_cancelled = self.is_ended = self.is_queued = self.is_sent = self.is_told = False
         self.result: CommandResult | None = None

@@ -31,6 +31,8 @@ _FETCH_WITHIN_S = 20.0
 KEPT_S = 3600.0
 """How long an agent keeps a result that nobody acknowledged."""
 _GRACE_S = 30.0
+_MOST_LOSSES = 4
+"""Links that break in a row before a command is accepted: it may be the command that breaks them."""
 _MOST_UNACKNOWLEDGED = 255
 _ACKNOWLEDGED_AGAIN_S = 400.0
 """A link that has died without a word swallows what is sent until its silence is noticed: six intervals at most."""
@@ -91,7 +93,7 @@ class MachineCommands:
             execution.is_queued = False
             execution.restart()
             if not execution.is_cancelled:  # a cancelled one gets no more time
-                execution.deadline_s = asyncio.get_running_loop().time() + execution.request.timeout_s + _GRACE_S
+                execution.deadline_s = _end_of(execution)
             execution.step(CommandPlace.RUNNING)
 
     def on_output(self, exec_id: str, fd: int, content: bytes) -> None:
@@ -143,8 +145,11 @@ class MachineCommands:
             if isinstance(error, NotTrustedError):
                 self._give_up(execution, str(error))
             elif execution.lost_at_s is None:
+                execution.losses += 1
                 execution.lost_at_s = now_s
                 execution.deadline_s = now_s + _FETCH_WITHIN_S
+                if execution.losses >= _MOST_LOSSES:
+                    self._give_up(execution, _("the link breaks each time it is sent; how it ended is not known"))
 
     def sweep(self, now_s: float) -> None:
         """Give up what is overdue; `now_s` by the loop's clock."""
@@ -189,10 +194,10 @@ class MachineCommands:
         if envelope.error is None:
             accepted = messages.decode_as(ExecAccepted, envelope.result)
             execution.is_accepted = True
+            execution.losses = 0
             if execution.request.id in self.executions and not execution.is_cancelled:
-                now_s = asyncio.get_running_loop().time()
                 execution.is_queued = accepted.is_queued
-                execution.deadline_s = None if accepted.is_queued else now_s + execution.request.timeout_s + _GRACE_S
+                execution.deadline_s = None if accepted.is_queued else _end_of(execution)
             return
         self.executions.pop(execution.request.id, None)
         error = envelope.error
@@ -269,6 +274,13 @@ class MachineCommands:
     def _drop(self, execution: Execution) -> None:
         self.executions.pop(execution.request.id, None)
         execution.over()
+
+
+def _end_of(execution: Execution) -> float:
+    """When a command that has begun is over, by the loop's clock; links that break and return give it no more time."""
+    if execution.ends_by_s is None:
+        execution.ends_by_s = asyncio.get_running_loop().time() + execution.request.timeout_s + _GRACE_S
+    return execution.ends_by_s
 
 
 def _denied(error: messages.Error) -> ExecDenied:

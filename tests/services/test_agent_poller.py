@@ -522,6 +522,17 @@ async def test_a_result_lost_with_its_agent_is_unknown_and_never_run_again(site:
 
 
 @in_a_site
+async def test_a_command_that_breaks_each_link_is_unknown_in_the_end(site: Site, agents: SimulatedAgents) -> None:
+    async with site.polling(site.machine("m1", agents.port)) as poller:
+        await poller.settled(5)
+        async with asyncio.timeout(60):
+            result = (await poller.execute(request("crash")))[0]
+    assert result.state is CommandState.UNKNOWN
+    assert "each time" in (result.message or "")
+    assert 1 < len(agents.starts) <= 4
+
+
+@in_a_site
 async def test_an_unknown_result_is_told_again_once_it_is_fetched(site: Site, agents: SimulatedAgents) -> None:
     port = agents.port
     async with site.polling(site.machine("m1", port)) as poller:
