@@ -27,6 +27,15 @@ _FIRST_CAPACITY = 64
 _MOST_GAPS = 4_096
 
 
+def middle(distances: NDArray[np.floating]) -> float:
+    """The median; 0.0 of none. `np.median` loads masked arrays when first called: a pause that is felt, and 1 MiB."""
+    count = len(distances)
+    if not count:
+        return 0.0
+    ordered = np.sort(distances)
+    return float(ordered[(count - 1) // 2] + ordered[count // 2]) / 2
+
+
 class Track:
     """Columns that share their times, for example all values of one meter: shape (columns, n), NaN where absent."""
 
@@ -112,7 +121,7 @@ class Track:
         time_s, values = time_s[-kept:], values[:, -kept:]
         distances = np.diff(time_s)
         if len(distances):
-            self._period_s = float(np.median(distances))
+            self._period_s = middle(distances)
             allowed_s = max(SHORTEST_GAP_S, GAP_PERIODS * self._period_s)
             self._gaps += [
                 (float(time_s[i]), float(time_s[i + 1])) for i in np.flatnonzero(distances > allowed_s)[-_MOST_GAPS:]

@@ -14,6 +14,7 @@ from PyQt5.QtGui import QColor, QImage, QPainter, QPaintEvent, QPen
 from PyQt5.QtWidgets import QSizePolicy, QWidget
 
 from core.language import _
+from core.track import middle
 from gui import numbers
 from gui.models.machine_recent import NO_LOAD
 from gui.models.thresholds import CPU
@@ -143,8 +144,7 @@ class CoreStrip(QWidget):
         values = np.maximum.reduceat(np.where(values == NO_LOAD, 0, values), first, axis=1)
         start_s, end_s = self._span
         edges = np.searchsorted(time_s, np.linspace(start_s, end_s, columns + 1))
-        steps_s = np.sort(np.diff(time_s))  # np.median would load masked arrays, which takes a while
-        period_s = float(steps_s[len(steps_s) // 2]) if len(times) > 1 else 1.0
+        period_s = middle(np.diff(time_s)) or 1.0
         hold_s = min(max(_HOLD_PERIODS * period_s, 2.5), _LONGEST_HOLD_S)
         pixel_s = (end_s - start_s) / columns
         begins, ends = edges[:-1], edges[1:]

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from core.language import _
 from core.records import SeriesPoints
-from core.track import SHORTEST_GAP_S
+from core.track import SHORTEST_GAP_S, middle
 from gui import numbers
 
 _MOST = 0.5
@@ -25,7 +25,7 @@ class Past:
         )
         self.filled = points.filled
         distances = np.diff(self.time_s)
-        self.period_s = float(np.median(distances)) if len(distances) else 0.0
+        self.period_s = middle(distances)
 
     def value_at(self, time_s: float) -> float | None:
         """The value nearest to a time; None where none is near."""
