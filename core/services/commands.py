@@ -141,8 +141,8 @@ class Output:
 class Execution:
     """Where a command stands on one machine; `on_result` is told once, and once more when a lost result is fetched.
 
-    `deadline_s` is by the loop's clock, None while the agent keeps it in its queue; `losses` counts the links that broke
-    in a row before the agent had accepted it, `ends_by_s` is when a command that was begun is over in any case.
+    `deadline_s` is by the loop's clock, None while the agent keeps it in its queue; `losses` counts the links that
+    broke in a row before the agent had accepted it, `ends_by_s` is when a command that was begun is over in any case.
     """
 
     __slots__ = (
