@@ -22,7 +22,6 @@ from gui.wiring.machine_acts import MachineActs
 log = logging.getLogger("beffroi.gui")
 
 
-
 class MachineDetailDesk(QObject):
     """Serves the Machine page; `recent` holds what the history does not keep of the machines looked at."""
 
