@@ -21,7 +21,7 @@ run: $(RUN_STAMP) system-run
 	$(BIN)/python main.py $(ARGS)
 
 test: $(DEV_STAMP) system-test
-	BEFFROI_CAPTURES=$(BEFFROI_CAPTURES) $(BIN)/python -m pytest -n auto --maxprocesses=4 $(ARGS)
+	BEFFROI_CAPTURES=$(BEFFROI_CAPTURES) $(BIN)/python -m pytest -n 4 $(ARGS)
 
 check: $(DEV_STAMP)
 	$(BIN)/ruff format --check .
