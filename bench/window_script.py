@@ -36,6 +36,7 @@ class Script(QObject):
         self.commands_s: list[float] = []
         self._sent: tuple[str, float] = ("", 0.0)
         self._steps: Iterator[Step] = iter(())
+        self._round = self._list_round
         window.console.services.mailbox.delivered.connect(self._on_delivered)
         self._timer = QTimer(self)
         self._timer.setInterval(STEP_MS)
@@ -51,8 +52,12 @@ class Script(QObject):
             took_ms.append((time.perf_counter() - start_s) * 1e3)
         return max(took_ms)
 
-    def start(self) -> None:
-        """Begin."""
+    def start(self, *, is_of_pages: bool) -> None:
+        """Begin: with work in the list, or with pages opened and a command sent."""
+        self._round = self._pages_round if is_of_pages else self._list_round
+        self._steps = iter(())
+        self.took_ms.clear()
+        self.used_ms.clear()
         self._timer.start()
 
     def stop(self) -> None:
@@ -75,7 +80,8 @@ class Script(QObject):
         self.took_ms.setdefault(name, []).append((time.perf_counter() - start_s) * 1e3)
         self.used_ms.setdefault(name, []).append((time.thread_time() - used_s) * 1e3)
 
-    def _round(self) -> Iterator[Step]:
+    def _list_round(self) -> Iterator[Step]:
+        """The list filtered letter by letter, sorted, scrolled, folded, and many of it chosen."""
         window, listed = self._window, self._window.machine_list
         tree = listed.tree
         window.show_page("overview")
@@ -105,6 +111,10 @@ class Script(QObject):
         yield "scroll", lambda: _wheel(tree, -960)
         yield "select all", lambda: _press(tree, Qt.Key_A, Qt.ControlModifier)
         yield "groups back", lambda: listed.set_grouped(True)
+
+    def _pages_round(self) -> Iterator[Step]:
+        """Machines opened one after the other, their processes sorted, a command on 200, and its answers looked at."""
+        window = self._window
         for number in (3, 700, 1999):
             yield "open machine", lambda number=number: window.show_machine(f"pc-{number:04}")
             yield "look", lambda: None

@@ -264,13 +264,15 @@ class CommandOutput(Struct, frozen=True, kw_only=True, gc=False):
 class CommandPlace(Enum):
     """Where a command stands on a machine that has no result yet.
 
-    WAITING for its turn in the window, SENT and not yet accepted, QUEUED by the agent behind others, RUNNING there.
+    WAITING for its turn in the window, SENT and not yet accepted, QUEUED by the agent behind others, RUNNING there;
+    LINK_LOST while nothing is heard of it, until the link is back.
     """
 
     WAITING = "waiting"
     SENT = "sent"
     QUEUED = "queued"
     RUNNING = "running"
+    LINK_LOST = "link_lost"
 
 
 class CommandStep(Struct, frozen=True, kw_only=True, gc=False):

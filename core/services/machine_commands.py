@@ -148,6 +148,7 @@ class MachineCommands:
                 execution.losses += 1
                 execution.lost_at_s = now_s
                 execution.deadline_s = now_s + _FETCH_WITHIN_S
+                execution.step(CommandPlace.LINK_LOST)
                 if execution.losses >= _MOST_LOSSES:
                     self._give_up(execution, _("the link breaks each time it is sent; how it ended is not known"))
 

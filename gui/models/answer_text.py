@@ -46,7 +46,8 @@ LISTED = 12
 """Waiting or unsent machines listed one by one; more are folded by reason."""
 
 _PLACES: tuple[Standing, ...] = (
-    CommandPlace.RUNNING, CommandState.RUNNING, CommandPlace.SENT, CommandPlace.QUEUED, CommandPlace.WAITING
+    CommandPlace.LINK_LOST, CommandPlace.RUNNING, CommandState.RUNNING, CommandPlace.SENT, CommandPlace.QUEUED,
+    CommandPlace.WAITING,
 )  # fmt: skip
 
 
@@ -317,6 +318,13 @@ def _standing_words(place: Standing, count: int, elapsed_s: float) -> str:
         return text.format(count=shown)
     if place is CommandPlace.QUEUED:
         text = ngettext("{count} machine has it in its queue", "{count} machines have it in their queue", count)
+        return text.format(count=shown)
+    if place is CommandPlace.LINK_LOST:
+        text = ngettext(
+            "{count} machine with its link lost: the result is fetched when it is back",
+            "{count} machines with their links lost: the results are fetched when they are back",
+            count,
+        )
         return text.format(count=shown)
     text = ngettext("{count} machine running, {time}", "{count} machines running, {time}", count)
     return text.format(count=shown, time=duration(elapsed_s))

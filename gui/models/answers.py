@@ -36,6 +36,7 @@ MARKS: dict[Standing, tuple[str, str]] = {
     CommandPlace.SENT: ("…", "accent"),
     CommandPlace.QUEUED: ("…", "dim"),
     CommandPlace.WAITING: ("·", "dim"),
+    CommandPlace.LINK_LOST: ("…", "warning"),
 }
 """Shape and colour role of each state; the words stand beside it, always."""
 
@@ -52,6 +53,7 @@ WORDS: dict[Standing, str] = {
     CommandPlace.SENT: N_("sent"),
     CommandPlace.QUEUED: N_("queued there"),
     CommandPlace.WAITING: N_("waiting"),
+    CommandPlace.LINK_LOST: N_("link lost, to be fetched"),
 }
 
 NOT_WELL = (CommandState.FAILED, CommandState.TIMEOUT, CommandState.OFFLINE, CommandState.UNKNOWN,
@@ -141,7 +143,7 @@ class Run:
         if machine in self._targets and machine not in self.results and self._places.get(machine) is not place:
             self._places[machine] = place
             if place is CommandPlace.RUNNING:
-                self._began_s[machine] = now_s
+                self._began_s.setdefault(machine, now_s)  # a link that was lost and is back begins nothing anew
             self.revision += 1
 
     def add_output(self, machine: str, text: str) -> None:
@@ -245,6 +247,8 @@ def counted(state: Standing, count: int) -> str:
         return ngettext("{count} queued there", "{count} queued there", count).format(count=shown)
     if state is CommandPlace.SENT:
         return ngettext("{count} sent", "{count} sent", count).format(count=shown)
+    if state is CommandPlace.LINK_LOST:
+        return ngettext("{count} link lost", "{count} links lost", count).format(count=shown)
     if state in (CommandState.RUNNING, CommandPlace.RUNNING):
         return ngettext("{count} running", "{count} running", count).format(count=shown)
     if state is CommandState.OFFLINE:

@@ -18,8 +18,8 @@ from gui.theme import theme
 
 _ORDER: tuple[Standing, ...] = (
     CommandState.FAILED, CommandState.TIMEOUT, CommandState.NOT_ALLOWED, CommandState.UNKNOWN, CommandState.OFFLINE,
-    CommandState.CANCELLED, CommandPlace.WAITING, CommandPlace.SENT, CommandPlace.QUEUED, CommandPlace.RUNNING,
-    CommandState.RUNNING, CommandState.OK,
+    CommandState.CANCELLED, CommandPlace.LINK_LOST, CommandPlace.WAITING, CommandPlace.SENT, CommandPlace.QUEUED,
+    CommandPlace.RUNNING, CommandState.RUNNING, CommandState.OK,
 )  # fmt: skip
 """What did not go well comes first where rows are sorted by state."""
 

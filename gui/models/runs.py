@@ -18,7 +18,7 @@ PATIENCE_S = 60.0
 
 _ORDER: tuple[Standing, ...] = (
     CommandState.OK, CommandState.FAILED, CommandState.TIMEOUT, CommandState.NOT_ALLOWED, CommandState.UNKNOWN,
-    CommandPlace.RUNNING, CommandPlace.SENT, CommandPlace.QUEUED, CommandPlace.WAITING,
+    CommandPlace.LINK_LOST, CommandPlace.RUNNING, CommandPlace.SENT, CommandPlace.QUEUED, CommandPlace.WAITING,
     CommandState.OFFLINE, CommandState.CANCELLED,
 )  # fmt: skip
 

@@ -15,7 +15,7 @@ from gui.theme import notifier, theme
 ORDER: tuple[tuple[tuple[Standing, ...], str], ...] = (
     ((CommandState.OK,), "ok"),
     ((CommandState.FAILED, CommandState.TIMEOUT, CommandState.NOT_ALLOWED), "critical"),
-    ((CommandState.UNKNOWN,), "warning"),
+    ((CommandState.UNKNOWN, CommandPlace.LINK_LOST), "warning"),
     ((CommandState.RUNNING, CommandPlace.RUNNING, CommandPlace.SENT), "accent"),
     ((CommandPlace.QUEUED, CommandPlace.WAITING), "dim"),
     ((CommandState.OFFLINE, CommandState.CANCELLED), "line"),

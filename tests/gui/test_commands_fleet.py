@@ -106,6 +106,15 @@ def test_chips_speak_the_language_of_the_command_line(fleet, targets, count):
     assert not fleet.page.controls.problem.isVisible()
 
 
+def test_a_lost_link_is_said_until_it_is_back(fleet):
+    fleet.start(machines=("srv-a", "srv-b"))
+    fleet.step("srv-a", CommandPlace.LINK_LOST)
+    assert "link lost, to be fetched" in fleet.shown()
+    assert "1 link lost" in fleet.page.progress.words.text()
+    fleet.step("srv-a", CommandPlace.RUNNING)
+    assert "link lost" not in fleet.shown()
+
+
 def test_folded_names_with_commas_are_typed_as_one_target(qtbot, fleet):
     entry = fleet.page.controls.chips.entry
     qtbot.keyClicks(entry, "lab-[01-03,05],srv-a ")

@@ -22,10 +22,12 @@ from core.protocol.frames import encode_frame
 from core.protocol.messages import StatusMessage, encode_notification
 from core.records import (
     CommandOutput,
+    CommandPlace,
     CommandProgress,
     CommandRequest,
     CommandResult,
     CommandState,
+    CommandStep,
     Event,
     Machine,
     MachineState,
@@ -505,6 +507,10 @@ async def test_a_result_is_fetched_when_the_link_breaks_meanwhile(site: Site, ag
     assert [start.exec_id for start in agents.starts] == [agents.starts[0].exec_id] * 2
     live = "".join(record.text for record in site.records if isinstance(record, CommandOutput))
     assert live == "kept\n", "nothing is shown twice"
+    places = [record.place for record in site.records if isinstance(record, CommandStep)]
+    lost = places.index(CommandPlace.LINK_LOST)
+    assert CommandPlace.RUNNING in places[:lost]
+    assert CommandPlace.RUNNING in places[lost:]
 
 
 @in_a_site
