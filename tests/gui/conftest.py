@@ -3,6 +3,8 @@ from pathlib import Path
 
 import pytest
 from PyQt5.QtCore import QEvent, QSettings, Qt
+from PyQt5.QtTest import QTest
+from PyQt5.QtWidgets import QWidget
 
 from gui.theme import use_theme
 
@@ -15,6 +17,15 @@ def _dark(qapp):
     yield
     # No event loop runs between tests: without this every closed window stays, and each theme restyles them all.
     qapp.sendPostedEvents(None, QEvent.DeferredDelete)
+
+
+@pytest.fixture(autouse=True)
+def _open_hand(qapp):
+    """No test begins with a button held: the second press of a double click of QTest stays, and moves become drags."""
+    yield
+    for button in (Qt.LeftButton, Qt.RightButton, Qt.MiddleButton):
+        if qapp.mouseButtons() & button:
+            QTest.mouseRelease(QWidget(), button)
 
 
 @pytest.fixture(autouse=True)
