@@ -23,11 +23,14 @@ def _script(name, *argv):
 
 
 SHELL = "/bin/sh"
+ASLEEP = f"sleep 60.{os.getpid()}"
+"""Told apart from what other tests leave asleep at the same time."""
+
 COMMANDS = (
     _script("flood", SHELL, "-c", "head -c 3000000 /dev/zero | tr '\\0' x; echo END"),
     _script("endless", SHELL, "-c", "while :; do echo yyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyy; done"),
-    _script("forks", SHELL, "-c", "for i in 1 2 3 4 5; do (sleep 60 & sleep 60) & done; setsid sleep 60 & wait"),
-    _script("leaves", SHELL, "-c", "sleep 60 & echo done"),
+    _script("forks", SHELL, "-c", f"for i in 1 2 3 4 5; do ({ASLEEP} & {ASLEEP}) & done; setsid {ASLEEP} & wait"),
+    _script("leaves", SHELL, "-c", f"{ASLEEP} & echo done"),
     _script("stubborn", SHELL, "-c", "trap '' TERM; echo ready; while :; do sleep 1; done"),
     _script("bytes", SHELL, "-c", "printf 'a\\377\\376b\\n'; printf 'wrong\\n' >&2; exit 3"),
     _script("reads", "cat"),
@@ -242,7 +245,9 @@ def _sleeping_children():
                     # The environment of a command is known and of nobody else's.
                     environ = stream.read()
                 with open(f"/proc/{entry}/cmdline", "rb") as stream:
-                    count += b"sleep\x0060\0" in stream.read() and environ.startswith(b"PATH=/usr/local/bin:/usr/bin:")
+                    count += ASLEEP.replace(" ", "\0").encode() in stream.read() and environ.startswith(
+                        b"PATH=/usr/local/bin:/usr/bin:"
+                    )
             except OSError:
                 continue
     return count
