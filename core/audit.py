@@ -140,16 +140,18 @@ def verify(path: Path) -> Verdict:
 
     Reads it piece by piece; entries that are appended meanwhile are left out. Raises OSError where it cannot be read.
     """
-    head: Head | None = None
-    is_head_changed = False
     size = 0
-    try:
-        with path.open("rb") as stream:
-            _lock(stream, is_shared=True)
+    while True:
+        try:
+            with path.open("rb") as stream:
+                _lock(stream, is_shared=True)
+                head, is_head_changed = _head_of(path)
+                size = os.fstat(stream.fileno()).st_size
+            break
+        except FileNotFoundError:
             head, is_head_changed = _head_of(path)
-            size = os.fstat(stream.fileno()).st_size
-    except FileNotFoundError:
-        head, is_head_changed = _head_of(path)
+            if not path.exists():  # else it has just been begun, with a head that may not be whole yet
+                break
     return _Check(head, is_head_changed).verdict(lines(path, size), size)
 
 
