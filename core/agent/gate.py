@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterable
 
 from core.agent.link import AgentLink
 from core.transport.address import shown_address
+from core.transport.handshake import shaken
 from core.transport.listener import open_listener
 
 log = logging.getLogger("beffroi.agent")
@@ -103,12 +104,14 @@ class Gate:
         try:
             link.setblocking(False)
             _watch_for_silence(link)
-            await asyncio.get_running_loop().connect_accepted_socket(
-                lambda: self._new_link(host),
-                link,
-                ssl=self._context,
-                ssl_handshake_timeout=HANDSHAKE_TIMEOUT_S,
-                ssl_shutdown_timeout=SHUTDOWN_TIMEOUT_S,
+            await shaken(
+                asyncio.get_running_loop().connect_accepted_socket(
+                    lambda: self._new_link(host),
+                    link,
+                    ssl=self._context,
+                    ssl_handshake_timeout=HANDSHAKE_TIMEOUT_S,
+                    ssl_shutdown_timeout=SHUTDOWN_TIMEOUT_S,
+                )
             )
         except ssl.SSLCertVerificationError as error:
             log.info("a certificate that is not pinned was refused from %s: %s", host, error.verify_message)

@@ -15,6 +15,7 @@ from core.language import _
 from core.protocol.messages import Hello, StatusMessage
 from core.records import Machine
 from core.services.agent_link import AgentLink, CommandListener, EndedBeforeHelloError
+from core.transport.handshake import shaken
 from core.transport.identity import same_fingerprint
 from core.transport.tcp import open_socket
 
@@ -85,8 +86,8 @@ async def _handshake(
     slot = _Slot(slots)
     timer = loop.call_later(_SLOT_S, slot.give_back)
     link: AgentLink | None = None
-    opening = loop.create_task(
-        loop.create_connection(
+    try:
+        opening = loop.create_connection(
             make,
             sock=peer,
             ssl=context,
@@ -94,12 +95,7 @@ async def _handshake(
             ssl_handshake_timeout=HANDSHAKE_TIMEOUT_S,
             ssl_shutdown_timeout=1.0,
         )
-    )
-    try:
-        link = (await asyncio.shield(opening))[1]
-    except asyncio.CancelledError:
-        await _end_in_order(opening)
-        raise
+        link = (await shaken(opening))[1]
     except ssl.SSLCertVerificationError:
         raise _another_agent(machine) from None
     except (ConnectionAbortedError, TimeoutError):
@@ -125,16 +121,6 @@ async def _handshake(
         if link is None:
             peer.close()
     return link
-
-
-async def _end_in_order(opening: asyncio.Task[tuple[asyncio.Transport, AgentLink]]) -> None:
-    """Cancel a handshake, but not in its first turns: asyncio would forget the transport that it has just made."""
-    for _turn in range(2):
-        await asyncio.sleep(0)
-    opening.cancel()
-    await asyncio.wait([opening])
-    if not opening.cancelled() and opening.exception() is None:
-        opening.result()[1].close()
 
 
 class _Slot:
